@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The scheduler's decisions as plain functions over plain structs: no engine, no costs, no coroutines. Who calls says
+// what time it is; what comes back is a decision. models/machine spends the CPU time and drives this.
+//
+// Source: kernel/sched/{core,fair,rt,stop_task}.c as specified, 6.1 to 6.19 by kernel::Switches.
+// All times int64 ns, vruntimes u64 that wrap (compare with (s64)(a-b) < 0).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/kernel/switches.h"
+#include "models/sched/entity.h"
+
+namespace wakepath::sched {
+
+using Time = std::int64_t;
+
+enum class Policy : std::uint8_t { other, batch, idle, fifo, stop };
+enum class State : std::uint16_t { running = 0, interruptible = 1, uninterruptible = 2, dead = 16, idle = 128 };
+
+struct Tunables {                       // in force (already scaled); see Tunables::defaults
+  Time latency_ns = 0, min_granularity_ns = 0, wakeup_granularity_ns = 0, idle_min_granularity_ns = 750000;  // CFS
+  int nr_latency = 8;
+  Time base_slice_ns = 0;               // EEVDF
+  Time normalized_base_slice_ns = 0;    // EEVDF, unscaled (6.17+ without RUN_TO_PARITY)
+  Time tick_ns = 4000000;               // TICK_NSEC = 1e9 / HZ
+  static Tunables defaults(const kernel::Switches& k, int cpus, int hz);  // factor 1 + floor(log2(min(cpus, 8)))
+};
+
+// What the decisions tell to whoever watches; null when nobody does.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void stat_runtime(int cpu, const Task& t, Time delta_ns, std::uint64_t vruntime) = 0;
+};
+
+struct WakeResult {
+  bool woken = false;        // false: it was runnable already (nop-wake)
+  bool was_delayed = false;  // EEVDF: requeued, not placed
+  bool preempts = false;     // this wakeup set need_resched on the target CPU
+};
+
+struct SwitchResult {
+  Task* prev = nullptr;      // never null: the idle task is a Task
+  Task* next = nullptr;      // == prev: no switch record, need_resched cleared
+  std::uint16_t prev_state = 0;  // as sched_switch prints it: 0 R, 1 S, 2 D, 128 I, 256 R+
+};
+
+class Scheduler {
+ public:
+  Scheduler(const kernel::Switches& switches, const Tunables& tunables, int cpus);
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  // Groups. `shares` is tg->shares (scaled: weight << 10). parent == nullptr: the root group.
+  TaskGroup* root_group();
+  TaskGroup* create_group(const std::string& name, TaskGroup* parent, std::uint64_t shares, bool idle = false);
+  void set_shares(TaskGroup& g, std::uint64_t shares, Time now);
+
+  // Tasks: the owner allocates (address stable). init leaves it sleeping (not on a run queue).
+  void init_task(Task& t, std::string comm, std::int32_t pid, Policy policy, int nice, int rt_priority, TaskGroup* group, int cpu);
+  void set_nice(Task& t, int nice, Time now);            // renice, queued or not, running or not
+  void set_policy(Task& t, Policy p, int nice, int rt_priority, Time now);
+
+  Rq& rq(int cpu);
+  Task& idle_task(int cpu);
+  Task& current(int cpu);
+  [[nodiscard]] bool need_resched(int cpu) const;
+  [[nodiscard]] bool resched_is_lazy(int cpu) const;     // only the lazy flag is set (preempt = lazy)
+  [[nodiscard]] int nr_running(int cpu) const;           // rq.nr_running, delayed tasks included
+
+  void set_lazy(bool on);                                // preemption model lazy: fair preemption sets the lazy flag
+
+  // clock_task: with irq_time_accounting the machine reports interrupt time as it passes; with it off, never called.
+  void add_irq_time(int cpu, Time ns);
+
+  // try_to_wake_up on `cpu` (already chosen) at `now`: clock update, enqueue or requeue, preemption check, clock skip.
+  WakeResult wake_up(Task& t, int cpu, Time now);
+  void wake_up_new(Task& t, Task* parent, int cpu, Time now);
+  // __schedule. preempt: entered from a preemption point in the kernel (R+, never blocks). Otherwise, current blocks if
+  // its state is not running. Tasks set their state with set_state before they call schedule.
+  SwitchResult schedule(int cpu, bool preempt, Time now);
+  static void set_state(Task& t, State s);
+  void tick(int cpu, Time now);
+  void yield(int cpu, Time now);                         // sched_yield up to, not including, schedule()
+  void update_curr(int cpu, Time now);                   // clock update + accounting of current, for readers of run times
+  void exit_current(int cpu);                            // mark current dead; the next schedule() drops it
+
+  void set_observer(Observer* o);
+  [[nodiscard]] const kernel::Switches& switches() const;
+  [[nodiscard]] const Tunables& tunables() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// nice -> weight and inverse (kernel/sched/core.c tables), cgroup files -> shares.
+std::uint64_t weight_of_nice(int nice);
+std::uint64_t shares_of_cpu_shares(std::uint64_t cpu_shares);  // v1 cpu.shares
+std::uint64_t shares_of_cpu_weight(std::uint64_t weight);      // v2 cpu.weight 1..10000
+
+}  // namespace wakepath::sched

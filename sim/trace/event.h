@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One trace record: the kernel's own tracepoints with the kernel's field names, as a plain struct.
+// A simulated run and a real recording become a stream of these; every analysis works on both.
+//
+// Times are int64 ns of the trace clock. Names (comm, workqueue, function) are ids of a StringPool, so that a
+// record is trivially copyable. `flags` are the latency columns of ftrace text ("dNh1."): what perf script
+// omits stays zero and `has_flags` is false.
+#pragma once
+
+#include <cstdint>
+
+namespace wakepath::trace {
+
+using StringId = std::uint32_t;  // index into a StringPool; 0 is ""
+
+enum class EventType : std::uint8_t {
+  unknown,
+  sched_switch,          // prev_*, next_*
+  sched_waking,          // task.{pid,prio,comm}, target_cpu
+  sched_wakeup,          // "
+  sched_wakeup_new,      // "
+  sched_migrate_task,    // task, orig_cpu, dest_cpu
+  sched_stat_runtime,    // runtime, vruntime (CFS kernels print it; has_vruntime)
+  sched_process_fork,    // task = child
+  irq_handler_entry,     // irq, name
+  irq_handler_exit,
+  softirq_raise,         // vec
+  softirq_entry,
+  softirq_exit,
+  local_timer_entry,     // vec
+  local_timer_exit,
+  reschedule_entry,
+  reschedule_exit,
+  hrtimer_expire_entry,  // function, now
+  hrtimer_expire_exit,
+  workqueue_queue_work,  // work, function, workqueue, req_cpu, cpu
+  workqueue_activate_work,
+  workqueue_execute_start,
+  workqueue_execute_end,
+  block_rq_issue,        // dev, rwbs, bytes, sector, nr_sector
+  block_rq_complete,
+  sys_enter_io_submit,   // ctx_id, nr
+  sys_exit_io_submit,    // ret
+  sys_enter_io_getevents,// ctx_id, min_nr, nr
+  sys_exit_io_getevents, // ret
+  sys_enter_io_uring_enter,
+  sys_exit_io_uring_enter,
+  lost_events,           // count in `value`: a gap, no decision is judged across it
+  count_                 // number of types
+};
+
+// prev_state as the kernel prints it: 0 R, 1 S, 2 D, ... 128 I, 256 R+ (preempted inside the kernel).
+enum : std::uint16_t {
+  kStateRunning = 0, kStateInterruptible = 1, kStateUninterruptible = 2, kStateStopped = 4, kStateTraced = 8,
+  kStateDead = 16, kStateZombie = 32, kStateParked = 64, kStateIdle = 128, kStatePreempted = 256
+};
+
+enum : std::uint8_t {  // latency columns
+  kIrqsOff = 1, kNeedResched = 2, kHardirq = 4, kSoftirq = 8, kNeedReschedLazy = 16
+};
+
+struct Event {
+  std::int64_t ts_ns = 0;
+  EventType type = EventType::unknown;
+  std::uint8_t flags = 0;
+  std::uint8_t preempt_depth = 0;
+  bool has_flags = false;
+  std::int16_t cpu = 0;
+  std::int32_t pid = 0;     // current task when the record was written
+  StringId comm = 0;
+
+  // The payload; which fields hold is said beside each type above.
+  struct Switch { StringId prev_comm; std::int32_t prev_pid, prev_prio; std::uint16_t prev_state;
+                  StringId next_comm; std::int32_t next_pid, next_prio; };
+  struct TaskRef { StringId comm; std::int32_t pid, prio, target_cpu, orig_cpu, dest_cpu; };
+  struct Runtime { StringId comm; std::int32_t pid; std::int64_t runtime_ns; std::uint64_t vruntime; bool has_vruntime; };
+  struct Irq { std::int32_t irq; StringId name; };  // also vec of softirq_*, vector of local_timer_*
+  struct Timer { StringId function; std::int64_t now; };
+  struct Work { std::uint64_t work; StringId function, workqueue; std::int32_t req_cpu, cpu; };
+  struct Request { std::uint32_t major, minor; StringId rwbs; std::uint32_t bytes; std::uint64_t sector; std::uint32_t nr_sector; std::int32_t error; };
+  struct Syscall { std::uint64_t ctx_id; std::int64_t nr, min_nr, ret; };
+  union Payload {
+    Switch sw; TaskRef task; Runtime runtime; Irq irq; Timer timer; Work work; Request rq; Syscall sys; std::int64_t value;
+    Payload() : sys{} {}
+  } u;
+};
+
+// Where records go. A sink must not throw; it may keep state.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual void on_event(const Event& e) = 0;
+  virtual void finish() {}
+};
+
+}  // namespace wakepath::trace
