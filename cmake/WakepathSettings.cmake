@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Language, flags and tools for every target of ours.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)  # the static libraries go into the Python extension too
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+# No -DNDEBUG anywhere: assertions stay on in release, they are part of the result's trustworthiness.
+set(CMAKE_CXX_FLAGS_RELEASE "-O3")
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g")
+
+if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(WAKEPATH_CCACHE ccache)
+  mark_as_advanced(WAKEPATH_CCACHE)
+  if(WAKEPATH_CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${WAKEPATH_CCACHE}")
+  endif()
+endif()
+
+add_library(wakepath_flags INTERFACE)
+target_compile_options(wakepath_flags INTERFACE -ffp-contract=off -Wall -Wextra -Wconversion -Wshadow)
+if(WAKEPATH_WERROR)
+  target_compile_options(wakepath_flags INTERFACE -Werror)
+endif()
+if(WAKEPATH_SANITIZE)
+  target_compile_options(wakepath_flags INTERFACE -fsanitize=${WAKEPATH_SANITIZE} -fno-omit-frame-pointer
+                                                  -fno-sanitize-recover=all)
+  target_link_options(wakepath_flags INTERFACE -fsanitize=${WAKEPATH_SANITIZE})
+endif()
+if(WAKEPATH_LTO)
+  include(CheckIPOSupported)
+  check_ipo_supported()
+  set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+endif()

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# One executable of all unit tests. tests/unit/catch.h and main.cc hide which Catch2 it is.
+find_package(Catch2 REQUIRED)
+
+file(GLOB unit_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/*_test.cc")
+add_executable(wakepath_unit "${PROJECT_SOURCE_DIR}/tests/unit/main.cc" ${unit_sources})
+target_link_libraries(wakepath_unit PRIVATE wakepath_flags wakepath::models wakepath::analysis wakepath::trace
+                                            wakepath::engine Catch2::Catch2)
+target_compile_options(wakepath_unit PRIVATE -Wno-conversion -Wno-shadow)  # Catch2 2 is not clean itself
+# Tests read their data from the source tree and write below the build folder.
+target_compile_definitions(wakepath_unit PRIVATE WAKEPATH_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                                                 WAKEPATH_BINARY_DIR="${PROJECT_BINARY_DIR}")
+# One ctest entry per source file: a failure names the part, and the parts run side by side.
+foreach(source IN LISTS unit_sources)
+  get_filename_component(name "${source}" NAME_WE)
+  add_test(NAME unit.${name} COMMAND wakepath_unit "[#${name}]" WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+  set_tests_properties(unit.${name} PROPERTIES TIMEOUT 900)
+endforeach()
