@@ -8,13 +8,14 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 namespace wakepath::trace {
 
 using StringId = std::uint32_t;  // index into a StringPool; 0 is ""
 
 enum class EventType : std::uint8_t {
-  unknown,
+  unknown,               // unknown.name: a tracepoint without a type here
   sched_switch,          // prev_*, next_*
   sched_waking,          // task.{pid,prio,comm}, target_cpu
   sched_wakeup,          // "
@@ -39,13 +40,14 @@ enum class EventType : std::uint8_t {
   workqueue_execute_end,
   block_rq_issue,        // dev, rwbs, bytes, sector, nr_sector
   block_rq_complete,
-  sys_enter_io_submit,   // ctx_id, nr
+  sys_enter_io_submit,   // ctx_id, nr, ptr = iocbpp
   sys_exit_io_submit,    // ret
-  sys_enter_io_getevents,// ctx_id, min_nr, nr
+  sys_enter_io_getevents,// ctx_id, min_nr, nr, ptr = events, extra = timeout
   sys_exit_io_getevents, // ret
-  sys_enter_io_uring_enter,
+  sys_enter_io_uring_enter,  // ctx_id = fd, nr = to_submit, min_nr = min_complete, extra = flags, ptr = argp, ret = argsz
   sys_exit_io_uring_enter,
-  lost_events,           // count in `value`: a gap, no decision is judged across it
+  lost_events,           // count in `value` (0: not told): a gap, no decision is judged across it; cpu -1: every CPU
+  sched_process_exit,    // task
   count_                 // number of types
 };
 
@@ -56,7 +58,10 @@ enum : std::uint16_t {
 };
 
 enum : std::uint8_t {  // latency columns
-  kIrqsOff = 1, kNeedResched = 2, kHardirq = 4, kSoftirq = 8, kNeedReschedLazy = 16
+  kIrqsOff = 1, kNeedResched = 2, kHardirq = 4, kSoftirq = 8, kNeedReschedLazy = 16,
+  kBhOff = 32,    // "b", with kIrqsOff "D"
+  kTifOnly = 64,  // with kNeedResched "n": the thread flag is set, the preempt count does not show it yet
+  kNmi = 128
 };
 
 struct Event {
@@ -68,6 +73,7 @@ struct Event {
   std::int16_t cpu = 0;
   std::int32_t pid = 0;     // current task when the record was written
   StringId comm = 0;
+  std::uint8_t migrate_disable = 0;  // fifth latency column
 
   // The payload; which fields hold is said beside each type above.
   struct Switch { StringId prev_comm; std::int32_t prev_pid, prev_prio; std::uint16_t prev_state;
@@ -75,15 +81,19 @@ struct Event {
   struct TaskRef { StringId comm; std::int32_t pid, prio, target_cpu, orig_cpu, dest_cpu; };
   struct Runtime { StringId comm; std::int32_t pid; std::int64_t runtime_ns; std::uint64_t vruntime; bool has_vruntime; };
   struct Irq { std::int32_t irq; StringId name; };  // also vec of softirq_*, vector of local_timer_*
-  struct Timer { StringId function; std::int64_t now; };
+  struct Timer { StringId function; std::int64_t now; std::uint64_t hrtimer; };  // now: the clock, or 0
   struct Work { std::uint64_t work; StringId function, workqueue; std::int32_t req_cpu, cpu; };
-  struct Request { std::uint32_t major, minor; StringId rwbs; std::uint32_t bytes; std::uint64_t sector; std::uint32_t nr_sector; std::int32_t error; };
-  struct Syscall { std::uint64_t ctx_id; std::int64_t nr, min_nr, ret; };
+  struct Request { std::uint32_t major, minor; StringId rwbs; std::uint32_t bytes; std::uint64_t sector; std::uint32_t nr_sector; std::int32_t error;
+                   StringId comm; };  // comm of block_rq_issue where it is not the record's own
+  struct Syscall { std::uint64_t ctx_id; std::int64_t nr, min_nr, ret; std::uint64_t ptr, extra; };
+  struct Unknown { StringId name; };
   union Payload {
-    Switch sw; TaskRef task; Runtime runtime; Irq irq; Timer timer; Work work; Request rq; Syscall sys; std::int64_t value;
+    Switch sw; TaskRef task; Runtime runtime; Irq irq; Timer timer; Work work; Request rq; Syscall sys; Unknown unknown; std::int64_t value;
     Payload() : sys{} {}
   } u;
 };
+
+static_assert(std::is_trivially_copyable_v<Event>);
 
 // Where records go. A sink must not throw; it may keep state.
 class Sink {
