@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The steps of ./test: each function is run in its own shell, errexit on, from the root of the checkout.
+# They use $root, $venv, $release, $slow, $arguments and the functions of packages/prepare.sh.
+
+# Files of the repository, the ones not added yet included, by pattern. In an unpacked archive: by find.
+sources() {
+  if git rev-parse --git-dir >/dev/null 2>&1; then
+    git ls-files --cached --others --exclude-standard -- "$@" | while read -r file; do [ ! -f "$file" ] || echo "$file"; done
+  else
+    local pattern
+    for pattern in "$@"; do find . -path ./build -prune -o -path ./.venv -prune -o -name "${pattern##*/}" -type f -print; done
+  fi
+}
+
+build_preset() {  # build_preset NAME [-DNAME=VALUE...]: configured and built in build/NAME
+  local name=$1
+  shift
+  logged "configure-$name" cmake --preset "$name" "$@"
+  logged "build-$name" cmake --build "build/$name" --parallel "$(nproc)"
+}
+
+step_unit() {
+  ctest --test-dir "$release" --output-on-failure --no-tests=error -j "$(nproc)"
+}
+
+step_python() {
+  local select=(-m "not slow")
+  if [ -n "$slow" ]; then select=(); fi
+  "$venv/bin/python" -m pytest -n "$(nproc)" --dist loadgroup "${select[@]}" "${arguments[@]}"
+}
+
+step_lint() {
+  sources '*.h' '*.cc' | xargs -r -d '\n' "$venv/bin/clang-format" --dry-run -Werror
+  "$venv/bin/ruff" check .
+  "$venv/bin/ruff" format --check .
+  "$venv/bin/mypy"
+}
+
+step_tidy() {
+  logged configure-dev cmake --preset dev -DWAKEPATH_PYTHON=OFF
+  sources 'sim/*.cc' 'models/*.cc' | xargs -r -d '\n' -n 4 -P "$(nproc)" clang-tidy -p build/dev --quiet
+}
+
+step_asan() {
+  build_preset asan
+  ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+    ctest --test-dir build/asan --output-on-failure --no-tests=error -j "$(nproc)"
+}
+
+step_tsan() {
+  build_preset tsan
+  ctest --test-dir build/tsan --output-on-failure --no-tests=error -j "$(nproc)"
+}
+
+# The package over an extension of another build: build/NAME/package/wakepath, links to the real files but for _core.
+package_with() {
+  local folder=build/$1/package/wakepath file
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  for file in python/wakepath/*; do
+    case ${file##*/} in _core*.so) ;; *) ln -s "$root/$file" "$folder/" ;; esac
+  done
+  cp build/"$1"/python/_core*.so "$folder/"
+}
+
+step_bytes() {
+  local build python=(-DWAKEPATH_PYTHON=ON -DWAKEPATH_TESTS=OFF -DPython_EXECUTABLE="$venv/bin/python"
+    -Dpybind11_DIR="$("$venv/bin/python" -m pybind11 --cmakedir)" -DCMAKE_BUILD_TYPE=Release)
+  build_preset release
+  build_preset o0 "${python[@]}"
+  build_preset clang "${python[@]}"
+  for build in release o0 clang; do package_with "$build"; done
+  "$venv/bin/python" -P tests/same_bytes.py release o0 clang
+}
+
+step_wheel() {
+  local folder
+  folder=$(mktemp -d)
+  # shellcheck disable=SC2064  # the folder of now
+  trap "rm -rf '$folder'" EXIT
+  "$(base_python)" -m venv "$folder/venv"
+  "$folder/venv/bin/python" -m pip --disable-pip-version-check install --no-input -q "$root"
+  cd "$folder"
+  venv/bin/wakepath scenarios
+  venv/bin/wakepath run starved_completions --duration 50ms --warmup 10ms --json "$folder/result.json"
+  venv/bin/python -c 'import json, sys; assert json.load(open(sys.argv[1]))["io"]["iops"] > 0' "$folder/result.json"
+}
+
+step_consumer() {
+  local prefix=$root/build/consumer/prefix
+  rm -rf build/consumer
+  logged install cmake --install "$release" --prefix "$prefix" --component devel
+  logged consumer cmake -G Ninja -S tests/cmake_consumer -B build/consumer/build -DCMAKE_PREFIX_PATH="$prefix"
+  logged consumer-build cmake --build build/consumer/build
+  build/consumer/build/consumer
+}
