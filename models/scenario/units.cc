@@ -109,7 +109,7 @@ std::string format_time(std::int64_t ns) {
 
 Parsed<std::int64_t> parse_fio_time(std::string_view text, std::int64_t default_unit_ns) {
   const Split s = split_number(text);
-  if (s.number.empty()) return bad(quoted(text) + " is not a time of fio's", "write a number with d, h, m, s, ms or us");
+  if (s.number.empty()) return bad(quoted(text) + " is not a time", "write a number with d, h, m, s, ms or us");
   if (s.unit.empty()) return scaled(s.number, default_unit_ns, text);
   const Unit* u = find_unit(lower(s.unit));
   if (u == nullptr) return bad("unknown unit " + quoted(s.unit) + " in " + quoted(text), "fio has d, h, m, s, ms, us");

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The list itself. Adding a key here is all that reading, writing and explaining it needs.
+#include "models/scenario/schema.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "models/kernel/versions.h"
+
+namespace wakepath::scenario {
+namespace {
+
+constexpr std::int64_t kInt = std::numeric_limits<int>::max();
+constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
+
+#define FIELD(Struct, member) [](void* object) -> Ref { return &static_cast<Struct*>(object)->member; }
+
+using Keys = std::vector<Key>;
+using Field = Ref (*)(void*);
+
+Key key(std::string pattern, Type type, Part part, Field field, std::string doc) {
+  Key k;
+  k.pattern = std::move(pattern);
+  k.type = type;
+  k.part = part;
+  k.field = field;
+  k.doc = std::move(doc);
+  return k;
+}
+
+// Adds the keys of one section; the prefix is the section's path.
+struct Section {
+  Keys& keys;
+  Part part;
+  std::string prefix;
+
+  void add(const char* name, Type type, Field field, std::string doc) {
+    keys.push_back(key(prefix + name, type, part, field, std::move(doc)));
+  }
+  void number(const char* name, Field field, std::int64_t low, std::int64_t high, std::string doc,
+              std::string hint = {}) {
+    add(name, Type::integer, field, std::move(doc));
+    keys.back().low = low;
+    keys.back().high = high;
+    keys.back().hint = std::move(hint);
+  }
+  void one_of(const char* name, Field field, std::vector<std::string> choices, std::string doc) {
+    add(name, Type::choice, field, std::move(doc));
+    keys.back().choices = std::move(choices);
+  }
+};
+
+using enum Type;
+
+void add_top(Keys& k) {
+  k.push_back(key("name", text, Part::scenario, FIELD(Scenario, name),
+                  "name of the scenario; default: its folder or file"));
+  k.push_back(key("title", text, Part::scenario, FIELD(Scenario, title),
+                  "one line that says what the scenario shows"));
+  k.push_back(key("extends", text, Part::none, nullptr,
+                  "another scenario file, relative to this one, whose keys hold unless given here"));
+  k.push_back(key("platform", text, Part::none, nullptr,
+                  "a machine with its device: platforms/NAME.toml, or a path"));
+  k.push_back(key("costs", text, Part::none, nullptr,
+                  "a table of CPU costs: costs/NAME.toml, or a path; single entries are costs.NAME"));
+  k.push_back(key("costs_by_kernel.VERSION", text, Part::none, nullptr,
+                  "in a platform: the cost table for a kernel version when the scenario names none"));
+  k.push_back(key("notes", list, Part::scenario, FIELD(Scenario, notes),
+                  "what was assumed when the scenario was made, one line each"));
+}
+
+void add_kernel(Keys& k) {
+  Section s{k, Part::kernel, "kernel."};
+  s.add("version", any, nullptr, "kernel version as a string: \"v6.12\", \"6.12\" or a whole uname -r");
+  s.add("assume", any, nullptr, "version whose rules to use for one that has no table; marks the result");
+  s.number("hz", FIELD(Kernel, hz), 24, 10000, "CONFIG_HZ: scheduler ticks per second",
+           "Linux has 100, 250, 300 and 1000");
+  s.one_of("preempt", FIELD(Kernel, preempt), {"none", "voluntary", "full", "lazy"},
+           "preemption model (lazy from 6.13 on)");
+  s.add("irq_time_accounting", boolean, FIELD(Kernel, irq_time_accounting),
+        "CONFIG_IRQ_TIME_ACCOUNTING: interrupt time is not charged to the interrupted task");
+  s.add("sched.latency_ns", time_ns, FIELD(Kernel, latency_ns),
+        "CFS: target latency in force, as /sys/kernel/debug/sched/latency_ns shows it");
+  s.add("sched.min_granularity_ns", time_ns, FIELD(Kernel, min_granularity_ns), "CFS: least slice in force");
+  s.add("sched.wakeup_granularity_ns", time_ns, FIELD(Kernel, wakeup_granularity_ns),
+        "CFS: vruntime lead a wakee needs to preempt, in force");
+  s.add("sched.idle_min_granularity_ns", time_ns, FIELD(Kernel, idle_min_granularity_ns),
+        "CFS: least slice of idle entities, in force");
+  s.add("sched.base_slice_ns", time_ns, FIELD(Kernel, base_slice_ns), "EEVDF: base slice in force");
+  for (const auto& one : kernel::switch_list()) s.add(("switches." + one.name).c_str(), any, nullptr, one.doc);
+}
+
+void add_machine(Keys& k) {
+  Section s{k, Part::machine, "machine."};
+  s.add("platform", text, FIELD(Machine, platform), "name of the platform the figures came from");
+  s.add("source", text, FIELD(Machine, source), "where the figures of the machine come from");
+  s.number("cpus", FIELD(Machine, cpus), 1, 8192, "number of CPUs, 0 to cpus-1");
+  s.number("tunables_cpus", FIELD(Machine, tunables_cpus), 1, 8192,
+           "CPU count that scales the scheduler's tunables; default: machine.cpus");
+  s.add("tick_when_idle", boolean, FIELD(Machine, tick_when_idle), "the tick goes on while idle (nohz=off)");
+}
+
+void add_block(Keys& k) {
+  Section s{k, Part::block, "block."};
+  s.add("name", text, FIELD(Block, name), "name of the block device");
+  s.number("hw_queues", FIELD(Block, hw_queues), 1, 8192, "hardware queues");
+  s.number("queue_depth", FIELD(Block, queue_depth), 1, 65535, "tags per hardware queue (nr_requests)");
+  s.number("rq_affinity", FIELD(Block, rq_affinity), 0, 2, "queue/rq_affinity: where completions run",
+           "0: where the interrupt is, 1: the submitting CPU's cache group, 2: the submitting CPU");
+  s.one_of("driver", FIELD(Block, driver), {"nvme", "null_blk", "virtio_blk"},
+           "driver: who has queue_rqs, who ends requests in the interrupt");
+  s.add("irq_cpus", cpus, FIELD(Block, irq_cpus),
+        "CPU of each queue's interrupt, in order; empty: the submitting CPU");
+  s.add("virtual_timer_completion", boolean, FIELD(Block, virtual_timer_completion),
+        "null_blk irqmode 2: one timer per request on the CPU that queued it");
+  s.number("max_sectors_kb", FIELD(Block, max_sectors_kb), 4, 1 << 20, "queue/max_sectors_kb");
+}
+
+void add_device(Keys& k) {
+  Section s{k, Part::device, "device."};
+  s.one_of("law", FIELD(Device, law), {"serial", "parallel", "delay"},
+           "serial: max(now, free) + service + latency; parallel: `servers` of them; delay: now + latency");
+  s.number("servers", FIELD(Device, servers), 1, 65536, "servers of the law parallel");
+  s.add("service_ns", dist, FIELD(Device, service_ns), "time one server is taken by a request");
+  s.add("latency_ns", dist, FIELD(Device, latency_ns), "time added after it, for any number of requests at once");
+  s.add("grid_ns", time_ns, FIELD(Device, grid_ns),
+        "completion times are rounded up to a multiple of this on the clock; 0: not");
+  s.number("iops_cap", FIELD(Device, iops_cap), 0, 1'000'000'000, "rate limit, completions per second; 0: none");
+  s.number("cap_burst", FIELD(Device, cap_burst), 1, kInt, "completions the rate limit lets through at once");
+  s.number("coalesce_n", FIELD(Device, coalesce_n), 1, 65536,
+           "an interrupt is raised when this many completions are pending");
+  s.add("coalesce_ns", time_ns, FIELD(Device, coalesce_ns), "... or when the oldest is this old; 0: no timer");
+  s.add("copies_data", boolean, FIELD(Device, copies_data), "completion copies the data on the CPU (cost data_copy)");
+  s.add("write_service_factor", real, FIELD(Device, write_service_factor), "writes take the service time times this");
+  s.add("source", text, FIELD(Device, source), "where the figures of the device come from");
+}
+
+void add_fs(Keys& k) {
+  Section s{k, Part::fs, "fs."};
+  s.one_of("type", FIELD(Filesystem, type), {"xfs", "ext4", "none"}, "filesystem; none: the block device itself");
+  s.add("written", boolean, FIELD(Filesystem, written),
+        "the file was written before, so that writes are overwrites; false: unwritten extents are converted");
+}
+
+void add_dio_wq(Keys& k) {
+  Section s{k, Part::dio_wq, "dio_wq."};
+  s.add("highpri", boolean, FIELD(Workqueue, highpri), "the direct-I/O workqueue has WQ_HIGHPRI (nice -20 pool)");
+  s.add("unbound", boolean, FIELD(Workqueue, unbound), "... has WQ_UNBOUND");
+  s.add("cpu_intensive", boolean, FIELD(Workqueue, cpu_intensive), "... has WQ_CPU_INTENSIVE");
+  s.number("max_active", FIELD(Workqueue, max_active), 1, 2048,
+           "items in flight per CPU; the kernel's default is 256");
+  s.add("idle_timeout", duration, FIELD(Workqueue, idle_timeout_ns), "how long surplus idle workers are kept");
+}
+
+void add_cgroup(Keys& k) {
+  Section s{k, Part::cgroup, "cgroup.PATH."};
+  s.add("parent", text, FIELD(Cgroup, parent), "parent group; default: what stands before the last / of its path");
+  s.number("cpu.weight", FIELD(Cgroup, cpu_weight), 1, 10000, "cgroup v2 cpu.weight; the kernel's default is 100",
+           "cpu.weight is 1 to 10000, 100 by default");
+  s.number("cpu.shares", FIELD(Cgroup, cpu_shares), 2, 262144, "cgroup v1 cpu.shares; the kernel's default is 1024",
+           "cpu.shares is 2 to 262144, 1024 by default");
+  s.add("cpu.idle", boolean, FIELD(Cgroup, cpu_idle), "cgroup v2 cpu.idle: the group is SCHED_IDLE");
+}
+
+void add_workload(Keys& k) {
+  Section s{k, Part::workload, "workload.NAME."};
+  s.one_of("rw", FIELD(FioJob, rw), {"read", "write", "randread", "randwrite", "readwrite", "rw", "randrw"},
+           "fio rw, readwrite: kind of I/O");
+  s.one_of("ioengine", FIELD(FioJob, ioengine), {"libaio"}, "fio ioengine");
+  s.add("bs", fio_size, FIELD(FioJob, bs), "fio bs, blocksize: bytes per I/O");
+  k.back().low = 512;
+  k.back().high = 1 << 30;
+  s.add("size", fio_size, FIELD(FioJob, size), "fio size: bytes of the file; descriptive");
+  s.number("iodepth", FIELD(FioJob, iodepth), 1, 65536, "fio iodepth: I/Os in flight", "write 1 or more");
+  s.number("iodepth_batch_submit", FIELD(FioJob, iodepth_batch_submit), 0, 65536,
+           "fio iodepth_batch, iodepth_batch_submit: I/Os collected before io_submit; 0 or above iodepth: iodepth");
+  s.number("iodepth_batch_complete_min", FIELD(FioJob, iodepth_batch_complete_min), 0, 65536,
+           "fio iodepth_batch_complete(_min): events to wait for; 0 polls");
+  s.number("iodepth_batch_complete_max", FIELD(FioJob, iodepth_batch_complete_max), 0, 65536,
+           "fio iodepth_batch_complete_max: most events taken at once; at least the min");
+  s.number("iodepth_low", FIELD(FioJob, iodepth_low), 0, 65536,
+           "fio iodepth_low: refill when the depth has fallen to this; 0: iodepth");
+  s.number("numjobs", FIELD(FioJob, numjobs), 1, 4096, "fio numjobs: clones of the job");
+  s.add("direct", boolean, FIELD(FioJob, direct), "fio direct: O_DIRECT; only 1 is modelled (fio's default is 0)");
+  s.add("thinktime", fio_us, FIELD(FioJob, thinktime_ns), "fio thinktime: pause after thinktime_blocks I/Os");
+  s.number("thinktime_blocks", FIELD(FioJob, thinktime_blocks), 1, kInt, "fio thinktime_blocks");
+  s.number("rate_iops", FIELD(FioJob, rate_iops), 0, kMax, "fio rate_iops: cap on the job's rate; 0: none");
+  s.add("cpus_allowed", cpus, FIELD(FioJob, cpus_allowed),
+        "fio cpus_allowed (also cpumask, taskset -c): CPUs the job may use; empty: all");
+  s.number("nice", FIELD(FioJob, nice), -20, 19, "fio nice");
+  s.add("cgroup", text, FIELD(FioJob, cgroup), "path of the job's cgroup; empty: the root");
+  s.one_of("policy", FIELD(FioJob, policy), {"other", "batch", "idle"}, "scheduling policy of the job");
+  s.number("rwmixread", FIELD(FioJob, rwmixread), 0, 100, "fio rwmixread: percent of reads of rw = randrw");
+  s.add("startdelay", fio_s, FIELD(FioJob, startdelay_ns), "fio startdelay");
+}
+
+void add_program(Keys& k) {
+  Section s{k, Part::program, "program.NAME."};
+  s.one_of("kind", FIELD(Program, kind), {"hog", "per", "duty", "ping", "src", "sink", "psrc"},
+           "hog spins; per spins `run` every `period`; duty spins `run`, sleeps `sleep`; ping reads pipe `in`, "
+           "spins, writes " "pipe `out`; src spins and writes; sink reads and spins; psrc writes every `period`");
+  s.add("run", duration, FIELD(Program, run_ns), "CPU time of one turn");
+  s.add("period", duration, FIELD(Program, period_ns), "period of per and psrc");
+  s.add("sleep", duration, FIELD(Program, sleep_ns), "sleep of duty");
+  s.number("in", FIELD(Program, in), -1, 4096, "pipe it reads");
+  s.number("out", FIELD(Program, out), -1, 4096, "pipe it writes");
+  s.number("cpu", FIELD(Program, cpu), 0, 8191, "CPU it is pinned to");
+  s.number("nice", FIELD(Program, nice), -20, 19, "nice value");
+  s.add("cgroup", text, FIELD(Program, cgroup), "path of its cgroup; empty: the root");
+  s.one_of("policy", FIELD(Program, policy), {"other", "batch", "idle", "fifo"}, "scheduling policy");
+  s.number("rt_priority", FIELD(Program, rt_priority), 0, 99, "priority of policy fifo");
+}
+
+void add_task(Keys& k) {
+  Section s{k, Part::task, "task.GLOB."};
+  s.number("nice", FIELD(TaskRule, nice), -20, 19,
+           "renice the tasks whose comm matches; task.kworker is the bound normal-priority workers of the "
+           "workload's CPUs", "nice is -20 to 19");
+  s.add("at", duration, FIELD(TaskRule, at_ns), "when, from the start of the run (warm-up included)");
+}
+
+void add_run(Keys& k) {
+  Section s{k, Part::run, "run."};
+  s.add("duration", duration, FIELD(Run, duration_ns), "measured window");
+  k.back().low = 1;
+  k.back().high = kMax;
+  s.add("warmup", duration, FIELD(Run, warmup_ns), "time before the window");
+  s.number("seed", FIELD(Run, seed), 0, kMax, "seed of all random streams");
+  s.number("samples", FIELD(Run, samples), 0, 1'000'000, "points of the time series over the window; 0: none");
+  s.number("max_events", FIELD(Run, max_events), 0, kMax, "stop after so many events; 0: no limit");
+  s.number("max_wall_ms", FIELD(Run, max_wall_ms), 0, kMax,
+           "stop after so many milliseconds of real time; 0: no limit");
+}
+
+void add_costs(Keys& k) {
+  k.push_back(key("costs.name", text, Part::costs, FIELD(machine::CostTable, name), "name of the cost table"));
+  k.push_back(key("costs.source", text, Part::costs, FIELD(machine::CostTable, source),
+                  "what was measured, on which machine"));
+  for (std::size_t i = 0; i < machine::kCostCount; ++i) {
+    const auto id = static_cast<machine::CostId>(i);
+    k.push_back(key(std::string("costs.") + machine::cost_name(id), dist, Part::costs, nullptr,
+                    machine::cost_text(id)));
+  }
+}
+
+
+#undef FIELD
+
+Keys make_schema() {
+  Keys k;
+  add_top(k);
+  add_kernel(k);
+  add_machine(k);
+  add_block(k);
+  add_device(k);
+  add_fs(k);
+  add_dio_wq(k);
+  add_cgroup(k);
+  add_workload(k);
+  add_program(k);
+  add_task(k);
+  add_run(k);
+  add_costs(k);
+  for (Key& one : k) {
+    std::string_view rest = one.pattern;
+    while (true) {
+      const auto dot = rest.find('.');
+      const std::string_view part = rest.substr(0, dot);
+      const bool user_name = part == "NAME" || part == "PATH" || part == "GLOB" || part == "VERSION";
+      one.parts.emplace_back(user_name ? std::string_view("*") : part);
+      if (dot == std::string_view::npos) break;
+      rest.remove_prefix(dot + 1);
+    }
+  }
+  return k;
+}
+
+}  // namespace
+
+const std::vector<Key>& schema() {
+  static const Keys keys = make_schema();
+  return keys;
+}
+
+void* part_of(Scenario& s, Part part) {
+  switch (part) {
+    case Part::scenario: return &s;
+    case Part::kernel: return &s.kernel;
+    case Part::machine: return &s.machine;
+    case Part::block: return &s.block;
+    case Part::device: return &s.device;
+    case Part::fs: return &s.fs;
+    case Part::dio_wq: return &s.dio_wq;
+    case Part::run: return &s.run;
+    case Part::costs: return &s.costs;
+    default: return nullptr;
+  }
+}
+
+}  // namespace wakepath::scenario

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// TOML text to Value by toml++. The one file that includes the library: it is large, and its tables are sorted by key,
+// where a scenario's order is the user's.
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "models/scenario/units.h"
+#include "models/scenario/value.h"
+
+namespace wakepath::scenario {
+namespace {
+
+class Converter {
+ public:
+  explicit Converter(std::string_view text) {
+    while (!text.empty()) {
+      const auto end = text.find('\n');
+      lines_.emplace_back(text.substr(0, end));
+      if (end == std::string_view::npos) break;
+      text.remove_prefix(end + 1);
+    }
+  }
+
+  Value convert(const toml::node& node) const {
+    Value v;
+    v.line = static_cast<int>(node.source().begin.line);
+    if (const auto* t = node.as_table()) {
+      v.kind = Value::Kind::table;
+      convert_table(*t, v);
+    } else if (const auto* a = node.as_array()) {
+      v.kind = Value::Kind::array;
+      for (const auto& item : *a) v.items.push_back(convert(item));
+    } else if (const auto* s = node.as_string()) {
+      v.text = s->get();
+    } else if (const auto* i = node.as_integer()) {
+      v.kind = Value::Kind::integer;
+      v.integer = i->get();
+      v.text = source_text(node);
+    } else if (const auto* f = node.as_floating_point()) {
+      v.kind = Value::Kind::real;
+      v.real = f->get();
+      v.text = source_text(node);
+    } else if (const auto* b = node.as_boolean()) {
+      v.kind = Value::Kind::boolean;
+      v.boolean = b->get();
+      v.text = b->get() ? "true" : "false";
+    } else {
+      v.text = source_text(node);  // dates and times are plain text here
+    }
+    return v;
+  }
+
+ private:
+  void convert_table(const toml::table& t, Value& out) const {
+    struct Item {
+      toml::source_position at;
+      std::string key;
+      const toml::node* node;
+    };
+    std::vector<Item> items;
+    for (auto&& [key, node] : t) items.push_back({key.source().begin, std::string(key.str()), &node});
+    std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.at < b.at; });
+    for (const Item& i : items) {
+      Value v = convert(*i.node);
+      v.line = static_cast<int>(i.at.line);
+      out.fields.emplace_back(i.key, std::move(v));
+    }
+  }
+
+  // What the user typed: "6.10" and 6.1 are the same number but not the same version.
+  std::string source_text(const toml::node& node) const {
+    const auto begin = node.source().begin, end = node.source().end;
+    if (begin.line == 0 || begin.line > lines_.size()) return {};
+    std::string_view line = lines_[begin.line - 1];
+    if (begin.column == 0 || begin.column > line.size()) return {};
+    line.remove_prefix(begin.column - 1);
+    if (end.line == begin.line && end.column > begin.column) line = line.substr(0, end.column - begin.column);
+    return std::string(trim(line.substr(0, line.find_first_of(",]}#\r\n"))));
+  }
+
+  std::vector<std::string_view> lines_;
+};
+
+}  // namespace
+
+Result<Value> parse_toml(std::string_view text, const std::string& file) {
+  const toml::parse_result parsed = toml::parse(text, file);
+  if (!parsed) {
+    const auto& e = parsed.error();
+    Error out{file, static_cast<int>(e.source().begin.line), std::string(e.description()), {}};
+    if (out.message.find("redefin") != std::string::npos || out.message.find("already exist") != std::string::npos) {
+      out.suggestion = "each key may be given once";
+    } else {
+      out.suggestion = "the file is TOML: strings are quoted, tables are [a.b], lists are [1, 2]";
+    }
+    return tl::make_unexpected(out);
+  }
+  return Converter(text).convert(parsed.table());
+}
+
+}  // namespace wakepath::scenario
