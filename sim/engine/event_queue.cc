@@ -1,54 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sim/engine/event_queue.h"
 
-#include <bit>
 #include <exception>
 
 #include "sim/engine/check.h"
 
 namespace wakepath::engine {
 
-namespace {
-
-using detail::TimerLink;
-
-void unlink(TimerLink& l) {
-  l.next->prev = l.prev;
-  l.prev->next = l.next;
-}
-
-}  // namespace
-
 void Timer::destroyed_armed() {
-  // An exception that ends a run destroys what it passes, armed or not; the queue's lists must survive that for clear().
-  if (std::uncaught_exceptions() > 0) {
-    unlink(*this);
-    return;
-  }
-  WAKEPATH_CHECK_NOEXCEPT(!armed(), "an armed timer is destroyed: cancel it or clear the queue first");
-}
-
-EventQueue::EventQueue() {
-  for (Slot& s : slots_) s.head.next = s.head.prev = &s.head;
-}
-
-EventQueue::~EventQueue() { clear(); }
-
-void EventQueue::clear() {
-  // By list, not by bitmap: see Timer::destroyed_armed.
-  for (Slot& s : slots_) {
-    for (TimerLink* l = s.head.next; l != &s.head;) {
-      auto* t = static_cast<Timer*>(l);
-      l = l->next;
-      t->slot_ = Timer::kUnarmed;
-    }
-    s.head.next = s.head.prev = &s.head;
-    s.first_at = kNever;
-  }
-  slots_used_.fill(0);
-  levels_used_ = 0;
-  size_ = 0;
-  first_at_ = kNever;
+  WAKEPATH_CHECK_NOEXCEPT(std::uncaught_exceptions() > 0,
+                          "an armed timer is destroyed: cancel it or clear the queue first");
+  queue_->cancel(*this);
 }
 
 void EventQueue::arm(Timer& t, Time at) {
@@ -56,8 +18,17 @@ void EventQueue::arm(Timer& t, Time at) {
   WAKEPATH_CHECK(at != kNever, "a timer is armed for never");
   if (t.armed()) cancel(t);
   t.at = at;
-  place(t);
+  t.queue_ = this;
   ++size_;
+  if (!in_wheel_) {
+    if (!near_.full()) [[likely]] {
+      near_.add(t);
+      first_at_ = near_.first_at();
+      return;
+    }
+    to_wheel();
+  }
+  wheel_.add(t);
   if (at < first_at_) {
     first_at_ = at;
     first_ = &t;
@@ -66,22 +37,43 @@ void EventQueue::arm(Timer& t, Time at) {
 
 void EventQueue::cancel(Timer& t) {
   if (!t.armed()) return;
-  remove(t);
-  t.slot_ = Timer::kUnarmed;
+  WAKEPATH_CHECK(t.queue_ == this, "the timer is armed in another queue");
+  t.queue_ = nullptr;
   --size_;
-  if (first_ == &t) first_at_ = size_ == 0 ? kNever : kUnknown;
+  if (!in_wheel_) {
+    near_.remove(t);
+    first_at_ = near_.first_at();
+    return;
+  }
+  if (first_ == &t) first_at_ = kUnknown;
+  wheel_.remove(t);
+  if (size_ == kFewTimers) [[unlikely]] to_near();
 }
 
 Timer* EventQueue::pop() {
-  if (next_time() == kNever) return nullptr;
-  Timer* t = first_;
-  remove(*t);
-  t->slot_ = Timer::kUnarmed;
+  if (size_ == 0) return nullptr;
   --size_;
-  first_at_ = size_ == 0 ? kNever : kUnknown;
+  if (!in_wheel_) {
+    Timer* t = near_.first();
+    near_.remove_first();
+    first_at_ = near_.first_at();
+    t->queue_ = nullptr;
+    now_ = t->at;
+    return t;
+  }
+  if (first_at_ == kUnknown) find_first();
+  Timer* t = first_;
+  t->queue_ = nullptr;
   now_ = t->at;
-  move_base(t->at);
+  wheel_.take_first(*t);
+  first_at_ = kUnknown;
+  if (size_ == kFewTimers) [[unlikely]] to_near();
   return t;
+}
+
+void EventQueue::find_first() const {
+  first_ = wheel_.first();
+  first_at_ = first_->at;
 }
 
 void EventQueue::advance_to(Time now) {
@@ -90,81 +82,26 @@ void EventQueue::advance_to(Time now) {
   now_ = now;
 }
 
-// Appends to the slot that (t.at, base_) says.
-void EventQueue::place(Timer& t) {
-  const auto differing = static_cast<std::uint64_t>(t.at ^ base_);
-  const unsigned level = (static_cast<unsigned>(std::bit_width(differing | 1)) - 1) / kDigitBits;
-  const unsigned digit = static_cast<unsigned>(t.at >> (level * kDigitBits)) % kSlotsPerLevel;
-  const unsigned index = level * kSlotsPerLevel + digit;
-  Slot& s = slots_[index];
-  t.slot_ = index;
-  t.next = &s.head;
-  t.prev = s.head.prev;
-  s.head.prev->next = &t;
-  s.head.prev = &t;
-  slots_used_[level] |= std::uint64_t{1} << digit;
-  levels_used_ |= std::uint32_t{1} << level;
-  if (t.at < s.first_at) {
-    s.first_at = t.at;
-    s.first = &t;
-  }
+void EventQueue::clear() {
+  const auto disarm = [](Timer& t) { t.queue_ = nullptr; };
+  near_.drain(disarm);
+  wheel_.drain(disarm);
+  in_wheel_ = false;
+  size_ = 0;
+  first_at_ = kNever;
 }
 
-void EventQueue::remove(Timer& t) {
-  Slot& s = slots_[t.slot_];
-  unlink(t);
-  if (s.head.next == &s.head) {
-    const unsigned level = t.slot_ / kSlotsPerLevel;
-    s.first_at = kNever;
-    slots_used_[level] &= ~(std::uint64_t{1} << (t.slot_ % kSlotsPerLevel));
-    if (slots_used_[level] == 0) levels_used_ &= ~(std::uint32_t{1} << level);
-  } else if (s.first == &t) {
-    s.first_at = kUnknown;
-  }
+void EventQueue::to_wheel() {
+  wheel_.start(now_);
+  near_.drain([this](Timer& t) { wheel_.add(t); });
+  in_wheel_ = true;
+  first_at_ = kUnknown;
 }
 
-// base_ <= to <= every pending time. Only the slot that `to` falls into holds timers whose place changes: the levels below
-// it are empty, for their times were before that slot.
-void EventQueue::move_base(Time to) {
-  const auto differing = static_cast<std::uint64_t>(to ^ base_);
-  const unsigned level = (static_cast<unsigned>(std::bit_width(differing | 1)) - 1) / kDigitBits;
-  base_ = to;
-  if (level == 0) return;  // a slot of level 0 has one time: the place stays
-  const unsigned digit = static_cast<unsigned>(to >> (level * kDigitBits)) % kSlotsPerLevel;
-  const std::uint64_t bit = std::uint64_t{1} << digit;
-  if ((slots_used_[level] & bit) == 0) return;
-  slots_used_[level] &= ~bit;
-  if (slots_used_[level] == 0) levels_used_ &= ~(std::uint32_t{1} << level);
-  Slot& s = slots_[level * kSlotsPerLevel + digit];
-  TimerLink* l = s.head.next;
-  s.head.next = s.head.prev = &s.head;
-  s.first_at = kNever;
-  while (l != &s.head) {
-    auto* t = static_cast<Timer*>(l);
-    l = l->next;
-    place(*t);
-  }
-}
-
-void EventQueue::find_first() const {
-  const auto level = static_cast<unsigned>(std::countr_zero(levels_used_));
-  const auto digit = static_cast<unsigned>(std::countr_zero(slots_used_[level]));
-  Slot& s = slots_[level * kSlotsPerLevel + digit];
-  if (s.first_at == kUnknown) find_first_of(s);
-  first_ = s.first;
-  first_at_ = s.first_at;
-}
-
-// The first of the earliest, in list order, which is arming order.
-void EventQueue::find_first_of(Slot& s) const {
-  auto* first = static_cast<Timer*>(s.head.next);
-  const bool one_time = &s < &slots_[kSlotsPerLevel];  // level 0
-  for (TimerLink* l = first->next; l != &s.head && !one_time; l = l->next) {
-    auto* t = static_cast<Timer*>(l);
-    if (t->at < first->at) first = t;
-  }
-  s.first = first;
-  s.first_at = first->at;
+void EventQueue::to_near() {
+  wheel_.drain([this](Timer& t) { near_.add(t); });
+  in_wheel_ = false;
+  first_at_ = near_.first_at();
 }
 
 }  // namespace wakepath::engine
