@@ -84,7 +84,7 @@ struct Event {
   struct Timer { StringId function; std::int64_t now; std::uint64_t hrtimer; };  // now: the clock, or 0
   struct Work { std::uint64_t work; StringId function, workqueue; std::int32_t req_cpu, cpu; };
   struct Request { std::uint32_t major, minor; StringId rwbs; std::uint32_t bytes; std::uint64_t sector; std::uint32_t nr_sector; std::int32_t error;
-                   StringId comm; };  // comm of block_rq_issue where it is not the record's own
+                   StringId comm, ioprio; };  // comm: of block_rq_issue; ioprio: as printed from 6.10 on ("be,0,4"), "" before
   struct Syscall { std::uint64_t ctx_id; std::int64_t nr, min_nr, ret; std::uint64_t ptr, extra; };
   struct Unknown { StringId name; };
   union Payload {
