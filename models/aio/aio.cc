@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/aio/aio.h"
+
+#include <algorithm>
+
+namespace wakepath::aio {
+
+using machine::CostId;
+using machine::run_cost;
+using sched::State;
+
+void Context::link(KTask& t, int min_nr) {
+  for (Waiter& w : waiters_)
+    if (w.task == &t) {
+      w.min_nr = min_nr;
+      return;
+    }
+  waiters_.push_back({&t, min_nr});
+}
+
+void Context::unlink(KTask& t) {
+  std::erase_if(waiters_, [&](const Waiter& w) { return w.task == &t; });
+}
+
+Call<void> Context::complete(ExecContext& ctx, Iocb& iocb) {
+  co_await run_cost(machine_, ctx, CostId::aio_complete);
+  ring_.push_back(&iocb);
+  for (std::size_t i = 0; i < waiters_.size();) {
+    const Waiter w = waiters_[i];
+    const bool enough = !machine_.k.aio_obey_min_nr || static_cast<int>(ring_.size()) >= w.min_nr;
+    if (!enough) {
+      ++i;
+      continue;
+    }
+    const bool woken = co_await machine_.wake(ctx, *w.task);
+    counters.waiter_wakes += woken;
+    if (woken || machine_.k.aio_obey_min_nr) unlink(*w.task);  // autoremove
+    else ++i;
+  }
+}
+
+Call<int> Context::drain(KTask& t, int nr, std::vector<Iocb*>& out) {
+  if (t.resched_at_might_sleep()) co_await t.schedule(true);  // the ring mutex
+  int got = 0;
+  while (got < nr && !ring_.empty()) {
+    out.push_back(ring_.front());
+    ring_.pop_front();
+    ++got;
+    co_await run_cost(machine_, t, CostId::getevents_event);
+  }
+  co_return got;
+}
+
+Call<int> Context::read_events(KTask& t, int min_nr, int nr, std::vector<Iocb*>& out) {
+  ++counters.calls;
+  co_await run_cost(machine_, t, CostId::getevents_call);
+  int got = co_await drain(t, nr, out);
+  if (got < min_nr) {
+    for (;;) {
+      link(t, min_nr - got);
+      t.set_state(State::interruptible);
+      co_await run_cost(machine_, t, CostId::getevents_arm);
+      const int more = co_await drain(t, nr - got, out);
+      got += more;
+      if (got >= min_nr) break;
+      if (machine_.k.aio_obey_min_nr && more > 0) continue;  // arm again with what is still missing, look again
+      ++counters.sleeps;
+      co_await t.schedule();
+    }
+    unlink(t);
+    t.set_state(State::running);
+    co_await run_cost(machine_, t, CostId::getevents_disarm);
+  }
+  counters.events += static_cast<std::uint64_t>(got);
+  co_return got;
+}
+
+}  // namespace wakepath::aio

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// fs/aio.c: the completion ring, io_getevents and whom a completion wakes.
+//
+// Up to 6.7 the first completion after a waiter parked wakes it, whatever it waits for, and it sleeps again after any
+// drain that is not enough; from 6.8 (71eb6b6b0ba9) a waiter is woken when min_nr events are there, and sleeps only after
+// a drain that found nothing new. Switch: aio_obey_min_nr.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "models/machine/machine.h"
+
+namespace wakepath::aio {
+
+using machine::Call;
+using machine::ExecContext;
+using machine::KTask;
+using machine::Machine;
+using machine::Time;
+
+struct Iocb {
+  void* owner = nullptr;  // the submitter's io_u
+};
+
+class Context {
+ public:
+  explicit Context(Machine& m) : machine_(m) {}
+
+  // aio_complete, any context: publishes the event, wakes the waiter by the version's rule.
+  Call<void> complete(ExecContext& ctx, Iocb& iocb);
+
+  // io_getevents without the syscall's entry and exit; appends to `out`, returns how many. Waits for min_nr, no timeout.
+  Call<int> read_events(KTask& t, int min_nr, int nr, std::vector<Iocb*>& out);
+
+  struct Counters {
+    std::uint64_t waiter_wakes = 0, sleeps = 0, calls = 0, events = 0;
+  } counters;
+
+ private:
+  struct Waiter {
+    KTask* task;
+    int min_nr;
+  };
+  Call<int> drain(KTask& t, int nr, std::vector<Iocb*>& out);
+  void link(KTask& t, int min_nr);
+  void unlink(KTask& t);
+
+  Machine& machine_;
+  std::deque<Iocb*> ring_;
+  std::vector<Waiter> waiters_;
+};
+
+}  // namespace wakepath::aio

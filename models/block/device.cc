@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/block/device.h"
+
+#include <algorithm>
+
+#include "models/machine/draw.h"
+
+namespace wakepath::block {
+
+using engine::Time;
+
+DeviceLaw::DeviceLaw(const scenario::Device& d, std::uint64_t seed)
+    : d_(d), delay_only_(d.law == "delay"), serial_(d.law == "serial"), service_(seed, "device.service", 0), latency_(seed, "device.latency", 0) {
+  free_at_.resize(static_cast<std::size_t>(serial_ ? 1 : std::max(1, d.servers)), 0);
+  if (d.iops_cap > 0) cap_step_ = 1'000'000'000 / d.iops_cap;
+}
+
+Time DeviceLaw::completion_time(Time now, bool) {
+  Time done = now;
+  if (!delay_only_) {
+    auto server = std::min_element(free_at_.begin(), free_at_.end());
+    done = std::max(now, *server) + machine::draw_ns(d_.service_ns, service_);
+    *server = done;
+  }
+  if (cap_step_ > 0) {  // a token bucket as a virtual clock that may run behind by burst - 1 steps
+    cap_free_ = std::max(cap_free_, done - (d_.cap_burst - 1) * cap_step_) + cap_step_;
+    done = std::max(done, cap_free_ - cap_step_);
+  }
+  done += machine::draw_ns(d_.latency_ns, latency_);
+  if (d_.grid_ns > 0) done = (done + d_.grid_ns - 1) / d_.grid_ns * d_.grid_ns;
+  return done;
+}
+
+}  // namespace wakepath::block

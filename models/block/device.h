@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// How long a device takes for a request: the device law of the scenario. Nothing here knows of interrupts or CPUs.
+//
+//   servers -> iops cap -> latency -> completion grid
+//
+// serial: one server, completion = max(now, server free) + service + latency. parallel: `servers` of them, the one that
+// is free first. delay: now + latency. The cap lets `cap_burst` completions through at once, one more each 1e9/cap ns.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "models/scenario/scenario.h"
+#include "sim/engine/random.h"
+#include "sim/engine/time.h"
+
+namespace wakepath::block {
+
+class DeviceLaw {
+ public:
+  DeviceLaw(const scenario::Device& d, std::uint64_t seed);
+  // A request reaches the device at `now`: when it is done. Calls must come in the order of time.
+  engine::Time completion_time(engine::Time now, bool write);
+
+ private:
+  const scenario::Device& d_;
+  bool delay_only_, serial_;
+  std::vector<engine::Time> free_at_;  // by server
+  engine::Time cap_free_ = 0;          // virtual time of the cap's bucket
+  engine::Time cap_step_ = 0;
+  engine::RandomStream service_, latency_;
+};
+
+}  // namespace wakepath::block

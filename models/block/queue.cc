@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/block/queue.h"
+
+#include <algorithm>
+
+#include "models/block/completion.h"
+
+namespace wakepath::block {
+
+using machine::CostId;
+using machine::Mode;
+using machine::run_cost;
+using sched::State;
+using trace::EventType;
+
+// Runs the hctx's list from kblockd: what was inserted by a sleeping submitter.
+struct HwQueue::RunWork final : workqueue::Work {
+  RunWork(Queue& q, HwQueue& h) : queue(q), hctx(h) {}
+  Call<void> function(KTask& worker) override { co_await queue.run_list(worker, hctx); }
+  Queue& queue;
+  HwQueue& hctx;
+};
+
+HwQueue::HwQueue() = default;
+HwQueue::~HwQueue() = default;
+
+Queue::Queue(Machine& m, workqueue::Workqueues& wqs)
+    : machine_(m), law_(m.scenario.device, m.scenario.run.seed), conf_(m.scenario.block), device_(m.scenario.device) {
+  batches_ = conf_.driver == "nvme" && m.k.completion_batch;
+  has_queue_rqs_ = conf_.driver == "nvme" || conf_.driver == "virtio_blk" || (conf_.driver == "null_blk" && m.k.null_blk_queue_rqs);
+  kblockd_ = &wqs.create("kblockd", {.highpri = true});
+  timer_function_ = m.tp.name("null_cmd_timer_expired [null_blk]");
+  completions_ = std::make_unique<Completions>(m, *this);
+  const int n = std::max(1, conf_.hw_queues), cpus = m.cpu_count();
+  for (int i = 0; i < n; ++i) {
+    auto h = std::make_unique<HwQueue>();
+    h->index = i;
+    h->nr_ctx = 0;
+    for (int c = 0; c < cpus; ++c) h->nr_ctx += c % n == i;
+    h->run_work = std::make_unique<HwQueue::RunWork>(*this, *h);
+    h->run_work->function_id = m.tp.name("blk_mq_run_work_fn");
+    const int depth = std::max(1, conf_.queue_depth);
+    h->wake_batch = std::clamp(depth / 8, 1, 8);
+    const int irq_cpu = conf_.irq_cpus.empty() ? std::min(i, cpus - 1) : conf_.irq_cpus[static_cast<std::size_t>(i) % conf_.irq_cpus.size()];
+    h->irq = std::make_unique<QueueInterrupt>(m, *this, *completions_, irq_cpu, i);
+    hctxs_.push_back(std::move(h));
+  }
+}
+
+Queue::~Queue() {
+  for (auto& h : hctxs_)
+    for (auto& rq : h->requests) {
+      machine_.engine.cancel(rq->device);
+      machine_.engine.cancel(rq->timer);
+    }
+}
+
+HwQueue& Queue::map(int cpu) { return *hctxs_[static_cast<std::size_t>(cpu) % hctxs_.size()]; }
+
+// ---- tags ----------------------------------------------------------------------------------------------------------
+
+Request* Queue::take_tag(HwQueue& h) {
+  if (h.free_tags.empty()) {
+    if (static_cast<int>(h.requests.size()) >= conf_.queue_depth) return nullptr;
+    auto rq = std::make_unique<Request>();  // first use of this tag
+    rq->queue = this;
+    rq->hctx = &h;
+    rq->function_id = timer_function_;
+    rq->device.context = rq.get();
+    rq->device.fire = [](engine::Timer& t, Time) {
+      auto& r = *static_cast<Request*>(t.context);
+      r.hctx->irq->post(r);
+    };
+    h.requests.push_back(std::move(rq));
+    return h.requests.back().get();
+  }
+  Request* rq = h.free_tags.back();
+  h.free_tags.pop_back();
+  return rq;
+}
+
+// A submitter without a tag runs the hctx once, then sleeps; going to sleep flushes its plug through kblockd.
+Call<Request*> Queue::get_request(KTask& t, HwQueue& h, Plug* plug) {
+  co_await run_cost(machine_, t, CostId::tag_alloc);
+  for (;;) {
+    if (Request* rq = take_tag(h)) co_return rq;
+    if (!h.insert_list.empty()) co_await run_list(t, h);
+    if (Request* rq = take_tag(h)) co_return rq;
+    h.tag_waiters.push_back(&t);
+    t.set_state(State::uninterruptible);
+    if (Request* rq = take_tag(h)) {
+      t.set_state(State::running);
+      std::erase(h.tag_waiters, &t);
+      co_return rq;
+    }
+    ++counters.tag_waits;
+    if (plug != nullptr && plug->count > 0) co_await flush_plug(t, *plug, true);
+    co_await t.schedule();
+    t.set_state(State::running);
+    std::erase(h.tag_waiters, &t);
+  }
+}
+
+Call<void> Queue::put_tag(ExecContext& ctx, HwQueue& h, Request& rq) {
+  rq.bio = nullptr;
+  h.free_tags.push_back(&rq);
+  if (++h.freed_since_wake < h.wake_batch || h.tag_waiters.empty()) co_return;
+  h.freed_since_wake = 0;
+  KTask* waiter = h.tag_waiters.front();
+  h.tag_waiters.pop_front();
+  co_await machine_.wake(ctx, *waiter);
+}
+
+// ---- submission ----------------------------------------------------------------------------------------------------
+
+Call<void> Queue::submit(KTask& t, Bio& bio, Plug* plug) {
+  HwQueue& h = map(t.cpu->id());
+  Request* rq = co_await get_request(t, h, plug);
+  rq->bio = &bio;
+  rq->ctx_cpu = t.cpu->id();
+  rq->next = nullptr;
+  ++counters.submitted;
+  if (plug == nullptr) {
+    co_await run_cost(machine_, t, CostId::plug_add);
+    co_return co_await issue_list(t, rq);
+  }
+  if (plug->count >= Plug::kMaxRequests) co_await flush_plug(t, *plug, false);
+  (plug->tail ? plug->tail->next : plug->head) = rq;
+  plug->tail = rq;
+  ++plug->count;
+  co_await run_cost(machine_, t, CostId::plug_add);
+}
+
+namespace {
+Request* reversed(Request* list) {
+  Request* out = nullptr;
+  while (list != nullptr) {
+    Request* next = list->next;
+    list->next = out;
+    out = list;
+    list = next;
+  }
+  return out;
+}
+}  // namespace
+
+Call<void> Queue::flush_plug(KTask& t, Plug& plug, bool from_schedule) {
+  Request* list = plug.head;
+  plug = Plug{};
+  if (list == nullptr) co_return;
+  if (from_schedule) {
+    HwQueue& h = *list->hctx;
+    for (; list != nullptr; list = list->next) h.insert_list.push_back(list);
+    co_await kblockd_->queue(t, *h.run_work);
+    co_return;
+  }
+  if (!has_queue_rqs_ && machine_.k.plug_lifo) list = reversed(list);
+  co_await issue_list(t, list);
+}
+
+Call<void> Queue::run_list(ExecContext& ctx, HwQueue& h) {
+  Request *head = nullptr, *tail = nullptr;
+  for (Request* rq : h.insert_list) {
+    rq->next = nullptr;
+    (tail ? tail->next : head) = rq;
+    tail = rq;
+  }
+  h.insert_list.clear();
+  co_await issue_list(ctx, head);
+}
+
+Call<void> Queue::issue_list(ExecContext& ctx, Request* first) {
+  if (first == nullptr) co_return;
+  for (Request *rq = first, *next; rq != nullptr; rq = next) {
+    next = rq->next;
+    co_await run_cost(machine_, ctx, CostId::issue_rq);
+    machine_.tp.request(*ctx.cpu, EventType::block_rq_issue, rq->bio->sector, rq->bio->write, rq->bio->bytes);
+    const Time done = law_.completion_time(machine_.now(), rq->bio->write);
+    if (conf_.virtual_timer_completion) machine_.local_timer(rq->ctx_cpu).arm(*rq, done);
+    else machine_.engine.arm(rq->device, done);
+  }
+  ++counters.doorbells;
+  co_await run_cost(machine_, ctx, CostId::doorbell);
+}
+
+// ---- completion ----------------------------------------------------------------------------------------------------
+
+Call<void> Request::expired(ExecContext& irq) {
+  Machine& m = queue->machine_;
+  co_await run_cost(m, irq, CostId::cqe);
+  if (queue->device_.copies_data) co_await run_cost(m, irq, CostId::data_copy);
+  co_await queue->end_request(irq, *this);
+}
+
+Call<void> Queue::end_request(ExecContext& ctx, Request& rq) {
+  Bio& bio = *rq.bio;
+  machine_.tp.request(*ctx.cpu, EventType::block_rq_complete, bio.sector, bio.write, bio.bytes);
+  co_await run_cost(machine_, ctx, CostId::rq_end);
+  ++counters.completed;
+  co_await bio.end_io(ctx);
+  co_await put_tag(ctx, *rq.hctx, rq);
+}
+
+}  // namespace wakepath::block

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// blk-mq for one device: tags, plugging, direct issue and run-queue through kblockd, the driver, completion steering, and
+// the completion contexts (hard interrupt, batch, BLOCK softirq). Source: block/blk-mq.c, blk-mq-tag.c, drivers/block/null_blk,
+// virtio_blk, nvme/host/pci.c as specified in io-completion.md sections 1 and 2.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "models/block/device.h"
+#include "models/machine/machine.h"
+#include "models/workqueue/workqueue.h"
+
+namespace wakepath::block {
+
+using machine::Call;
+using machine::ExecContext;
+using machine::KTask;
+using machine::Machine;
+using machine::Time;
+
+class Queue;
+struct HwQueue;
+
+// What a request completes: bi_end_io. Runs in the completing context.
+struct Bio {
+  virtual ~Bio() = default;
+  virtual Call<void> end_io(ExecContext& ctx) = 0;
+  std::uint64_t sector = 0;
+  std::uint32_t bytes = 4096;
+  bool write = true;
+};
+
+struct Request final : machine::HrTimer {
+  Call<void> expired(ExecContext& irq) override;  // null_blk irqmode 2: the request's own timer
+  Queue* queue = nullptr;
+  HwQueue* hctx = nullptr;
+  Bio* bio = nullptr;
+  int ctx_cpu = 0;          // CPU that allocated it; frozen
+  engine::Timer device;     // completion at the device
+  Request* next = nullptr;
+};
+
+// Requests collected by a task before they are issued; 32 at most.
+struct Plug {
+  static constexpr int kMaxRequests = 32;
+  Request *head = nullptr, *tail = nullptr;  // issue order (FIFO)
+  int count = 0;
+};
+
+class Completions;
+struct QueueInterrupt;
+
+struct HwQueue {
+  HwQueue();
+  ~HwQueue();
+  int index = 0;
+  int nr_ctx = 1;                         // CPUs that map to it
+  std::vector<std::unique_ptr<Request>> requests;
+  std::vector<Request*> free_tags;
+  int freed_since_wake = 0, wake_batch = 1;
+  std::deque<KTask*> tag_waiters;
+  std::deque<Request*> insert_list;       // software queue: waits for a run of the hctx
+  struct RunWork;
+  std::unique_ptr<RunWork> run_work;
+  std::unique_ptr<QueueInterrupt> irq;
+};
+
+class Queue {
+ public:
+  Queue(Machine& m, workqueue::Workqueues& wqs);
+  ~Queue();
+
+  // submit_bio in task context: allocates a request (may sleep for a tag) and adds it to the plug, or issues it.
+  Call<void> submit(KTask& t, Bio& bio, Plug* plug);
+  Call<void> flush_plug(KTask& t, Plug& plug, bool from_schedule);
+
+  struct Counters {
+    std::uint64_t submitted = 0, completed = 0, tag_waits = 0, doorbells = 0;
+  } counters;
+  [[nodiscard]] std::uint64_t in_flight() const { return counters.submitted - counters.completed; }
+
+ private:
+  friend struct Request;
+  friend struct HwQueue;
+  friend class Completions;
+  friend struct QueueInterrupt;
+  HwQueue& map(int cpu);
+  Request* take_tag(HwQueue& h);
+  Call<Request*> get_request(KTask& t, HwQueue& h, Plug* plug);
+  Call<void> put_tag(ExecContext& ctx, HwQueue& h, Request& rq);
+  Call<void> issue_list(ExecContext& ctx, Request* first);
+  Call<void> run_list(ExecContext& ctx, HwQueue& h);
+  Call<void> end_request(ExecContext& ctx, Request& rq);
+
+  Machine& machine_;
+  workqueue::Workqueue* kblockd_ = nullptr;
+  DeviceLaw law_;
+  const scenario::Block& conf_;
+  const scenario::Device& device_;
+  bool batches_ = false;       // nvme: the requests of one sweep are ended together, after it
+  bool has_queue_rqs_ = false; // the driver takes a whole plug
+  std::unique_ptr<Completions> completions_;
+  std::vector<std::unique_ptr<HwQueue>> hctxs_;
+  trace::StringId timer_function_ = 0;
+};
+
+}  // namespace wakepath::block

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/fs/dio.h"
+
+namespace wakepath::fs {
+
+using machine::CostId;
+using machine::run_cost;
+
+Filesystem::Filesystem(Machine& m, block::Queue& q, workqueue::Workqueues& wqs)
+    : machine_(m), queue_(q), block_device_(m.scenario.fs.type == "none") {
+  const auto& c = m.scenario.dio_wq;
+  dio_wq_ = &wqs.create("dio/" + m.scenario.block.name,
+                        {.highpri = c.highpri, .unbound = c.unbound, .cpu_intensive = c.cpu_intensive, .max_active = c.max_active});
+  work_function_ = m.tp.name("iomap_dio_complete_work");
+}
+
+Call<void> Filesystem::submit(KTask& t, Dio& dio, block::Plug* plug) {
+  dio.fs = this;
+  dio.function_id = work_function_;
+  dio.submitting = true;
+  dio.ended = false;
+  if (block_device_) {
+    co_await run_cost(machine_, t, CostId::bdev_dio_submit);
+  } else {
+    if (t.resched_at_might_sleep()) co_await t.schedule(true);  // inode lock
+    co_await run_cost(machine_, t, CostId::fs_dio_submit);
+    if (t.resched_at_might_sleep()) co_await t.schedule(true);  // extent lock, allocations
+  }
+  block::Plug own;
+  const bool own_plug = plug == nullptr && !block_device_;
+  co_await queue_.submit(t, dio, own_plug ? &own : plug);
+  if (own_plug) co_await queue_.flush_plug(t, own, false);
+  dio.submitting = false;
+  if (dio.ended) {
+    ++counters.in_submitter;
+    co_await complete(t, dio);
+  }
+}
+
+Call<void> Dio::end_io(ExecContext& ctx) {
+  if (submitting) {
+    ended = true;
+    co_return;
+  }
+  const bool deferred = write && !fs->block_device_ && !(fs->machine_.k.dio_write_complete_inline && fs->machine_.scenario.fs.written);
+  if (deferred) {
+    ++fs->counters.deferred;
+    co_await fs->dio_wq_->queue(ctx, *this);
+  } else {
+    ++fs->counters.in_completer;
+    co_await fs->complete(ctx, *this);
+  }
+}
+
+Call<void> Dio::function(KTask& worker) { co_await fs->complete(worker, *this); }
+
+Call<void> Filesystem::complete(ExecContext& ctx, Dio& dio) {
+  if (!block_device_) {
+    co_await run_cost(machine_, ctx, CostId::dio_complete);
+    if (dio.write && !machine_.scenario.fs.written) co_await run_cost(machine_, ctx, CostId::dio_convert);
+  }
+  co_await dio.aio->complete(ctx, dio);
+}
+
+}  // namespace wakepath::fs

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What runs on a CPU: a task, a softirq, a hard interrupt, the switch itself. Each is a coroutine with a frame stack of its
+// own and at most one segment of CPU time that it is waiting to have spent.
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+
+#include "models/machine/costs.h"
+#include "sim/engine/process.h"
+#include "sim/engine/time.h"
+
+namespace wakepath::machine {
+
+using engine::Call;
+using engine::Time;
+
+class Cpu;
+
+// In which mode a segment runs; decides who may interrupt or preempt it and which bucket of CPU time it falls into.
+enum class Mode : std::uint8_t {
+  user,
+  kernel,           // preemptible under preempt = full
+  kernel_nopreempt, // a spinlock is held
+  irqs_off,
+};
+
+struct ExecContext {
+  enum class Kind : std::uint8_t { task, softirq, hardirq, switcher, idle };
+
+  explicit ExecContext(Kind k, std::size_t frame_bytes = 16384) : kind(k), frames_(frame_bytes) {}
+  virtual ~ExecContext() = default;
+  ExecContext(const ExecContext&) = delete;
+  ExecContext& operator=(const ExecContext&) = delete;
+  engine::FrameStack& frames() { return frames_; }
+
+  Kind kind;
+  Mode mode = Mode::kernel;
+  Time left_ns = 0;                  // of the current segment
+  std::coroutine_handle<> resume_at; // what to resume when the segment is spent
+  Cpu* cpu = nullptr;
+
+  // Awaitables; defined in cpu.h.
+  struct RunAwaiter;
+  struct ParkAwaiter;
+  struct ScheduleAwaiter;
+  RunAwaiter run(CostId cost, Mode m = Mode::kernel);
+  RunAwaiter run_ns(Time ns, Mode m = Mode::kernel);
+  ParkAwaiter park();
+
+ private:
+  engine::FrameStack frames_;
+};
+
+}  // namespace wakepath::machine

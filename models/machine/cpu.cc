@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/machine/cpu.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "models/machine/machine.h"
+
+namespace wakepath::machine {
+
+namespace {
+// kernel/softirq.c: softirqs raised while softirqs run are handled at once for this long and this often, then by ksoftirqd.
+constexpr int kMaxSoftirqRestart = 10;
+constexpr int kMaxSoftirqTicks = 1;  // 2 ms rounded up to a tick at HZ = 250
+}  // namespace
+
+Cpu::Cpu(Machine& m, int id) : machine_(m), id_(id), engine_(m.engine) {
+  for (ExecContext* c : {&hardirq_, &softirq_, &switcher_, &idle_}) c->cpu = this;
+  segment_timer_.context = this;
+  segment_timer_.fire = [](engine::Timer& t, Time) { static_cast<Cpu*>(t.context)->segment_spent(); };
+  idle_timer_.context = this;
+  idle_timer_.fire = [](engine::Timer& t, Time) {
+    auto& cpu = *static_cast<Cpu*>(t.context);
+    cpu.deliver();
+  };
+  hardirq_call_ = hardirq_body(hardirq_);
+  softirq_call_ = softirq_body(softirq_);
+  switch_call_ = switch_body(switcher_);
+  hardirq_.resume_at = hardirq_call_.handle();
+  softirq_.resume_at = softirq_call_.handle();
+  switcher_.resume_at = switch_call_.handle();
+}
+
+Cpu::~Cpu() {
+  engine_.cancel(segment_timer_);
+  engine_.cancel(idle_timer_);
+}
+
+void Cpu::start() { idle_since_ = engine_.now(); }
+
+// ---- time ----------------------------------------------------------------------------------------------------------
+
+void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
+  switch (c.kind) {
+    case ExecContext::Kind::hardirq: usage_.irq += ns; break;
+    case ExecContext::Kind::softirq: usage_.softirq += ns; break;
+    case ExecContext::Kind::task: (m == Mode::user ? usage_.user : usage_.sys) += ns; break;
+    case ExecContext::Kind::switcher:
+    case ExecContext::Kind::idle: usage_.sys += ns; break;
+  }
+  if (machine_.scenario.kernel.irq_time_accounting && (c.kind == ExecContext::Kind::hardirq || c.kind == ExecContext::Kind::softirq))
+    machine_.sched.add_irq_time(id_, ns);
+}
+
+Usage Cpu::usage_now() const {
+  Usage u = usage_;
+  if (active_->kind == ExecContext::Kind::idle) {
+    u.idle += engine_.now() - idle_since_;
+  } else if (segment_timer_.armed()) {
+    const Time spent = engine_.now() - segment_start_;
+    switch (active_->kind) {
+      case ExecContext::Kind::hardirq: u.irq += spent; break;
+      case ExecContext::Kind::softirq: u.softirq += spent; break;
+      case ExecContext::Kind::task: (active_->mode == Mode::user ? u.user : u.sys) += spent; break;
+      default: u.sys += spent; break;
+    }
+  }
+  return u;
+}
+
+bool Cpu::need_resched() const { return machine_.sched.need_resched(id_); }
+
+bool Cpu::may_interrupt(const ExecContext& c) const {
+  if (c.kind == ExecContext::Kind::hardirq || c.kind == ExecContext::Kind::switcher) return false;
+  return c.mode != Mode::irqs_off;
+}
+
+// Is the running task's position one where need_resched acts by itself (on the way out of an interrupt, or at once)?
+bool Cpu::preempts_here(const ExecContext& c) const {
+  if (c.kind != ExecContext::Kind::task || !need_resched()) return false;
+  if (c.mode == Mode::user) return true;
+  if (c.mode != Mode::kernel) return false;
+  if (machine_.preempt_full) return true;
+  return machine_.preempt_lazy && !machine_.sched.resched_is_lazy(id_);
+}
+
+bool Cpu::resched_at_cond_resched() const {
+  return !machine_.preempt_full && !machine_.preempt_lazy && need_resched();
+}
+bool Cpu::resched_at_might_sleep() const { return machine_.preempt_voluntary && need_resched(); }
+
+bool Cpu::try_run_inline(ExecContext& c, Time& ns, Mode m) {
+  ns += std::exchange(trace_debt_ns_, 0);
+  if (ns == 0) return true;
+  assert(active_ == &c);
+  c.mode = m;
+  if (!pending_.empty() && may_interrupt(c)) return false;
+  if (c.kind == ExecContext::Kind::task && preempts_here(c)) return false;
+  if (!engine_.try_advance(engine_.now() + ns)) return false;
+  charge(c, ns, m);
+  return true;
+}
+
+void Cpu::start_segment(ExecContext& c, std::coroutine_handle<> h, Time ns, Mode m) {
+  c.resume_at = h;
+  c.left_ns = ns;
+  c.mode = m;
+  continue_active();
+}
+
+void Cpu::segment_spent() {
+  charge(*active_, engine_.now() - segment_start_, active_->mode);
+  active_->left_ns = 0;
+  resume_ = active_->resume_at;
+  loop();
+}
+
+void Cpu::loop() {
+  looping_ = true;
+  machine_.in_loop = true;
+  while (resume_) std::exchange(resume_, {}).resume();
+  looping_ = false;
+  machine_.in_loop = false;
+}
+
+// ---- who goes on ---------------------------------------------------------------------------------------------------
+
+void Cpu::continue_active() {
+  ExecContext& c = *active_;
+  if (!pending_.empty() && may_interrupt(c)) return enter_hardirq();
+  if (c.kind == ExecContext::Kind::idle) {
+    if (need_resched()) return begin_schedule(false);
+    idle_since_ = engine_.now();
+    return;
+  }
+  if (c.left_ns > 0 && preempts_here(c)) return begin_schedule(c.mode == Mode::kernel);
+  if (c.left_ns > 0) {
+    const Time end = engine_.now() + c.left_ns;
+    if (!engine_.try_advance(end)) {
+      segment_start_ = engine_.now();
+      engine_.arm(segment_timer_, end);
+      return;
+    }
+    charge(c, c.left_ns, c.mode);
+    c.left_ns = 0;
+  }
+  resume_ = c.resume_at;
+}
+
+void Cpu::raise(IrqLine& line) {
+  if (line.pending) return;
+  line.pending = true;
+  pending_.push_back(&line);
+  if (looping_) return;                       // seen at the next segment
+  if (machine_.in_loop) {                     // another CPU's code runs now: go through the event queue
+    if (!idle_timer_.armed()) engine_.arm(idle_timer_, engine_.now());
+    return;
+  }
+  const Time latency = idle() ? machine_.cost(CostId::idle_wake_latency) : 0;
+  if (latency > 0) {
+    if (!idle_timer_.armed()) engine_.arm(idle_timer_, engine_.now() + latency);
+    return;
+  }
+  deliver();
+}
+
+void Cpu::deliver() {
+  if (pending_.empty() || looping_ || !may_interrupt(*active_)) return;
+  if (segment_timer_.armed()) {
+    engine_.cancel(segment_timer_);
+    const Time spent = engine_.now() - segment_start_;
+    charge(*active_, spent, active_->mode);
+    active_->left_ns -= spent;
+  }
+  enter_hardirq();
+  loop();
+}
+
+void Cpu::enter_hardirq() {
+  if (active_ == &idle_) usage_.idle += engine_.now() - idle_since_, from_idle_ = true;
+  below_[static_cast<std::size_t>(depth_++)] = active_;
+  active_ = &hardirq_;
+  resume_ = hardirq_.resume_at;
+}
+
+void Cpu::leave_interrupt() {
+  const bool was_hard = active_ == &hardirq_;
+  active_ = below_[static_cast<std::size_t>(--depth_)];
+  if (active_ == &idle_) idle_since_ = engine_.now();
+  if (was_hard && softirq_pending_ != 0 && active_ != &softirq_ && pending_.empty() && !machine_.softirqs_deferred(*this)) {
+    if (active_ == &idle_) from_idle_ = true;
+    below_[static_cast<std::size_t>(depth_++)] = active_;
+    active_ = &softirq_;
+    resume_ = softirq_.resume_at;
+    return;
+  }
+  from_idle_ = false;
+  continue_active();
+}
+
+Call<void> Cpu::hardirq_body(ExecContext& ctx) {
+  for (;;) {
+    IrqLine& line = *pending_.front();
+    pending_.erase(pending_.begin());
+    line.pending = false;
+    ++interrupts;
+    if (from_idle_) co_await run_cost(machine_, ctx, CostId::idle_exit);
+    co_await run_cost(machine_, ctx, CostId::irq_entry);
+    co_await line.handle(ctx);
+    co_await run_cost(machine_, ctx, CostId::irq_exit);
+    leave_interrupt();
+    co_await ctx.park();
+  }
+}
+
+Call<void> Cpu::softirq_body(ExecContext& ctx) {
+  for (;;) {
+    co_await run_cost(machine_, ctx, CostId::softirq_entry);
+    const Time give_up = engine_.now() + kMaxSoftirqTicks * machine_.tick_ns();
+    for (int round = 1; softirq_pending_ != 0; ++round) {
+      co_await machine_.run_softirqs(ctx, take_softirqs());
+      if (softirq_pending_ != 0 && (round >= kMaxSoftirqRestart || need_resched() || engine_.now() >= give_up)) {
+        co_await machine_.wake_ksoftirqd(ctx);
+        break;
+      }
+    }
+    co_await run_cost(machine_, ctx, CostId::softirq_exit);
+    leave_interrupt();
+    co_await ctx.park();
+  }
+}
+
+// ---- the switch ----------------------------------------------------------------------------------------------------
+
+void Cpu::start_schedule(ExecContext& c, std::coroutine_handle<> h, bool preempt) {
+  c.resume_at = h;
+  c.left_ns = 0;
+  c.mode = Mode::kernel;
+  begin_schedule(preempt);
+}
+
+void Cpu::begin_schedule(bool preempt) {
+  if (active_ == &idle_) usage_.idle += engine_.now() - idle_since_;
+  sw_preempt_ = preempt;
+  active_ = &switcher_;
+  resume_ = switcher_.resume_at;
+}
+
+Call<void> Cpu::switch_body(ExecContext& ctx) {
+  for (;;) {
+    co_await run_cost(machine_, ctx, CostId::schedule_entry, Mode::irqs_off);
+    const sched::SwitchResult r = machine_.sched.schedule(id_, sw_preempt_, engine_.now());
+    co_await run_cost(machine_, ctx, CostId::schedule_pick, Mode::irqs_off);
+    auto* next = static_cast<KTask*>(r.next->owner);  // null: the idle task
+    if (r.next != r.prev) {
+      ++switches;
+      machine_.record_switch(*this, static_cast<KTask*>(r.prev->owner), r.prev_state, next);
+      co_await run_cost(machine_, ctx, CostId::switch_finish, Mode::irqs_off);
+      if (r.prev->group != r.next->group && r.prev->owner != nullptr && next != nullptr)
+        co_await run_cost(machine_, ctx, CostId::switch_group, Mode::irqs_off);
+    }
+    current_ = next;
+    if (next == nullptr) {
+      co_await run_cost(machine_, ctx, CostId::idle_entry, Mode::irqs_off);
+      active_ = &idle_;
+      idle_since_ = engine_.now();
+    } else {
+      if (next != last_task_) {
+        if (last_task_ != nullptr)
+          co_await run_cost(machine_, ctx, next->is_kthread ? CostId::cold_kworker : CostId::cold_task, Mode::irqs_off);
+        last_task_ = next;
+      }
+      active_ = next;
+    }
+    continue_active();
+    co_await ctx.park();
+  }
+}
+
+std::uint8_t Cpu::trace_flags() const {
+  std::uint8_t f = 0;
+  if (active_ == &hardirq_) f |= trace::kHardirq | trace::kIrqsOff;
+  if (active_ == &softirq_) f |= trace::kSoftirq;
+  if (active_ == &switcher_ || active_->mode == Mode::irqs_off) f |= trace::kIrqsOff;
+  if (need_resched()) f |= machine_.sched.resched_is_lazy(id_) ? trace::kNeedReschedLazy : trace::kNeedResched;
+  return f;
+}
+
+}  // namespace wakepath::machine

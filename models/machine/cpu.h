@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One CPU: which context runs, what interrupts it, when it switches, and where its time goes.
+//
+// The contexts form a stack: the current task (or idle) below, a softirq, a hard interrupt on top; the switch itself
+// stands in for the task with interrupts off. Only the top one spends time, in segments. A segment is cut short by an
+// interrupt and continued later; a task's segment may be left for another task where the preemption model allows it.
+// Where no event is due before a segment's end, the clock is moved without touching the event queue.
+//
+// Invariant: the buckets of Usage sum to the time since the CPU started (checked by Machine::check_accounting).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "models/machine/context.h"
+#include "models/machine/task.h"
+#include "sim/engine/engine.h"
+
+namespace wakepath::machine {
+
+class Machine;
+
+// An interrupt source on one CPU: a vector with its handler. raise() marks it pending; the CPU enters it when it may.
+struct IrqLine {
+  virtual ~IrqLine() = default;
+  virtual Call<void> handle(ExecContext& irq) = 0;  // between entry and exit
+  Cpu* cpu = nullptr;
+  bool pending = false;
+  int number = 0;
+  bool is_local_timer = false;
+  std::uint32_t name_id = 0;
+};
+
+struct Usage {  // ns
+  Time user = 0, sys = 0, irq = 0, softirq = 0, idle = 0;
+  [[nodiscard]] Time total() const { return user + sys + irq + softirq + idle; }
+};
+
+class Cpu {
+ public:
+  Cpu(Machine& m, int id);
+  ~Cpu();
+  Cpu(const Cpu&) = delete;
+  Cpu& operator=(const Cpu&) = delete;
+
+  [[nodiscard]] int id() const { return id_; }
+  Machine& machine() { return machine_; }
+  void start();                      // begins idle
+
+  // Interrupts.
+  void raise(IrqLine& line);
+  void raise_softirq(unsigned vec) { softirq_pending_ |= 1U << vec; }  // marks it; see Machine::raise_softirq
+  [[nodiscard]] bool softirq_pending() const { return softirq_pending_ != 0; }
+  unsigned take_softirqs() { return std::exchange(softirq_pending_, 0U); }
+  [[nodiscard]] bool in_hardirq() const { return active_ == &hardirq_; }
+  [[nodiscard]] bool in_interrupt() const { return active_->kind == ExecContext::Kind::hardirq || active_->kind == ExecContext::Kind::softirq; }
+  [[nodiscard]] bool in_task() const { return active_->kind == ExecContext::Kind::task; }
+  [[nodiscard]] bool idle() const { return active_ == &idle_; }
+
+  // The kernel side of the awaitables.
+  bool try_run_inline(ExecContext& c, Time& ns, Mode m);
+  void start_segment(ExecContext& c, std::coroutine_handle<> h, Time ns, Mode m);
+  void start_schedule(ExecContext& c, std::coroutine_handle<> h, bool preempt);
+
+  KTask* current_task() { return current_; }  // null while idle
+  [[nodiscard]] bool need_resched() const;
+  // May a preemption point of this kind switch now?
+  [[nodiscard]] bool resched_at_cond_resched() const;
+  [[nodiscard]] bool resched_at_might_sleep() const;
+
+  void add_trace_debt(Time ns) { trace_debt_ns_ += ns; }
+  [[nodiscard]] Usage usage_now() const;  // with the running segment or idle stretch
+  std::uint64_t switches = 0;
+  std::uint64_t interrupts = 0;
+  [[nodiscard]] std::uint8_t trace_flags() const;
+
+ private:
+  void loop();                    // resumes coroutines until the CPU waits for time
+  void continue_active();         // the top context goes on: interrupts first, then preemption, then its segment
+  void deliver();                 // pending interrupts, if the running context lets them in
+  void enter_hardirq();
+  void leave_interrupt();         // hard or soft interrupt ended
+  void begin_schedule(bool preempt);
+  void segment_spent();
+  void charge(const ExecContext& c, Time ns, Mode m);
+  [[nodiscard]] bool may_interrupt(const ExecContext& c) const;
+  [[nodiscard]] bool preempts_here(const ExecContext& c) const;
+
+  Call<void> hardirq_body(ExecContext& ctx);
+  Call<void> softirq_body(ExecContext& ctx);
+  Call<void> switch_body(ExecContext& ctx);
+
+  Machine& machine_;
+  int id_;
+  engine::Engine& engine_;
+  ExecContext hardirq_{ExecContext::Kind::hardirq}, softirq_{ExecContext::Kind::softirq};
+  ExecContext switcher_{ExecContext::Kind::switcher}, idle_{ExecContext::Kind::idle, 64};
+  Call<void> hardirq_call_, softirq_call_, switch_call_;
+  KTask* current_ = nullptr;       // the scheduler's current, null: idle
+  KTask* last_task_ = nullptr;     // whose caches are warm
+  ExecContext* active_ = &idle_;
+  std::array<ExecContext*, 4> below_{};
+  int depth_ = 0;
+  std::coroutine_handle<> resume_;
+  bool looping_ = false;
+  bool sw_preempt_ = false;        // the pending switch was entered as preemption in the kernel
+  bool from_idle_ = false;         // the running interrupt left idle
+  std::vector<IrqLine*> pending_;  // in order of arrival
+  unsigned softirq_pending_ = 0;
+  Time segment_start_ = 0, idle_since_ = 0;
+  Time trace_debt_ns_ = 0;
+  Usage usage_;
+  engine::Timer segment_timer_;
+  engine::Timer idle_timer_;       // delivers interrupts after the idle wake latency
+};
+
+// ---- awaitables ----------------------------------------------------------------------------------------------------
+
+struct ExecContext::RunAwaiter {
+  ExecContext& c;
+  Time ns;
+  Mode m;
+  bool await_ready() { return c.cpu->try_run_inline(c, ns, m); }
+  void await_suspend(std::coroutine_handle<> h) { c.cpu->start_segment(c, h, ns, m); }
+  void await_resume() {}
+};
+
+struct ExecContext::ParkAwaiter {
+  ExecContext& c;
+  bool await_ready() { return false; }
+  void await_suspend(std::coroutine_handle<> h) { c.resume_at = h; }
+  void await_resume() {}
+};
+
+struct ExecContext::ScheduleAwaiter {
+  ExecContext& c;
+  bool preempt;  // entered from a preemption point inside the kernel: the task stays runnable, R+
+  bool await_ready() { return false; }
+  void await_suspend(std::coroutine_handle<> h) { c.cpu->start_schedule(c, h, preempt); }
+  void await_resume() {}
+};
+
+inline ExecContext::RunAwaiter ExecContext::run_ns(Time ns, Mode m) { return {*this, ns, m}; }
+inline bool KTask::resched_at_cond_resched() const { return cpu->resched_at_cond_resched(); }
+inline bool KTask::resched_at_might_sleep() const { return cpu->resched_at_might_sleep(); }
+inline bool KTask::resched_at_user_exit() const { return cpu->need_resched(); }
+inline ExecContext::ParkAwaiter ExecContext::park() { return {*this}; }
+inline ExecContext::ScheduleAwaiter KTask::schedule(bool preempt) { return {*this, preempt}; }
+
+}  // namespace wakepath::machine

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/machine/local_timer.h"
+
+#include "models/machine/machine.h"
+
+namespace wakepath::machine {
+
+// The scheduler tick, on a grid of 1/HZ from the start of time; not taken while idle unless the tick is kept running.
+struct LocalTimer::Tick final : HrTimer {
+  Tick(Machine& machine, Cpu& c, LocalTimer& owner) : m(machine), cpu(c), timers(owner) {}
+  Call<void> expired(ExecContext& irq) override {
+    timers.arm(*this, (m.now() / m.tick_ns() + 1) * m.tick_ns());
+    co_await run_cost(m, irq, CostId::tick);
+    m.sched.tick(cpu.id(), m.now());
+    m.after_tick(cpu);
+  }
+  Machine& m;
+  Cpu& cpu;
+  LocalTimer& timers;
+};
+
+LocalTimer::LocalTimer(Machine& m, Cpu& c) : machine_(m), tick_(std::make_unique<Tick>(m, c, *this)) {
+  cpu = &c;
+  is_local_timer = true;
+  number = 236;  // the vector's number on x86
+  tick_->function_id = m.tp.name("tick_sched_timer");
+}
+
+LocalTimer::~LocalTimer() { machine_.engine.cancel(tick_->timer); }
+
+void LocalTimer::start_tick() { arm(*tick_, machine_.now() + machine_.tick_ns()); }
+
+void LocalTimer::fire(engine::Timer& t, Time) {
+  auto& h = *static_cast<HrTimer*>(t.context);
+  h.owner->expire(h);
+}
+
+void LocalTimer::arm(HrTimer& t, Time at) {
+  t.owner = this;
+  t.timer.context = &t;
+  t.timer.fire = &LocalTimer::fire;
+  machine_.engine.arm(t.timer, at);
+}
+
+void LocalTimer::cancel(HrTimer& t) { machine_.engine.cancel(t.timer); }
+
+void LocalTimer::expire(HrTimer& t) {
+  if (&t == tick_.get() && cpu->idle() && !machine_.scenario.machine.tick_when_idle) {
+    machine_.engine.arm(t.timer, machine_.now() + machine_.tick_ns());  // nohz: the tick sleeps with the CPU
+    return;
+  }
+  t.next_expired = nullptr;
+  (last_ ? last_->next_expired : first_) = &t;
+  last_ = &t;
+  if (!handling_) cpu->raise(*this);
+}
+
+Call<void> LocalTimer::handle(ExecContext& irq) {
+  machine_.tp.irq(*cpu, trace::EventType::local_timer_entry, number, 0);
+  handling_ = true;
+  while (first_ != nullptr) {
+    HrTimer& t = *first_;
+    first_ = t.next_expired;
+    if (first_ == nullptr) last_ = nullptr;
+    machine_.tp.timer(*cpu, trace::EventType::hrtimer_expire_entry, t.function_id);
+    co_await t.expired(irq);
+    machine_.tp.timer(*cpu, trace::EventType::hrtimer_expire_exit, t.function_id);
+  }
+  handling_ = false;
+  co_await run_cost(machine_, irq, CostId::irq_timer_rearm);
+  if (first_ != nullptr) cpu->raise(*this);  // expired while the clock event was set anew
+  machine_.tp.irq(*cpu, trace::EventType::local_timer_exit, number, 0);
+}
+
+}  // namespace wakepath::machine

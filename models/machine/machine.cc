@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/machine/machine.h"
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+#include "models/machine/draw.h"
+
+namespace wakepath::machine {
+
+namespace {
+
+sched::Tunables tunables_of(const scenario::Scenario& s) {
+  const auto& k = s.kernel;
+  sched::Tunables t = sched::Tunables::defaults(k.switches, s.machine.tunables_cpus.value_or(s.machine.cpus), k.hz);
+  if (k.latency_ns) t.latency_ns = *k.latency_ns;
+  if (k.min_granularity_ns) t.min_granularity_ns = *k.min_granularity_ns;
+  if (k.wakeup_granularity_ns) t.wakeup_granularity_ns = *k.wakeup_granularity_ns;
+  if (k.idle_min_granularity_ns) t.idle_min_granularity_ns = *k.idle_min_granularity_ns;
+  if (k.base_slice_ns) t.base_slice_ns = *k.base_slice_ns;
+  return t;
+}
+
+}  // namespace
+
+// The reschedule interrupt: it does nothing but make the CPU look at need_resched on the way out.
+struct Machine::ReschedIpi final : IrqLine {
+  ReschedIpi(Machine& machine, Cpu& c) : m(machine) {
+    cpu = &c;
+    number = 253;
+    flight.context = this;
+    flight.fire = [](engine::Timer& t, Time) {
+      auto& self = *static_cast<ReschedIpi*>(t.context);
+      self.cpu->raise(self);
+    };
+  }
+  ~ReschedIpi() override { m.engine.cancel(flight); }
+  Call<void> handle(ExecContext& irq) override {
+    m.tp.irq(*cpu, trace::EventType::reschedule_entry, number, 0);
+    co_await irq.run_ns(0, Mode::irqs_off);
+    m.tp.irq(*cpu, trace::EventType::reschedule_exit, number, 0);
+  }
+  Machine& m;
+  engine::Timer flight;
+};
+
+Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPool* pool)
+    : scenario(s), k(s.kernel.switches), sched(s.kernel.switches, tunables_of(s), s.machine.cpus), tick_ns_(1'000'000'000 / s.kernel.hz) {
+  using scenario::Preempt;
+  tp.listen(sink, pool);
+  preempt_full = s.kernel.preempt == Preempt::full;
+  preempt_voluntary = s.kernel.preempt == Preempt::voluntary;
+  preempt_lazy = s.kernel.preempt == Preempt::lazy;
+  sched.set_lazy(preempt_lazy);
+  for (std::size_t i = 0; i < kCostCount; ++i) {
+    const Cost& c = s.costs.entries[i];
+    is_constant_[i] = c.kind == Cost::Kind::constant;
+    constant_ns_[i] = c.ns;
+    if (!is_constant_[i])
+      cost_streams_[i] = std::make_unique<engine::RandomStream>(s.run.seed, std::string("cost.") + cost_name(static_cast<CostId>(i)), 0);
+  }
+  groups_[""] = sched.root_group();
+  for (const auto& g : s.cgroups) {
+    const std::uint64_t shares = g.cpu_shares ? sched::shares_of_cpu_shares(static_cast<std::uint64_t>(*g.cpu_shares))
+                                              : sched::shares_of_cpu_weight(static_cast<std::uint64_t>(g.cpu_weight.value_or(100)));
+    groups_[g.path] = sched.create_group(g.path, groups_.at(g.parent), shares, g.cpu_idle);
+  }
+  for (int c = 0; c < s.machine.cpus; ++c) {
+    cpus_.push_back(std::make_unique<Cpu>(*this, c));
+    timers_.push_back(std::make_unique<LocalTimer>(*this, *cpus_.back()));
+    ipis_.push_back(std::make_unique<ReschedIpi>(*this, *cpus_.back()));
+  }
+  idle_record_.st.comm = "swapper";
+  sched.set_observer(this);
+  for (int c = 0; c < s.machine.cpus; ++c) {
+    KTask& t = add_task(fmt::format("ksoftirqd/{}", c), "ksoftirqd", "", 0, c, true, true);
+    t.body = ksoftirqd_body(t);
+    t.resume_at = t.body.handle();
+    ksoftirqd_.push_back(&t);
+  }
+}
+
+Machine::~Machine() = default;
+
+void Machine::start() {
+  for (auto& c : cpus_) c->start();
+  for (auto& t : timers_) t->start_tick();
+}
+
+KTask& Machine::add_task(const std::string& comm, const std::string& result_group, const std::string& cgroup, int nice, int cpu_id, bool bound,
+                         bool kthread, sched::Policy policy, int rt_priority) {
+  KTask& t = tasks_.emplace_back();
+  t.machine = this;
+  t.cpu = &cpu(cpu_id);
+  t.cgroup = cgroup;
+  t.group_name = result_group;
+  t.is_kthread = kthread;
+  t.bound_cpu = bound ? cpu_id : -1;
+  t.st.owner = &t;
+  sched.init_task(t.st, comm, next_pid_++, policy, nice, rt_priority, groups_.at(cgroup), cpu_id);
+  t.st.owner = &t;
+  t.comm_id = tp.name(comm);
+  if (task_hook) task_hook(t);
+  return t;
+}
+
+void KTask::set_state(sched::State s) {
+  sched::Scheduler::set_state(st, s);
+  sleeping = s != sched::State::running;
+}
+
+void Machine::first_wake(KTask& t) {
+  t.sleeping = false;
+  sched.wake_up_new(t.st, nullptr, t.cpu->id(), now());
+  send_resched(t.cpu->id());
+}
+
+Time Machine::draw(CostId id) {
+  const auto i = static_cast<std::size_t>(id);
+  return draw_ns(scenario.costs.entries[i], *cost_streams_[i]);
+}
+
+// Placement. Wakeup balancing is not modelled yet: a task that may move goes to its previous CPU if that is idle, else to
+// the first idle CPU, else back to its previous one.
+int Machine::select_cpu(const KTask& t) const {
+  const int prev = t.cpu->id();
+  if (t.bound_cpu >= 0 || cpus_.size() == 1 || t.cpu->idle()) return prev;
+  for (const auto& c : cpus_)
+    if (c->idle()) return c->id();
+  return prev;
+}
+
+void Machine::send_resched(int target) {
+  ReschedIpi& ipi = *ipis_[static_cast<std::size_t>(target)];
+  if (!ipi.flight.armed() && !ipi.pending) engine.arm(ipi.flight, now() + cost(CostId::ipi_latency));
+}
+
+Call<bool> Machine::wake(ExecContext& ctx, KTask& t) {
+  if (!t.sleeping) {
+    co_await run_cost(*this, ctx, CostId::nop_wake, ctx.mode);
+    co_return false;
+  }
+  Cpu& here = *ctx.cpu;
+  tp.sched_task(here, trace::EventType::sched_waking, t, t.cpu->id());
+  const Mode mode = ctx.kind == ExecContext::Kind::task ? Mode::kernel_nopreempt : ctx.mode;
+  co_await run_cost(*this, ctx, CostId::wake_before_clock, mode);
+  if (!t.sleeping) co_return false;  // somebody on another CPU was faster
+  const int target = select_cpu(t);
+  if (target != t.cpu->id() && !t.st.se.sched_delayed) {
+    ++t.migrations;
+    t.cpu = &cpu(target);
+  }
+  t.sleeping = false;
+  const sched::WakeResult r = sched.wake_up(t.st, t.cpu->id(), now());
+  ++wakeups;
+  t.woken_by = ctx.kind == ExecContext::Kind::task ? static_cast<KTask*>(&ctx) : nullptr;
+  t.wake_preempted = r.preempts;
+  const bool remote = t.cpu != &here;
+  co_await run_cost(*this, ctx, CostId::wake_after_clock, mode);
+  tp.sched_task(here, trace::EventType::sched_wakeup, t, t.cpu->id());
+  if (r.preempts && remote) {
+    co_await run_cost(*this, ctx, CostId::ipi_send, mode);
+    send_resched(t.cpu->id());
+  }
+  co_return r.woken;
+}
+
+// ---- softirqs ------------------------------------------------------------------------------------------------------
+
+Call<void> Machine::raise_softirq(ExecContext& ctx, unsigned vec) {
+  Cpu& c = *ctx.cpu;
+  c.raise_softirq(vec);
+  if (ctx.kind == ExecContext::Kind::task) co_await wake(ctx, *ksoftirqd_[static_cast<std::size_t>(c.id())]);
+}
+
+Call<void> Machine::wake_ksoftirqd(ExecContext& ctx) {
+  co_await wake(ctx, *ksoftirqd_[static_cast<std::size_t>(ctx.cpu->id())]);
+}
+
+bool Machine::softirqs_deferred(const Cpu& c) const {
+  return k.softirq_waits_for_ksoftirqd && !ksoftirqd_[static_cast<std::size_t>(c.id())]->sleeping;
+}
+
+Call<void> Machine::run_softirqs(ExecContext& ctx, unsigned pending) {
+  for (unsigned vec = 0; pending != 0; ++vec, pending >>= 1)
+    if ((pending & 1U) != 0 && softirqs_[vec] != nullptr) {
+      tp.irq(*ctx.cpu, trace::EventType::softirq_entry, static_cast<int>(vec), 0);
+      co_await softirqs_[vec]->run(ctx);
+      tp.irq(*ctx.cpu, trace::EventType::softirq_exit, static_cast<int>(vec), 0);
+    }
+}
+
+Call<void> Machine::ksoftirqd_body(KTask& t) {
+  for (;;) {
+    t.set_state(sched::State::interruptible);
+    if (!t.cpu->softirq_pending()) {
+      co_await t.schedule();
+      continue;
+    }
+    t.set_state(sched::State::running);
+    co_await run_softirqs(t, t.cpu->take_softirqs());
+    if (t.resched_at_cond_resched()) co_await t.schedule(true);
+  }
+}
+
+// ---- records and checks ----------------------------------------------------------------------------------------------
+
+void Machine::record_switch(Cpu& c, KTask* prev, std::uint16_t prev_state, KTask* next) {
+  if (next != nullptr) ++next->switch_count;
+  if (switch_hook) switch_hook(c, prev, prev_state, next);
+  tp.sched_switch(c, prev != nullptr ? *prev : idle_record_, prev_state, next != nullptr ? *next : idle_record_);
+}
+
+void Machine::stat_runtime(int cpu_id, const sched::Task& t, Time delta_ns, std::uint64_t vruntime) {
+  if (!tp.active() || t.owner == nullptr) return;
+  tp.stat_runtime(cpu(cpu_id), *static_cast<KTask*>(t.owner), delta_ns, vruntime, k.stat_runtime_vruntime);
+}
+
+void Machine::check_accounting() const {
+  for (const auto& c : cpus_) {
+    const Time total = c->usage_now().total();
+    if (total != engine.now())
+      throw std::logic_error(fmt::format("accounting does not close: CPU {} has {} ns in its buckets after {} ns", c->id(), total, engine.now()));
+  }
+}
+
+}  // namespace wakepath::machine

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The simulated machine: engine, scheduler, CPUs, tasks and groups, and the kernel services that every model needs
+// (try_to_wake_up with its costs, inter-processor interrupts, cost draws). No global state: many machines may live at once.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/machine/costs.h"
+#include "models/machine/cpu.h"
+#include "models/machine/local_timer.h"
+#include "models/machine/task.h"
+#include "models/machine/tracepoints.h"
+#include "models/scenario/scenario.h"
+#include "models/sched/sched.h"
+#include "sim/engine/engine.h"
+#include "sim/engine/random.h"
+
+namespace wakepath::machine {
+
+class Machine final : public sched::Observer {
+ public:
+  explicit Machine(const scenario::Scenario& s, trace::Sink* sink = nullptr, trace::StringPool* pool = nullptr);
+  ~Machine() override;
+
+  const scenario::Scenario& scenario;
+  const kernel::Switches& k;
+  engine::Engine engine;
+  Tracepoints tp;
+  sched::Scheduler sched;
+
+  [[nodiscard]] Time now() const { return engine.now(); }
+  Cpu& cpu(int id) { return *cpus_[static_cast<std::size_t>(id)]; }
+  LocalTimer& local_timer(int id) { return *timers_[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] int cpu_count() const { return static_cast<int>(cpus_.size()); }
+  std::deque<KTask>& tasks() { return tasks_; }
+
+  // A new sleeping task. `cpu` is where it starts; bound: it may run nowhere else.
+  KTask& add_task(const std::string& comm, const std::string& result_group, const std::string& cgroup, int nice, int cpu, bool bound,
+                  bool kthread, sched::Policy policy = sched::Policy::other, int rt_priority = 0);
+  void start();               // CPUs begin idle, ticks begin
+  void first_wake(KTask& t);  // at the start of a run: runnable without a waker
+
+  // One draw of a cost.
+  Time cost(CostId id) {
+    const auto i = static_cast<std::size_t>(id);
+    return is_constant_[i] ? constant_ns_[i] : draw(id);
+  }
+
+  // try_to_wake_up(t) from `ctx`: true when it was really woken. Spends the costs in ctx.
+  Call<bool> wake(ExecContext& ctx, KTask& t);
+  [[nodiscard]] bool would_wake(const KTask& t) const { return t.sleeping; }
+
+  // Softirqs: one handler a vector.
+  struct SoftirqHandler {
+    virtual ~SoftirqHandler() = default;
+    virtual Call<void> run(ExecContext& ctx) = 0;
+  };
+  static constexpr unsigned kBlockSoftirq = 4;
+  void register_softirq(unsigned vec, SoftirqHandler* h) { softirqs_[vec] = h; }
+  Call<void> raise_softirq(ExecContext& ctx, unsigned vec);  // from task context it wakes ksoftirqd
+  Call<void> run_softirqs(ExecContext& ctx, unsigned pending);
+  Call<void> wake_ksoftirqd(ExecContext& ctx);
+  [[nodiscard]] bool softirqs_deferred(const Cpu& c) const;
+
+  void record_switch(Cpu& c, KTask* prev, std::uint16_t prev_state, KTask* next);  // null: idle
+  void check_accounting() const;  // throws std::logic_error
+  [[nodiscard]] Time tick_ns() const { return tick_ns_; }
+  void after_tick(Cpu& c) { if (tick_hook_ != nullptr) tick_hook_->on_tick(c); }
+  struct TickHook { virtual ~TickHook() = default; virtual void on_tick(Cpu& c) = 0; };
+  void set_tick_hook(TickHook* h) { tick_hook_ = h; }
+  KTask& idle_ktask() { return idle_record_; }
+
+  void stat_runtime(int cpu, const sched::Task& t, Time delta_ns, std::uint64_t vruntime) override;
+
+  std::uint64_t wakeups = 0;
+  std::function<void(KTask&)> task_hook;  // sees every new task (renice rules)
+  std::function<void(Cpu&, KTask*, std::uint16_t, KTask*)> switch_hook;  // sees every switch; null task: idle
+  bool preempt_full = false, preempt_voluntary = false, preempt_lazy = false;
+  bool in_loop = false;  // a CPU's coroutine is being resumed
+
+ private:
+  struct ReschedIpi;
+  Time draw(CostId id);
+  int select_cpu(const KTask& t) const;
+  void send_resched(int cpu);
+
+  std::array<Time, kCostCount> constant_ns_{};
+  std::array<bool, kCostCount> is_constant_{};
+  std::array<std::unique_ptr<engine::RandomStream>, kCostCount> cost_streams_;
+  std::map<std::string, sched::TaskGroup*> groups_;
+  std::deque<KTask> tasks_;
+  std::vector<std::unique_ptr<Cpu>> cpus_;
+  std::vector<std::unique_ptr<LocalTimer>> timers_;
+  std::vector<std::unique_ptr<ReschedIpi>> ipis_;
+  std::array<SoftirqHandler*, 10> softirqs_{};
+  std::vector<KTask*> ksoftirqd_;
+  KTask idle_record_;
+  TickHook* tick_hook_ = nullptr;
+  Time tick_ns_ = 0;
+  std::int32_t next_pid_ = 100;
+  Call<void> ksoftirqd_body(KTask& t);
+};
+
+inline ExecContext::RunAwaiter run_cost(Machine& m, ExecContext& c, CostId id, Mode mode = Mode::kernel) {
+  return c.run_ns(m.cost(id), mode);
+}
+
+}  // namespace wakepath::machine

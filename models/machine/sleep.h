@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// nanosleep(): a task sleeps until its hrtimer's interrupt wakes it. The timer lies on the CPU where it was armed.
+#pragma once
+
+#include "models/machine/machine.h"
+
+namespace wakepath::machine {
+
+struct SleepTimer final : HrTimer {
+  explicit SleepTimer(Machine& machine) : m(machine) { function_id = m.tp.name("hrtimer_wakeup"); }
+  ~SleepTimer() override { m.engine.cancel(timer); }
+  Call<void> expired(ExecContext& irq) override {
+    done = true;
+    co_await m.wake(irq, *task);
+  }
+  Machine& m;
+  KTask* task = nullptr;
+  bool done = false;
+};
+
+inline Call<void> sleep_until(KTask& t, SleepTimer& timer, Time at) {
+  Machine& m = *t.machine;
+  co_await run_cost(m, t, CostId::syscall_entry);
+  timer.task = &t;
+  timer.done = false;
+  m.local_timer(t.cpu->id()).arm(timer, at);
+  for (;;) {
+    t.set_state(sched::State::interruptible);
+    if (timer.done) break;
+    co_await t.schedule();
+  }
+  t.set_state(sched::State::running);
+  while (t.resched_at_user_exit()) co_await t.schedule();
+  co_await run_cost(m, t, CostId::syscall_exit, Mode::irqs_off);
+}
+
+}  // namespace wakepath::machine

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/machine/tracepoints.h"
+
+#include "models/machine/machine.h"
+
+namespace wakepath::machine {
+
+using trace::Event;
+using trace::EventType;
+
+trace::Event* Tracepoints::begin(Cpu& cpu, EventType type) {
+  if (!active()) return nullptr;
+  cpu.add_trace_debt(cpu.machine().cost(CostId::trace_record));
+  if (!on_) return nullptr;
+  event_ = Event{};
+  event_.ts_ns = cpu.machine().now();
+  event_.type = type;
+  event_.cpu = static_cast<std::int16_t>(cpu.id());
+  event_.has_flags = true;
+  event_.flags = cpu.trace_flags();
+  if (const KTask* t = cpu.current_task()) {
+    event_.pid = t->st.pid;
+    event_.comm = t->comm_id;
+  } else {
+    event_.comm = name("<idle>");
+  }
+  return &event_;
+}
+
+void Tracepoints::sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next) {
+  Event* e = begin(cpu, EventType::sched_switch);
+  if (e == nullptr) return;
+  const auto comm = [&](const KTask& t) { return t.st.pid == 0 ? name("swapper/" + std::to_string(cpu.id())) : t.comm_id; };
+  const auto prio = [](const KTask& t) { return t.st.pid == 0 ? 120 : t.st.prio(); };
+  e->u.sw = {comm(prev), prev.st.pid, prio(prev), prev_state, comm(next), next.st.pid, prio(next)};
+  commit();
+}
+
+void Tracepoints::sched_task(Cpu& cpu, EventType type, const KTask& t, int target_cpu) {
+  Event* e = begin(cpu, type);
+  if (e == nullptr) return;
+  e->u.task = {t.comm_id, t.st.pid, t.st.prio(), target_cpu, 0, 0};
+  commit();
+}
+
+void Tracepoints::stat_runtime(Cpu& cpu, const KTask& t, Time delta_ns, std::uint64_t vruntime, bool has_vruntime) {
+  Event* e = begin(cpu, EventType::sched_stat_runtime);
+  if (e == nullptr) return;
+  e->u.runtime = {t.comm_id, t.st.pid, delta_ns, vruntime, has_vruntime};
+  commit();
+}
+
+void Tracepoints::irq(Cpu& cpu, EventType type, int number, trace::StringId what) {
+  Event* e = begin(cpu, type);
+  if (e == nullptr) return;
+  e->u.irq = {number, what};
+  commit();
+}
+
+void Tracepoints::timer(Cpu& cpu, EventType type, trace::StringId function) {
+  Event* e = begin(cpu, type);
+  if (e == nullptr) return;
+  e->u.timer = {};
+  e->u.timer.function = function;
+  e->u.timer.now = cpu.machine().now();
+  commit();
+}
+
+void Tracepoints::work(Cpu& cpu, EventType type, std::uint64_t id, trace::StringId function, trace::StringId workqueue) {
+  Event* e = begin(cpu, type);
+  if (e == nullptr) return;
+  e->u.work = {id, function, workqueue, cpu.id(), cpu.id()};
+  commit();
+}
+
+void Tracepoints::request(Cpu& cpu, EventType type, std::uint64_t sector, bool write, std::uint32_t bytes) {
+  Event* e = begin(cpu, type);
+  if (e == nullptr) return;
+  e->u.rq = {};
+  e->u.rq.major = 254;
+  e->u.rq.rwbs = name(write ? "WS" : "RS");
+  e->u.rq.bytes = bytes;
+  e->u.rq.sector = sector;
+  e->u.rq.nr_sector = bytes / 512;
+  e->u.rq.comm = e->comm;
+  commit();
+}
+
+void Tracepoints::syscall(Cpu& cpu, EventType type, std::uint64_t ctx_id, std::int64_t nr, std::int64_t min_nr, std::int64_t ret) {
+  Event* e = begin(cpu, type);
+  if (e == nullptr) return;
+  e->u.sys = {};
+  e->u.sys.ctx_id = ctx_id;
+  e->u.sys.nr = nr;
+  e->u.sys.min_nr = min_nr;
+  e->u.sys.ret = ret;
+  commit();
+}
+
+}  // namespace wakepath::machine

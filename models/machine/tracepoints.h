@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The simulated kernel's tracepoints: counters that every result needs, and, when somebody listens, the records.
+// A record costs `trace_record` CPU time on the CPU that writes it, as on a real machine (zero by default).
+#pragma once
+
+#include <cstdint>
+
+#include "models/machine/task.h"
+#include "sim/trace/event.h"
+#include "sim/trace/string_pool.h"
+
+namespace wakepath::machine {
+
+class Cpu;
+
+class Tracepoints {
+ public:
+  void listen(trace::Sink* sink, trace::StringPool* pool) { sink_ = sink, pool_ = pool; }
+  void enable(bool on) { on_ = on && sink_ != nullptr; }
+  void charge(bool on) { charge_ = on; }  // records cost CPU time also while nobody listens
+  [[nodiscard]] bool active() const { return on_ || charge_; }
+  trace::StringId name(std::string_view s) { return pool_ ? pool_->intern(s) : 0; }
+
+  // Starts a record with the common fields; null when no record is built (its cost is charged all the same).
+  trace::Event* begin(Cpu& cpu, trace::EventType type);
+  void commit() { sink_->on_event(event_); }
+
+  void sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next);
+  void sched_task(Cpu& cpu, trace::EventType type, const KTask& t, int target_cpu);
+  void stat_runtime(Cpu& cpu, const KTask& t, Time delta_ns, std::uint64_t vruntime, bool has_vruntime);
+  void irq(Cpu& cpu, trace::EventType type, int number, trace::StringId what);
+  void timer(Cpu& cpu, trace::EventType type, trace::StringId function);
+  void work(Cpu& cpu, trace::EventType type, std::uint64_t id, trace::StringId function, trace::StringId workqueue);
+  void request(Cpu& cpu, trace::EventType type, std::uint64_t sector, bool write, std::uint32_t bytes);
+  void syscall(Cpu& cpu, trace::EventType type, std::uint64_t ctx_id, std::int64_t nr, std::int64_t min_nr, std::int64_t ret);
+
+ private:
+  trace::Sink* sink_ = nullptr;
+  trace::StringPool* pool_ = nullptr;
+  bool on_ = false, charge_ = false;
+  trace::Event event_;
+};
+
+}  // namespace wakepath::machine

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/run/simulation.h"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <stdexcept>
+
+namespace wakepath::run {
+
+using engine::Stop;
+using machine::KTask;
+
+// A renice of the user's: "kworker" covers the bound normal pools' workers, present and future; any other glob is applied
+// once, to the tasks that exist at its time, as the renice command would.
+struct Simulation::Rule {
+  Rule(Simulation& simulation, const scenario::TaskRule& r) : s(simulation), rule(r) {
+    timer.context = this;
+    timer.fire = [](engine::Timer& t, engine::Time) { static_cast<Rule*>(t.context)->apply(); };
+  }
+  ~Rule() { s.machine_.engine.cancel(timer); }
+  [[nodiscard]] bool standing() const { return rule.glob == "kworker"; }
+  [[nodiscard]] bool matches(const KTask& t) const {
+    if (standing()) return t.group_name == "kworker" && t.bound_cpu >= 0 && t.st.comm.back() != 'H';
+    return fnmatch(rule.glob.c_str(), t.st.comm.c_str(), 0) == 0;
+  }
+  void apply() {
+    active = true;
+    for (KTask& t : s.machine_.tasks())
+      if (matches(t)) renice(t);
+  }
+  void renice(KTask& t) const {
+    if (rule.nice) s.machine_.sched.set_nice(t.st, *rule.nice, s.machine_.now());
+  }
+  Simulation& s;
+  const scenario::TaskRule& rule;
+  engine::Timer timer;
+  bool active = false;
+};
+
+Simulation::Simulation(const scenario::Scenario& s, const Options& o)
+    : scenario_(s), options_(o), machine_(s, o.sink, o.pool), workqueues_(machine_), queue_(machine_, workqueues_), fs_(machine_, queue_, workqueues_) {
+  int next_cpu = 0;
+  for (const auto& conf : s.workloads)
+    for (int j = 0; j < std::max(1, conf.numjobs); ++j) {
+      const bool pinned = conf.cpus_allowed.size() == 1;
+      const int cpu = conf.cpus_allowed.empty() ? next_cpu++ % s.machine.cpus : conf.cpus_allowed[static_cast<std::size_t>(j) % conf.cpus_allowed.size()];
+      jobs_.emplace_back(machine_, fs_, conf, j, cpu, pinned);
+    }
+  for (const auto& r : s.task_rules) rules_.push_back(std::make_unique<Rule>(*this, r));
+  machine_.task_hook = [this](KTask& t) {
+    for (auto& r : rules_)
+      if (r->active && r->standing() && r->matches(t)) r->renice(t);
+  };
+  machine_.switch_hook = [this](machine::Cpu&, KTask* prev, std::uint16_t state, KTask* next) {
+    pingpong_.on_switch(prev, state, next);
+    if (next == nullptr) return;
+    next->run_delays.record(next->st.run_delay_ns - next->run_delay_seen_ns);
+    next->run_delay_seen_ns = next->st.run_delay_ns;
+  };
+}
+
+Simulation::~Simulation() {
+  machine_.task_hook = nullptr;
+  machine_.switch_hook = nullptr;
+}
+
+// Charged time, with what the running task has not been charged for yet (reading must not change the run).
+std::int64_t Simulation::charged_ns(const KTask& t) const {
+  const sched::Rq& rq = const_cast<Simulation*>(this)->machine_.sched.rq(t.st.cpu);
+  if (rq.curr != &t.st) return t.st.sum_exec_runtime_ns;
+  const auto clock_task = static_cast<std::int64_t>(rq.clock_task) + (machine_.now() - static_cast<std::int64_t>(rq.clock));
+  return t.st.sum_exec_runtime_ns + std::max<std::int64_t>(0, clock_task - static_cast<std::int64_t>(t.st.se.exec_start));
+}
+
+void Simulation::apply_rules() {
+  for (auto& r : rules_) {
+    if (r->rule.at_ns > 0) machine_.engine.arm(r->timer, r->rule.at_ns);
+    else r->apply();
+  }
+}
+
+void Simulation::begin_window() {
+  window_start_ = machine_.now();
+  for (KTask& t : machine_.tasks()) {
+    task_start_[&t] = {charged_ns(t), t.st.run_delay_ns, t.st.nvcsw, t.st.nivcsw, t.migrations, t.st.wakeups};
+    t.run_delays = {};
+  }
+  cpu_start_.clear();
+  for (int c = 0; c < machine_.cpu_count(); ++c) {
+    machine::Cpu& cpu = machine_.cpu(c);
+    cpu_start_.push_back({cpu.usage_now(), cpu.switches, cpu.interrupts});
+  }
+  wq_start_ = workqueues_.totals();
+  wakeups_start_ = machine_.wakeups;
+  for (auto& j : jobs_) j.reset_window();
+  pingpong_.reset();
+  machine_.tp.enable(true);
+}
+
+void Simulation::sample() {
+  std::uint64_t completed = 0, switches = 0;
+  for (auto& j : jobs_) completed += j.window().completed;
+  for (int c = 0; c < machine_.cpu_count(); ++c) switches += machine_.cpu(c).switches - cpu_start_[static_cast<std::size_t>(c)].switches;
+  samples_.push_back({{"t_ns", machine_.now() - window_start_},
+                      {"completed", completed - sampled_completed_},
+                      {"context_switches", switches - sampled_switches_}});
+  sampled_completed_ = completed;
+  sampled_switches_ = switches;
+}
+
+Stop Simulation::run() {
+  const auto wall = std::chrono::steady_clock::now();
+  const auto& r = scenario_.run;
+  const engine::Time total = r.warmup_ns + r.duration_ns;
+  engine::Engine::Limits limits;
+  limits.max_events = r.max_events;
+  limits.max_wall_ms = r.max_wall_ms;
+  if (options_.progress) limits.progress = [&](engine::Time now) { return options_.progress(static_cast<double>(now) / static_cast<double>(total)); };
+  // Records cost CPU time from the start, so that the window begins in the traced machine's steady state.
+  machine_.tp.charge(scenario_.costs[machine::CostId::trace_record].mean_ns() > 0);
+  machine_.start();
+  apply_rules();
+  for (auto& j : jobs_) machine_.first_wake(j.task());
+  Stop end = machine_.engine.run(r.warmup_ns, limits);
+  begin_window();
+  const int points = std::max(1, r.samples);
+  for (int i = 1; i <= points && end == Stop::time; ++i) {
+    end = machine_.engine.run(r.warmup_ns + r.duration_ns / points * i + (i == points ? r.duration_ns % points : 0), limits);
+    if (r.samples > 0) sample();
+  }
+  machine_.tp.enable(false);
+  wall_s_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall).count();
+  if (options_.check_accounting) check();
+  return end;
+}
+
+void Simulation::check() const {
+  machine_.check_accounting();
+  std::uint64_t submitted = 0, reaped = 0, in_use = 0, queued = 0;
+  for (const auto& j : jobs_) submitted += j.submitted(), reaped += j.reaped(), in_use += static_cast<std::uint64_t>(j.in_use()), queued += static_cast<std::uint64_t>(j.queued());
+  if (reaped > submitted || queue_.counters.completed > queue_.counters.submitted)
+    throw std::logic_error(fmt::format("accounting does not close: {} reaped of {} submitted", reaped, submitted));
+  // What a job has in use is queued in user space, in the path, or reaped and not yet returned; a running io_submit makes
+  // the queued ones move, so this is a bound.
+  if (reaped + in_use < submitted || submitted + queued < reaped + in_use - std::min<std::uint64_t>(in_use, jobs_.size()))
+    throw std::logic_error(fmt::format("accounting does not close: submitted {}, reaped {}, in use {}, queued {}", submitted, reaped, in_use, queued));
+}
+
+Outcome run(const scenario::Scenario& s, const Options& o) {
+  Simulation sim(s, o);
+  const Stop end = sim.run();
+  Outcome out;
+  if (end == Stop::cancelled || end == Stop::asked) out.end = End::stopped;
+  if (end == Stop::events || end == Stop::wall) {
+    out.end = End::limit;
+    out.limit = end == Stop::events ? fmt::format("{} events", s.run.max_events) : fmt::format("{} ms of wall time", s.run.max_wall_ms);
+  }
+  out.json = sim.result(end).dump();
+  if (o.sink != nullptr) o.sink->finish();
+  return out;
+}
+
+}  // namespace wakepath::run

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One node built from a scenario: machine, workqueues, block device, filesystem, jobs; and the counters at the window's start.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "models/fs/dio.h"
+#include "models/machine/machine.h"
+#include "models/run/pingpong.h"
+#include "models/run/run.h"
+#include "models/workload/fio.h"
+#include "models/workqueue/workqueue.h"
+#include "sim/engine/stats.h"
+
+namespace wakepath::run {
+
+class Simulation {
+ public:
+  Simulation(const scenario::Scenario& s, const Options& o);
+  ~Simulation();
+  engine::Stop run();                     // warm-up and window
+  [[nodiscard]] nlohmann::ordered_json result(engine::Stop end) const;
+
+ private:
+  struct Rule;
+  void apply_rules();
+  void begin_window();
+  void sample();
+  void check() const;
+  [[nodiscard]] nlohmann::ordered_json io_json(double seconds) const;
+  [[nodiscard]] nlohmann::ordered_json cpus_json() const;
+  [[nodiscard]] nlohmann::ordered_json tasks_json(double seconds) const;
+  [[nodiscard]] nlohmann::ordered_json groups_json(double seconds) const;
+  [[nodiscard]] nlohmann::ordered_json totals_json(double seconds) const;
+  [[nodiscard]] nlohmann::ordered_json workqueue_json(double seconds) const;
+  [[nodiscard]] std::int64_t charged_ns(const machine::KTask& t) const;
+
+  struct TaskStart {
+    std::int64_t exec_ns = 0, run_delay_ns = 0;
+    std::uint64_t nvcsw = 0, nivcsw = 0, migrations = 0, wakeups = 0;
+  };
+  struct CpuStart {
+    machine::Usage usage;
+    std::uint64_t switches = 0, interrupts = 0;
+  };
+
+  const scenario::Scenario& scenario_;
+  const Options& options_;
+  machine::Machine machine_;
+  workqueue::Workqueues workqueues_;
+  block::Queue queue_;
+  fs::Filesystem fs_;
+  std::deque<workload::FioJob> jobs_;
+  std::vector<std::unique_ptr<Rule>> rules_;
+  PingPong pingpong_{machine_};
+  std::map<const machine::KTask*, TaskStart> task_start_;
+  std::vector<CpuStart> cpu_start_;
+  workqueue::Pool::Counters wq_start_;
+  std::uint64_t wakeups_start_ = 0;
+  engine::Time window_start_ = 0;
+  nlohmann::ordered_json samples_ = nlohmann::ordered_json::array();
+  std::uint64_t sampled_completed_ = 0, sampled_switches_ = 0;
+  double wall_s_ = 0;
+};
+
+}  // namespace wakepath::run

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/workload/fio.h"
+
+#include <algorithm>
+
+#include "models/machine/sleep.h"
+
+namespace wakepath::workload {
+
+using machine::CostId;
+using machine::Mode;
+using machine::run_cost;
+using sched::State;
+using trace::EventType;
+
+FioJob::FioJob(Machine& m, fs::Filesystem& fs, const scenario::FioJob& conf, int index, int cpu, bool pinned)
+    : machine_(m), fs_(fs), conf_(conf), aio_(m), offsets_(m.scenario.run.seed, "fio." + conf.name + ".offset", static_cast<std::uint64_t>(index)),
+      mix_(m.scenario.run.seed, "fio." + conf.name + ".mix", static_cast<std::uint64_t>(index)) {
+  low_ = conf.iodepth_low == 0 || conf.iodepth_low > conf.iodepth ? conf.iodepth : conf.iodepth_low;
+  batch_ = conf.iodepth_batch_submit == 0 || conf.iodepth_batch_submit > conf.iodepth ? conf.iodepth : conf.iodepth_batch_submit;
+  complete_min_ = std::min(conf.iodepth_batch_complete_min, conf.iodepth);
+  complete_max_ = std::max(conf.iodepth_batch_complete_max, complete_min_);
+  const std::int64_t size = conf.size > 0 ? conf.size : std::int64_t{1} << 30;
+  blocks_ = static_cast<std::uint64_t>(std::max<std::int64_t>(1, size / conf.bs));
+  ctx_id_ = 0x7f0000000000ULL + static_cast<std::uint64_t>(index) * 0x1000;
+  const auto policy = conf.policy == "batch" ? sched::Policy::batch : conf.policy == "idle" ? sched::Policy::idle : sched::Policy::other;
+  task_ = &m.add_task("fio", "fio", conf.cgroup, conf.nice, cpu, pinned, false, policy);
+  for (int i = 0; i < conf.iodepth; ++i) {
+    io_us_.push_back(std::make_unique<IoU>());
+    IoU& u = *io_us_.back();
+    u.dio.aio = &aio_;
+    u.dio.owner = &u;
+    u.dio.bytes = static_cast<std::uint32_t>(conf.bs);
+    u.dio.id = static_cast<std::uint64_t>(i) + 1;
+    free_.push_back(&u);
+  }
+  sleep_ = std::make_shared<machine::SleepTimer>(m);
+  task_->body = body(*task_);
+  task_->resume_at = task_->body.handle();
+}
+
+void FioJob::fill(IoU& u) {
+  u.dio.sector = offsets_.uniform(blocks_) * (static_cast<std::uint64_t>(conf_.bs) / 512);
+  if (conf_.rw == "randrw" || conf_.rw == "rw" || conf_.rw == "readwrite") u.dio.write = static_cast<int>(mix_.uniform(100)) >= conf_.rwmixread;
+  else u.dio.write = conf_.rw.find("write") != std::string::npos;
+}
+
+// thinktime and rate_iops: sleeps before the next I/O.
+Call<void> FioJob::pace(KTask& t) {
+  if (conf_.rate_iops > 0) {
+    const Time due = conf_.startdelay_ns + static_cast<Time>(issued_) * 1'000'000'000 / conf_.rate_iops;
+    if (due > machine_.now()) co_await machine::sleep_until(t, *sleep_, due);
+  }
+  if (conf_.thinktime_ns > 0 && issued_ > 0 && issued_ % static_cast<std::uint64_t>(std::max(1, conf_.thinktime_blocks)) == 0)
+    co_await machine::sleep_until(t, *sleep_, machine_.now() + conf_.thinktime_ns);
+}
+
+Call<void> FioJob::body(KTask& t) {
+  if (conf_.startdelay_ns > machine_.now()) co_await machine::sleep_until(t, *sleep_, conf_.startdelay_ns);
+  int since_commit = 0;  // keeps counting across the commits hidden in reap
+  for (;;) {
+    if (conf_.rate_iops > 0 || conf_.thinktime_ns > 0) co_await pace(t);
+    IoU& u = *free_.back();
+    free_.pop_back();
+    ++in_use_;
+    ++issued_;
+    u.start = machine_.now();
+    co_await run_cost(machine_, t, CostId::fio_prep_io, Mode::user);
+    fill(u);
+    queued_.push_back(&u);
+    if (++since_commit >= batch_) {
+      co_await commit(t);
+      since_commit = 0;
+    }
+    const bool full = free_.empty();
+    if (full || (complete_min_ == 0 && complete_max_ == 0)) co_await wait(t, full);
+  }
+}
+
+Call<void> FioJob::wait(KTask& t, bool full) {
+  int min = std::min(complete_min_, in_use_);
+  if ((full && min == 0) || complete_min_ == 0) min = 1;
+  do {
+    co_await reap(t, min);
+  } while (full && in_use_ > low_);
+}
+
+Call<void> FioJob::reap(KTask& t, int min) {
+  if (min > 0) co_await commit(t);
+  const int max = std::max(std::min(complete_max_, in_use_), min);
+  int events = 0;
+  do {
+    const int missing = std::max(0, min - events);
+    const int n = co_await sys_io_getevents(t, complete_min_ == 0 ? 0 : missing, max - events);
+    events += n;
+    co_await run_cost(machine_, t, CostId::fio_reap_call, Mode::user);
+  } while (events < min);
+  for (aio::Iocb* e : events_) {
+    IoU& u = *static_cast<IoU*>(e->owner);
+    co_await run_cost(machine_, t, CostId::fio_reap_event, Mode::user);
+    const Time now = machine_.now();
+    ++window_.completed;
+    window_.reads += !u.dio.write;
+    window_.slat.record(u.issue - u.start);
+    window_.clat.record(std::max<Time>(0, now - u.issue));
+    window_.lat.record(now - u.start);
+    ++reaped_;
+    --in_use_;
+    free_.push_back(&u);
+  }
+  events_.clear();
+}
+
+Call<void> FioJob::commit(KTask& t) {
+  if (queued_.empty()) co_return;
+  co_await run_cost(machine_, t, CostId::fio_submit_call, Mode::user);
+  co_await sys_io_submit(t, queued_.size());
+  for (IoU* u : queued_) u->issue = machine_.now();  // fio_libaio_queued: after io_submit returned
+  queued_.clear();
+}
+
+Call<void> FioJob::sys_io_submit(KTask& t, std::size_t nr) {
+  constexpr std::size_t kPlugThreshold = 2;  // AIO_PLUG_THRESHOLD
+  ++window_.submit_calls;
+  co_await run_cost(machine_, t, CostId::syscall_entry);
+  machine_.tp.syscall(*t.cpu, EventType::sys_enter_io_submit, ctx_id_, static_cast<std::int64_t>(nr), 0, 0);
+  co_await run_cost(machine_, t, CostId::io_submit_call);
+  block::Plug plug;
+  block::Plug* use = nr > kPlugThreshold ? &plug : nullptr;
+  for (std::size_t i = 0; i < nr; ++i) {
+    co_await run_cost(machine_, t, CostId::io_submit_iocb);
+    co_await fs_.submit(t, queued_[i]->dio, use);
+    ++submitted_;
+  }
+  if (use != nullptr) co_await fs_.queue().flush_plug(t, plug, false);
+  machine_.tp.syscall(*t.cpu, EventType::sys_exit_io_submit, ctx_id_, 0, 0, static_cast<std::int64_t>(nr));
+  while (t.resched_at_user_exit()) co_await t.schedule();
+  co_await run_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);
+}
+
+Call<int> FioJob::sys_io_getevents(KTask& t, int min_nr, int nr) {
+  ++window_.getevents_calls;
+  co_await run_cost(machine_, t, CostId::syscall_entry);
+  machine_.tp.syscall(*t.cpu, EventType::sys_enter_io_getevents, ctx_id_, nr, min_nr, 0);
+  const int got = co_await aio_.read_events(t, min_nr, nr, events_);
+  machine_.tp.syscall(*t.cpu, EventType::sys_exit_io_getevents, ctx_id_, 0, 0, got);
+  while (t.resched_at_user_exit()) co_await t.schedule();
+  co_await run_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);
+  co_return got;
+}
+
+}  // namespace wakepath::workload

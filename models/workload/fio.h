@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// fio's libaio job as fio runs it: the do_io loop with its queue depth, batches and hidden commits, io_submit and
+// io_getevents with their kernel side, and fio's meanings of slat, clat and lat. Source: fio backend.c, ioengines.c,
+// engines/libaio.c as specified in io-completion.md 5.2 and 5.6.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/aio/aio.h"
+#include "models/fs/dio.h"
+#include "models/machine/machine.h"
+#include "models/machine/sleep.h"
+#include "sim/engine/random.h"
+#include "sim/engine/stats.h"
+
+namespace wakepath::workload {
+
+using machine::Call;
+using machine::KTask;
+using machine::Machine;
+using machine::Time;
+
+class FioJob {
+ public:
+  FioJob(Machine& m, fs::Filesystem& fs, const scenario::FioJob& conf, int index, int cpu, bool pinned);
+
+  struct Window {  // figures since reset(): latencies in ns
+    std::uint64_t completed = 0, reads = 0, submit_calls = 0, getevents_calls = 0;
+    engine::Histogram slat, clat, lat;
+  };
+  void reset_window() { window_ = Window{}; }
+  [[nodiscard]] const Window& window() const { return window_; }
+  [[nodiscard]] const scenario::FioJob& conf() const { return conf_; }
+  [[nodiscard]] KTask& task() { return *task_; }
+  [[nodiscard]] std::uint64_t submitted() const { return submitted_; }
+  [[nodiscard]] std::uint64_t reaped() const { return reaped_; }
+  [[nodiscard]] int in_use() const { return in_use_; }
+  [[nodiscard]] int queued() const { return static_cast<int>(queued_.size()); }
+  [[nodiscard]] const aio::Context& aio() const { return aio_; }
+
+ private:
+  struct IoU {
+    fs::Dio dio;
+    Time start = 0, issue = 0;
+  };
+  Call<void> body(KTask& t);
+  Call<void> pace(KTask& t);
+  Call<void> commit(KTask& t);
+  Call<void> wait(KTask& t, bool full);
+  Call<void> reap(KTask& t, int min);
+  Call<void> sys_io_submit(KTask& t, std::size_t nr);
+  Call<int> sys_io_getevents(KTask& t, int min_nr, int nr);
+  void fill(IoU& u);
+
+  Machine& machine_;
+  fs::Filesystem& fs_;
+  const scenario::FioJob& conf_;
+  aio::Context aio_;
+  KTask* task_ = nullptr;
+  std::vector<std::unique_ptr<IoU>> io_us_;
+  std::vector<IoU*> free_, queued_;
+  std::vector<aio::Iocb*> events_;
+  engine::RandomStream offsets_, mix_;
+  int batch_, complete_min_, complete_max_, low_;
+  int in_use_ = 0;
+  std::uint64_t submitted_ = 0, reaped_ = 0, issued_ = 0;
+  std::uint64_t blocks_, ctx_id_;
+  std::shared_ptr<machine::SleepTimer> sleep_;
+  Window window_;
+};
+
+}  // namespace wakepath::workload

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/workqueue/workqueue.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace wakepath::workqueue {
+
+using machine::CostId;
+using machine::run_cost;
+using sched::State;
+
+// ---- queueing ------------------------------------------------------------------------------------------------------
+
+Workqueue::Workqueue(Machine& m, Workqueues& all, std::string name, Flags f) : machine_(m), all_(all), flags_(f) {
+  name_id_ = m.tp.name(name);
+  limits.resize(static_cast<std::size_t>(m.cpu_count()));
+}
+
+Call<bool> Workqueue::queue(ExecContext& ctx, Work& w) {
+  if (w.pending) co_return false;
+  w.pending = true;
+  w.wq = this;
+  const int cpu = ctx.cpu->id();
+  Pool& pool = all_.pool(cpu, flags_);
+  ++pool.counters.queued;
+  co_await run_cost(machine_, ctx, CostId::queue_work, ctx.mode == machine::Mode::user ? machine::Mode::kernel : ctx.mode);
+  machine_.tp.work(*ctx.cpu, trace::EventType::workqueue_queue_work, w.id, w.function_id, name_id_);
+  Limits& l = limits[static_cast<std::size_t>(cpu)];
+  const bool active = l.nr_active < flags_.max_active && l.inactive_head == nullptr;
+  if (active) {
+    ++l.nr_active;
+    pool.append(w);
+  } else {
+    w.next = nullptr;
+    (l.inactive_tail ? l.inactive_tail->next : l.inactive_head) = &w;
+    l.inactive_tail = &w;
+  }
+  co_await pool.kick(ctx);
+  co_return true;
+}
+
+// ---- pool ----------------------------------------------------------------------------------------------------------
+
+// Destroys workers that have been idle for the timeout while more than two are, and more than a quarter of the busy ones.
+struct Pool::IdleTimer {
+  explicit IdleTimer(Pool& p) : pool(p) {
+    timer.context = this;
+    timer.fire = [](engine::Timer& t, Time) { static_cast<IdleTimer*>(t.context)->pool.retire_surplus(); };
+  }
+  ~IdleTimer() { pool.machine_.engine.cancel(timer); }
+  Pool& pool;
+  engine::Timer timer;
+};
+
+Pool::Pool(Machine& m, Workqueues& all, int cpu, bool highpri, bool unbound)
+    : machine_(m), all_(all), cpu_(cpu), highpri_(highpri), unbound_(unbound), idle_timer_(std::make_unique<IdleTimer>(*this)) {}
+
+Pool::~Pool() = default;
+
+void Pool::append(Work& w) {
+  w.next = nullptr;
+  (tail_ ? tail_->next : head_) = &w;
+  tail_ = &w;
+}
+
+Work* Pool::take() {
+  Work* w = head_;
+  head_ = w->next;
+  if (head_ == nullptr) tail_ = nullptr;
+  return w;
+}
+
+Worker& Pool::make_worker() {
+  const auto free = std::find(ids_.begin(), ids_.end(), false);
+  const int id = static_cast<int>(free - ids_.begin());
+  if (free == ids_.end()) ids_.push_back(true);
+  else *free = true;
+  Worker& w = workers_.emplace_back();
+  w.pool = this;
+  w.id = id;
+  const std::string name = unbound_ ? "kworker/u" + std::to_string(machine_.cpu_count()) + ":" + std::to_string(id)
+                                    : "kworker/" + std::to_string(cpu_) + ":" + std::to_string(id) + (highpri_ ? "H" : "");
+  KTask& t = machine_.add_task(name, "kworker", "", highpri_ ? -20 : 0, cpu_, !unbound_, true);
+  w.task = &t;
+  t.body = body(t, w);
+  t.resume_at = t.body.handle();
+  ++nr_workers_;
+  return w;
+}
+
+void Pool::add_initial_worker() { enter_idle(make_worker()); }
+
+void Pool::enter_idle(Worker& w) {
+  w.idle = true;
+  w.idle_since = machine_.now();
+  idle_.push_back(&w);
+  if (idle_.size() > 2 && !idle_timer_->timer.armed())
+    machine_.engine.arm_in(idle_timer_->timer, machine_.scenario.dio_wq.idle_timeout_ns);
+}
+
+void Pool::leave_idle(Worker& w) {
+  w.idle = false;
+  const auto it = std::find(idle_.rbegin(), idle_.rend(), &w);
+  assert(it != idle_.rend());
+  idle_.erase(std::next(it).base());
+}
+
+void Pool::retire_surplus() {
+  const Time timeout = machine_.scenario.dio_wq.idle_timeout_ns;
+  const auto too_many = [&] {
+    const int idle = nr_idle(), busy = nr_workers_ - idle;
+    return idle > 2 && (idle - 2) * 4 >= busy;
+  };
+  while (too_many()) {
+    Worker& w = *idle_.front();  // the longest idle
+    if (machine_.now() < w.idle_since + timeout) {
+      machine_.engine.arm(idle_timer_->timer, w.idle_since + timeout);
+      return;
+    }
+    idle_.erase(idle_.begin());
+    ids_[static_cast<std::size_t>(w.id)] = false;  // ids are reused
+    w.dying = true;                                // it never runs again
+    --nr_workers_;
+    ++counters.retired;
+  }
+}
+
+Call<void> Pool::wake_first_idle(ExecContext& ctx) {
+  if (idle_.empty()) co_return;
+  const bool woken = co_await machine_.wake(ctx, *idle_.back()->task);
+  if (!woken) ++counters.nop_wakes;
+  else ++counters.kicks;
+}
+
+Call<void> Pool::kick(ExecContext& ctx) {
+  if (nr_running_ > 0) co_return;
+  if (machine_.k.wq_kick_needs_idle_worker && head_ == nullptr) co_return;
+  co_await wake_first_idle(ctx);
+}
+
+Call<void> Pool::worker_sleeping(Worker& w) {
+  if (w.not_running) co_return;
+  --nr_running_;
+  w.not_running = true;
+  if (nr_running_ == 0 && head_ != nullptr) co_await wake_first_idle(*w.task);
+}
+
+void Pool::worker_running(Worker& w) {
+  if (!w.not_running || w.cpu_intensive || unbound_) return;
+  w.not_running = false;
+  ++nr_running_;
+}
+
+// worker_thread(): idle until woken, manage when no idle worker is left, then work while there is work and nobody else runs.
+Call<void> Pool::body(KTask& t, Worker& w) {
+  for (;;) {  // entered when woken
+    ++counters.activations;
+    co_await run_cost(machine_, t, CostId::worker_wake);
+    leave_idle(w);
+    while (head_ != nullptr && nr_running_ == 0) {
+      if (idle_.empty() && !managing_) {
+        co_await create_worker(t);
+        continue;
+      }
+      if (!unbound_) {
+        ++nr_running_;
+        w.not_running = false;
+      }
+      do {
+        co_await process(t, w, *take());
+      } while (head_ != nullptr && nr_running_ <= 1 && !w.cpu_intensive);
+      if (!unbound_ && !w.not_running) {
+        --nr_running_;
+        w.not_running = true;
+      }
+      break;
+    }
+    co_await run_cost(machine_, t, CostId::worker_idle, machine::Mode::irqs_off);
+    enter_idle(w);
+    t.set_state(State::idle);
+    co_await t.schedule();
+  }
+}
+
+Call<void> Pool::process(KTask& t, Worker& w, Work& item) {
+  ++counters.items;
+  w.current = &item;
+  w.item_started_exec_ns = t.st.sum_exec_runtime_ns;
+  co_await run_cost(machine_, t, CostId::work_begin);
+  const bool intensive = item.wq->flags().cpu_intensive && !unbound_;
+  if (intensive) {
+    w.cpu_intensive = true;
+    --nr_running_;
+    w.not_running = true;
+  }
+  if ((intensive || unbound_) && head_ != nullptr && nr_running_ == 0) co_await wake_first_idle(t);
+  item.pending = false;
+  Workqueue& wq = *item.wq;
+  const auto item_id = item.id;
+  const auto item_function = item.function_id;
+  machine_.tp.work(*t.cpu, trace::EventType::workqueue_execute_start, item_id, item_function, wq.name_id());
+  co_await item.function(t);  // the item may be queued again, or be gone, after this
+  machine_.tp.work(*t.cpu, trace::EventType::workqueue_execute_end, item_id, item_function, wq.name_id());
+  co_await run_cost(machine_, t, CostId::work_end);
+  if (t.resched_at_cond_resched()) co_await t.schedule(true);
+  co_await run_cost(machine_, t, CostId::work_retire);
+  w.current = nullptr;
+  if (w.cpu_intensive) {
+    w.cpu_intensive = false;
+    w.not_running = false;
+    ++nr_running_;
+  }
+  Limits& l = wq.limits[static_cast<std::size_t>(cpu_)];
+  --l.nr_active;
+  if (l.inactive_head != nullptr && l.nr_active < wq.flags().max_active) {
+    Work* next = l.inactive_head;
+    l.inactive_head = next->next;
+    if (l.inactive_head == nullptr) l.inactive_tail = nullptr;
+    ++l.nr_active;
+    append(*next);
+  }
+}
+
+// The last idle worker left the idle list: ask kthreadd for a new one before going on.
+Call<void> Pool::create_worker(KTask& manager) {
+  managing_ = true;
+  co_await run_cost(machine_, manager, CostId::worker_manage);
+  co_await all_.request_worker(manager, *this);
+  managing_ = false;
+}
+
+// An item that has used the threshold's CPU time since it started is excluded from concurrency management.
+void Pool::on_tick(Worker& w) {
+  constexpr Time kCpuIntensiveThresholdNs = 10'000'000;
+  if (unbound_ || w.current == nullptr || w.not_running) return;
+  if (w.task->st.sum_exec_runtime_ns - w.item_started_exec_ns < kCpuIntensiveThresholdNs) return;
+  w.cpu_intensive = true;
+  w.not_running = true;
+  --nr_running_;
+}
+
+// ---- all -----------------------------------------------------------------------------------------------------------
+
+Workqueues::Workqueues(Machine& m) : machine_(m) {
+  for (int c = 0; c < m.cpu_count(); ++c) {
+    normal_.push_back(std::make_unique<Pool>(m, *this, c, false, false));
+    highpri_.push_back(std::make_unique<Pool>(m, *this, c, true, false));
+  }
+  unbound_ = std::make_unique<Pool>(m, *this, 0, false, true);
+  kthreadd_ = &m.add_task("kthreadd", "kthreadd", "", 0, 0, false, true);
+  kthreadd_->body = kthreadd_body(*kthreadd_);
+  kthreadd_->resume_at = kthreadd_->body.handle();
+  for (auto* pools : {&normal_, &highpri_})
+    for (auto& p : *pools)
+      for (int i = 0; i < 2; ++i) p->add_initial_worker();  // what a pool holds once it has worked
+  for (int i = 0; i < 2; ++i) unbound_->add_initial_worker();
+  if (m.k.wq_auto_cpu_intensive) m.set_tick_hook(this);
+}
+
+Workqueues::~Workqueues() = default;
+
+Workqueue& Workqueues::create(const std::string& name, Workqueue::Flags f) {
+  return *queues_.emplace_back(std::make_unique<Workqueue>(machine_, *this, name, f));
+}
+
+Pool& Workqueues::pool(int cpu, const Workqueue::Flags& f) {
+  if (f.unbound) return *unbound_;
+  return *(f.highpri ? highpri_ : normal_)[static_cast<std::size_t>(cpu)];
+}
+
+Pool::Counters Workqueues::totals() const {
+  Pool::Counters sum;
+  const auto add = [&](const Pool& p) {
+    sum.activations += p.counters.activations, sum.items += p.counters.items, sum.created += p.counters.created;
+    sum.retired += p.counters.retired, sum.nop_wakes += p.counters.nop_wakes, sum.kicks += p.counters.kicks;
+    sum.queued += p.counters.queued;
+  };
+  for (const auto& p : normal_) add(*p);
+  for (const auto& p : highpri_) add(*p);
+  add(*unbound_);
+  return sum;
+}
+
+int Workqueues::workers() const {
+  int n = unbound_->nr_workers();
+  for (const auto& p : normal_) n += p->nr_workers();
+  for (const auto& p : highpri_) n += p->nr_workers();
+  return n;
+}
+
+void Workqueues::on_tick(machine::Cpu& c) {
+  for (auto* pools : {&normal_, &highpri_}) {
+    Pool& p = *(*pools)[static_cast<std::size_t>(c.id())];
+    for (Worker& w : p.workers_)
+      if (w.task == c.current_task()) p.on_tick(w);
+  }
+}
+
+Call<void> Workqueues::request_worker(KTask& manager, Pool& pool) {
+  Request r{&manager, &pool, false};
+  requests_.push_back(&r);
+  co_await machine_.wake(manager, *kthreadd_);
+  for (;;) {
+    manager.set_state(State::uninterruptible);
+    if (r.done) break;
+    co_await manager.schedule();
+  }
+  manager.set_state(State::running);
+}
+
+Call<void> Workqueues::kthreadd_body(KTask& t) {
+  for (;;) {
+    while (!requests_.empty()) {
+      Request* r = requests_.front();
+      requests_.pop_front();
+      co_await run_cost(machine_, t, CostId::worker_create);
+      Worker& made = r->pool->make_worker();
+      r->pool->enter_idle(made);
+      ++r->pool->counters.created;
+      r->done = true;
+      co_await machine_.wake(t, *made.task);
+      co_await machine_.wake(t, *r->manager);
+    }
+    t.set_state(State::interruptible);
+    if (!requests_.empty()) {
+      t.set_state(State::running);
+      continue;
+    }
+    co_await t.schedule();
+  }
+}
+
+}  // namespace wakepath::workqueue

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Concurrency-managed workqueues: worker pools per CPU (normal and highpri), unbound pools, workers, managers, rescuers.
+//
+// A pool keeps one worker running while it has work: enqueueing wakes an idle worker only when none runs, a worker that
+// blocks wakes the next, a preempted one still counts as running. Source: kernel/workqueue.c (queue_work, worker_thread,
+// process_one_work, maybe_create_worker), 6.1 and 6.12, by kernel::Switches.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/machine/machine.h"
+
+namespace wakepath::workqueue {
+
+using machine::Call;
+using machine::ExecContext;
+using machine::KTask;
+using machine::Machine;
+using machine::Time;
+
+class Pool;
+class Workqueue;
+
+// One work item: caller-owned, address-stable while pending or running. function() runs in a worker's context.
+struct Work {
+  virtual ~Work() = default;
+  virtual Call<void> function(KTask& worker) = 0;
+  Workqueue* wq = nullptr;    // set by queue()
+  std::uint64_t id = 0;       // shown in trace records
+  trace::StringId function_id = 0;
+  bool pending = false;
+  Work* next = nullptr;
+};
+
+struct Worker {
+  KTask* task = nullptr;
+  Pool* pool = nullptr;
+  int id = 0;
+  bool idle = true;            // on the idle list
+  bool not_running = true;     // not counted: preparing, CPU_INTENSIVE, unbound
+  bool cpu_intensive = false;
+  bool dying = false;
+  Work* current = nullptr;
+  Time idle_since = 0;
+  Time item_started_exec_ns = 0;
+  engine::FrameStack& frames() { return task->frames(); }
+};
+
+struct Limits {  // per workqueue on one CPU (pool_workqueue)
+  int nr_active = 0;
+  Work *inactive_head = nullptr, *inactive_tail = nullptr;
+};
+
+class Workqueue {
+ public:
+  struct Flags {
+    bool highpri = false, unbound = false, cpu_intensive = false, mem_reclaim = true;
+    int max_active = 256;
+  };
+  Workqueue(Machine& m, class Workqueues& all, std::string name, Flags f);
+  // queue_work() from any context: false when the item was pending already. Spends its cost in ctx.
+  Call<bool> queue(ExecContext& ctx, Work& w);
+  [[nodiscard]] const Flags& flags() const { return flags_; }
+  [[nodiscard]] trace::StringId name_id() const { return name_id_; }
+  std::vector<Limits> limits;  // by CPU
+
+ private:
+  Machine& machine_;
+  class Workqueues& all_;
+  Flags flags_;
+  trace::StringId name_id_ = 0;
+};
+
+class Pool {
+ public:
+  Pool(Machine& m, class Workqueues& all, int cpu, bool highpri, bool unbound);
+  ~Pool();
+  void add_initial_worker();
+  [[nodiscard]] int cpu() const { return cpu_; }
+  [[nodiscard]] bool unbound() const { return unbound_; }
+  [[nodiscard]] int nr_running() const { return nr_running_; }
+  [[nodiscard]] int nr_workers() const { return nr_workers_; }
+  [[nodiscard]] int nr_idle() const { return static_cast<int>(idle_.size()); }
+
+  void append(Work& w);
+  Call<void> kick(ExecContext& ctx);           // enqueue side: wake the first idle worker if none runs
+  Call<void> worker_sleeping(Worker& w);       // the worker is about to block in an item
+  void worker_running(Worker& w);              // it runs again
+  Call<void> body(KTask& t, Worker& w);
+  void on_tick(Worker& w);                     // auto CPU_INTENSIVE
+  struct Counters {
+    std::uint64_t activations = 0, items = 0, created = 0, retired = 0, nop_wakes = 0, kicks = 0, queued = 0;
+  } counters;
+
+ private:
+  friend class Workqueue;
+  friend class Workqueues;
+  Worker& make_worker();
+  Call<void> process(KTask& t, Worker& w, Work& item);
+  Call<void> create_worker(KTask& manager);
+  Call<void> wake_first_idle(ExecContext& ctx);
+  void retire_surplus();
+  Work* take();
+  void leave_idle(Worker& w);
+  void enter_idle(Worker& w);
+
+  Machine& machine_;
+  class Workqueues& all_;
+  int cpu_;
+  bool highpri_, unbound_;
+  Work *head_ = nullptr, *tail_ = nullptr;
+  std::deque<Worker> workers_;
+  std::vector<Worker*> idle_;  // back: the most recently idle, woken first
+  std::vector<bool> ids_;
+  int nr_running_ = 0, nr_workers_ = 0;
+  bool managing_ = false;
+  struct IdleTimer;
+  std::unique_ptr<IdleTimer> idle_timer_;
+};
+
+// All pools and queues of a machine, and kthreadd.
+class Workqueues final : public Machine::TickHook {
+ public:
+  explicit Workqueues(Machine& m);
+  ~Workqueues() override;
+  Workqueue& create(const std::string& name, Workqueue::Flags f);
+  Pool& pool(int cpu, const Workqueue::Flags& f);
+  Pool::Counters totals() const;
+  [[nodiscard]] int workers() const;
+  void on_tick(machine::Cpu& c) override;
+
+  // kthreadd: makes the threads that managers ask for.
+  Call<void> request_worker(KTask& manager, Pool& pool);
+
+ private:
+  friend class Pool;
+  Call<void> kthreadd_body(KTask& t);
+  Machine& machine_;
+  std::vector<std::unique_ptr<Pool>> normal_, highpri_;
+  std::unique_ptr<Pool> unbound_;
+  std::vector<std::unique_ptr<Workqueue>> queues_;
+  KTask* kthreadd_ = nullptr;
+  struct Request {
+    KTask* manager;
+    Pool* pool;
+    bool done;
+  };
+  std::deque<Request*> requests_;
+};
+
+}  // namespace wakepath::workqueue
