@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Typed stub of the C++ extension; private to the package. Source: python/bindings/register_*.cc."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+version: str
+
+@final
+class Scenario:
+    @staticmethod
+    def load(
+        text: str,
+        name: str = "",
+        *,
+        sets: Sequence[str] = ...,
+        machine: str | None = None,
+        kernel: str | None = None,
+        seed: str | None = None,
+        samples: str | None = None,
+        duration: str | None = None,
+        warmup: str | None = None,
+        search_dirs: Sequence[str] = ...,
+    ) -> Scenario: ...
+    @staticmethod
+    def load_text(
+        text: str,
+        name: str = "text",
+        *,
+        sets: Sequence[str] = ...,
+        machine: str | None = None,
+        kernel: str | None = None,
+        seed: str | None = None,
+        samples: str | None = None,
+        duration: str | None = None,
+        warmup: str | None = None,
+        search_dirs: Sequence[str] = ...,
+    ) -> Scenario: ...
+    @staticmethod
+    def from_fio(
+        text: str,
+        name: str = "fio",
+        *,
+        sets: Sequence[str] = ...,
+        machine: str | None = None,
+        kernel: str | None = None,
+        seed: str | None = None,
+        samples: str | None = None,
+        duration: str | None = None,
+        warmup: str | None = None,
+        search_dirs: Sequence[str] = ...,
+    ) -> Scenario: ...
+    @staticmethod
+    def from_shell(
+        text: str,
+        name: str = "shell",
+        *,
+        sets: Sequence[str] = ...,
+        machine: str | None = None,
+        kernel: str | None = None,
+        seed: str | None = None,
+        samples: str | None = None,
+        duration: str | None = None,
+        warmup: str | None = None,
+        search_dirs: Sequence[str] = ...,
+    ) -> Scenario: ...
+    @staticmethod
+    def from_truth_case(
+        text: str,
+        name: str = "case",
+        *,
+        sets: Sequence[str] = ...,
+        machine: str | None = None,
+        kernel: str | None = None,
+        seed: str | None = None,
+        samples: str | None = None,
+        duration: str | None = None,
+        warmup: str | None = None,
+        search_dirs: Sequence[str] = ...,
+    ) -> Scenario: ...
+    def to_toml(self) -> str: ...
+    def describe(self) -> dict[str, Any]: ...
+
+def run(
+    scenario: Scenario, *, progress: Callable[[float], bool | None] | None = None, trace: str | None = None
+) -> tuple[str, str, str]: ...
+def analyze(path: str) -> str: ...
+def bench_queue(pending: int) -> tuple[float, float]: ...
+def cost_names() -> dict[str, str]: ...
+def explain(key: str) -> str: ...
+def list_keys() -> list[dict[str, str]]: ...
+def list_scenarios(search_dirs: Sequence[str]) -> list[str]: ...
+def kernel_versions() -> list[str]: ...
+def kernel_previous(version: str) -> str: ...
+def kernel_resolve(requested: str, assume: str = "") -> str: ...
+def kernel_switches(version: str) -> list[dict[str, Any]]: ...
+def kernel_differences(before: str, after: str) -> list[str]: ...

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Names of figures: those of truth cases, where a result holds them, and what each means.
+
+A truth case counts what its platform could count: on a machine with several CPUs the switches and the idle share are those
+of the CPU that fio was pinned to (tests/truth/README.md), on one CPU this is the same as the total.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# What a figure of wakepath.result/1 means, for `wakepath explain METRIC`.
+RESULT_METRICS: dict[str, str] = {
+    "io.iops": "I/Os completed per second of the measured window, all workloads.",
+    "io.completed": "I/Os completed in the measured window.",
+    "io.slat_ns": "fio's submission latency: from the start of io_submit to its return; mean and percentiles.",
+    "io.clat_ns": "fio's completion latency: from submission's end to the event's reaping; mean and percentiles.",
+    "io.lat_ns": "fio's total latency: slat + clat per I/O.",
+    "totals.context_switches_per_s": "Switches between tasks per second on all CPUs, to and from idle included.",
+    "totals.migrations_per_s": "Tasks moved to another CPU per second.",
+    "totals.interrupts_per_s": "Hardware interrupts per second, the scheduler's tick included.",
+    "totals.wakeups_per_s": "try_to_wake_up calls per second that made a sleeping task runnable.",
+    "cpus.busy": "1 - idle of a CPU; user + sys + irq + softirq + idle = 1 of wall time.",
+    "tasks.cpu_ns_per_s": "CPU time charged to a task by the scheduler per second (interrupts that hit it included, "
+    "unless kernel.irq_time_accounting).",
+    "tasks.voluntary_switches_per_s": "Switches away from the task because it slept.",
+    "tasks.involuntary_switches_per_s": "Switches away from the task while it was runnable: preemption, or cond_resched.",
+    "tasks.run_delay_ns": "Time from becoming runnable to running; percentiles.",
+    "groups.cpu_ns_per_s": "CPU time of a class of tasks: fio, kworker, ksoftirqd, other.",
+    "pingpong.cycle": "Tasks that hand the CPU to each other in turn.",
+    "pingpong.share": "Part of all context switches that belong to the cycle.",
+    "pingpong.cause": "Why, derived from the decisions of the run and not from names.",
+    "engine.simulated_per_wall": "Simulated seconds per second of real time.",
+}
+
+# Metrics of truth cases, in the order they are printed, and what `explain` says of them.
+TRUTH_METRICS: dict[str, str] = {
+    "iops": "I/Os per second (io.iops).",
+    "context_switches_per_s": "Context switches per second on the workload's CPU.",
+    "fio_cpu_ns_per_s": "CPU time charged to fio, ns per second.",
+    "kworker_cpu_ns_per_s": "CPU time charged to kworkers, ns per second.",
+    "interrupts_per_s": "Hardware interrupts per second.",
+    "fio_voluntary_per_s": "Times per second fio went to sleep.",
+    "fio_involuntary_per_s": "Times per second fio was preempted.",
+    "fio_run_delay_ns_per_s": "Time per second fio was runnable and did not run.",
+    "kworker_run_delay_ns_per_s": "The same of kworkers.",
+    "fio_migrations_per_s": "Moves of fio to another CPU per second.",
+    "idle": "Idle share of the workload's CPU.",
+    "latency_p50_ns": "Median of fio's completion latency.",
+    "latency_p99_ns": "99th percentile of fio's completion latency.",
+}
+
+# What the issue and the design judge a model by; the others are printed for who wants to look further.
+HEADLINE = ("iops", "context_switches_per_s", "fio_cpu_ns_per_s", "kworker_cpu_ns_per_s")
+
+# Printed as points of the CPU, not in percent of the measured value, since they may be near zero.
+ABSOLUTE = ("idle",)
+
+
+def _cpu(data: dict[str, Any], cpu: int | None) -> dict[str, Any]:
+    rows = data.get("cpus", [])
+    if cpu is not None:
+        for row in rows:
+            if row.get("id") == cpu:
+                return dict(row)
+    return dict(rows[0]) if len(rows) == 1 else {}
+
+
+def _tasks(data: dict[str, Any], group: str) -> list[dict[str, Any]]:
+    """Tasks of a class; the core names it, an older or foreign result is read by comm."""
+    return [t for t in data.get("tasks", []) if t.get("group", _class_of(t.get("comm", ""))) == group]
+
+
+def _class_of(comm: str) -> str:
+    return comm.split("/")[0].rstrip("0123456789")
+
+
+def _sum(rows: list[dict[str, Any]], key: str) -> float | None:
+    values = [row[key] for row in rows if isinstance(row.get(key), int | float)]
+    return float(sum(values)) if values else None
+
+
+def truth_metrics(data: dict[str, Any], *, cpu: int | None, all_cpus: bool = False) -> dict[str, float]:
+    """The figures of a result under the names of the truth cases; a figure the result lacks is left out."""
+    row = _cpu(data, cpu)
+    totals, groups = data.get("totals", {}), data.get("groups", {})
+    fio = _tasks(data, "fio")
+    clat = data.get("io", {}).get("clat_ns", {})
+    found: dict[str, Any] = {
+        "iops": data.get("io", {}).get("iops"),
+        "context_switches_per_s": totals.get("context_switches_per_s")
+        if all_cpus or not row
+        else row.get("context_switches_per_s"),
+        "fio_cpu_ns_per_s": groups.get("fio", {}).get("cpu_ns_per_s"),
+        "kworker_cpu_ns_per_s": groups.get("kworker", {}).get("cpu_ns_per_s", 0.0),
+        "interrupts_per_s": totals.get("interrupts_per_s"),
+        "fio_voluntary_per_s": _sum(fio, "voluntary_switches_per_s"),
+        "fio_involuntary_per_s": _sum(fio, "involuntary_switches_per_s"),
+        "fio_run_delay_ns_per_s": _sum(fio, "run_delay_ns_per_s"),
+        "kworker_run_delay_ns_per_s": _sum(_tasks(data, "kworker"), "run_delay_ns_per_s"),
+        "fio_migrations_per_s": _sum(fio, "migrations_per_s"),
+        "idle": row.get("idle"),
+        "latency_p50_ns": clat.get("p50"),
+        "latency_p99_ns": clat.get("p99"),
+    }
+    return {k: float(v) for k, v in found.items() if isinstance(v, int | float)}
+
+
+def task_metrics(data: dict[str, Any], names: list[str]) -> dict[str, float]:
+    """Figures of scheduler experiments (sched.jsonl), one set per task: NAME.cpu_share and so on."""
+    found: dict[str, float] = {}
+    total = data.get("totals", {}).get("context_switches_per_s")
+    if isinstance(total, int | float):
+        found["context_switches_per_s"] = float(total)
+    for name in names:
+        for task in data.get("tasks", []):
+            if task.get("comm") != name:
+                continue
+            found[f"{name}.cpu_share"] = task["cpu_ns_per_s"] / 1e9
+            found[f"{name}.voluntary_per_s"] = float(task["voluntary_switches_per_s"])
+            found[f"{name}.involuntary_per_s"] = float(task["involuntary_switches_per_s"])
+    return found

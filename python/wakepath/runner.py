@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""run(): one simulation and the statement of how it was made. The control is the same workload in the root group."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from wakepath import _core
+from wakepath.result import SCHEMA, Result
+from wakepath.scenario import Options, Scenario, toml_key
+
+Progress = Callable[[float], bool | None]
+
+
+def run(
+    scenario: Scenario | str,
+    *,
+    duration: str | None = None,
+    warmup: str | None = None,
+    seed: int | None = None,
+    samples: int | None = None,
+    control: bool = False,
+    trace: str | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Simulate. Ctrl-C ends the run early; its result then says status "stopped" and holds what was computed."""
+    if isinstance(scenario, str):
+        scenario = Scenario.load(scenario)
+    if duration is not None or warmup is not None or seed is not None or samples is not None:
+        scenario = scenario.with_sets(
+            options=Options(
+                duration=duration,
+                warmup=warmup,
+                seed=None if seed is None else str(seed),
+                samples=None if samples is None else str(samples),
+            )
+        )
+    outside = control_of(scenario) if control else None
+    if outside is None:
+        return Result(_complete(scenario, *_simulate(scenario, progress, trace)))
+    stop = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        # Both at once, without the GIL; signals reach the main thread only, so it tells the other to stop.
+        second = pool.submit(_simulate, outside, lambda share: not stop.is_set(), None)
+        try:
+            first = _simulate(scenario, progress, trace)
+            if first[0] == "stopped":
+                stop.set()
+            other = second.result()
+        except BaseException:
+            stop.set()
+            raise
+    data = _complete(scenario, *first)
+    data["control"] = _control_part(scenario, *other)
+    return Result(data)
+
+
+def weighted_groups(describe: dict[str, Any]) -> list[str]:
+    """Paths of the groups, with a weight of their own, that hold a workload."""
+    groups = {g["path"]: g for g in describe["cgroups"]}
+    found = []
+    for job in describe["workloads"]:
+        path = job["cgroup"]
+        while path:
+            group = groups.get(path)
+            if group is None:
+                break
+            if group["cpu_weight"] is not None or group["cpu_shares"] is not None or group["cpu_idle"]:
+                found.append(job["cgroup"])
+                break
+            path = group["parent"]
+    return list(dict.fromkeys(found))
+
+
+def control_of(scenario: Scenario) -> Scenario | None:
+    """The same scenario with its workloads in the root group; None when none of them is in a weighted group."""
+    describe = scenario.describe()
+    if not weighted_groups(describe):
+        return None
+    sets = [f'workload.{toml_key(job["name"])}.cgroup=""' for job in describe["workloads"] if job["cgroup"]]
+    return scenario.with_sets(*sets)
+
+
+def _simulate(scenario: Scenario, progress: Progress | None, trace: str | None) -> tuple[str, dict[str, Any], str, float]:
+    started = time.perf_counter()
+    end, text, limit = _core.run(scenario.core, progress=progress, trace=trace)
+    return end, json.loads(text), limit, time.perf_counter() - started
+
+
+def simulate(scenario: Scenario, progress: Progress | None = None) -> dict[str, Any]:
+    """The bare figures of one run, for validation and fits: no statement of origin, nothing of the wall clock."""
+    return _simulate(scenario, progress, None)[1]
+
+
+def _engine(data: dict[str, Any], describe: dict[str, Any], wall: float) -> dict[str, Any]:
+    engine = dict(data.get("engine", {}))
+    simulated = (describe["run"]["duration_ns"] + describe["run"]["warmup_ns"]) / 1e9
+    engine.setdefault("wall_s", wall)
+    if wall > 0:
+        engine.setdefault("events_per_s", engine.get("events", 0) / wall)
+        engine.setdefault("simulated_per_wall", simulated / wall)
+    return engine
+
+
+def _complete(scenario: Scenario, end: str, data: dict[str, Any], limit: str, wall: float) -> dict[str, Any]:
+    """Schema first, figures as the core ordered them, then who made them and how far to trust them."""
+    describe = scenario.describe()
+    whole: dict[str, Any] = {"schema": SCHEMA, "status": end}
+    if limit:
+        whole["limit"] = limit
+    whole.update({k: v for k, v in data.items() if k not in ("schema", "status", "engine", "made_by")})
+    whole["made_by"] = made_by(scenario, describe)
+    whole["engine"] = _engine(data, describe, wall)
+    return whole
+
+
+def made_by(scenario: Scenario, describe: dict[str, Any]) -> dict[str, Any]:
+    from wakepath.validity import validity_of
+
+    kernel, machine, costs = describe["kernel"], describe["machine"], describe["costs"]
+    return {
+        "program": "wakepath",
+        "version": _core.version,
+        "seed": describe["run"]["seed"],
+        "duration_ns": describe["run"]["duration_ns"],
+        "warmup_ns": describe["run"]["warmup_ns"],
+        "kernel": {
+            "version": kernel["version"],
+            "requested": kernel["requested"],
+            "assumed": kernel["assumed"],
+            "switches_changed": kernel["changed"],
+        },
+        "machine": {"platform": machine["platform"], "cpus": machine["cpus"], "source": machine["source"]},
+        "costs": {"name": costs["name"], "source": costs["source"]},
+        "notes": describe["notes"],
+        "validity": validity_of(describe),
+        "scenario": scenario.to_toml(),
+    }
+
+
+def _control_part(scenario: Scenario, end: str, data: dict[str, Any], limit: str, wall: float) -> dict[str, Any]:
+    part: dict[str, Any] = {
+        "schema": SCHEMA,
+        "what": "the same workload in the root group, outside " + ", ".join(weighted_groups(scenario.describe())),
+        "status": end,
+    }
+    if limit:
+        part["limit"] = limit
+    part.update({k: v for k, v in data.items() if k not in ("schema", "status", "engine", "made_by", "samples")})
+    part["engine"] = _engine(data, scenario.describe(), wall)
+    return part

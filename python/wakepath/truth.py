@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Truth cases, schema wakepath.truth/1: what a real kernel did under a setting (tests/truth/README.md)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from wakepath.errors import InputError
+from wakepath.metrics import TRUTH_METRICS
+from wakepath.paths import read_text
+
+SCHEMA = "wakepath.truth/1"
+ROLES = ("calibrate", "predict", "repeat")
+
+# CPU time below 2 % of a CPU is noise on a machine whose costs vary (tests/truth/README.md).
+NOISE_CPU_NS = 20_000_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measured case. `measured` has plain figures under the names of metrics.TRUTH_METRICS."""
+
+    id: str
+    platform: str
+    kernel: str
+    role: str
+    setting: dict[str, Any]
+    measured: dict[str, float]
+    spread: dict[str, tuple[float, float]]
+    raw: dict[str, Any]
+
+    @property
+    def cpu(self) -> int | None:
+        value = self.setting.get("workload", {}).get("pinned_cpu")
+        return int(value) if value is not None else None
+
+    @property
+    def depth(self) -> int:
+        return int(self.setting.get("workload", {}).get("iodepth", 1))
+
+    @property
+    def min_nr(self) -> int:
+        return int(self.setting.get("workload", {}).get("iodepth_batch_complete_min", 1))
+
+    @property
+    def in_root(self) -> bool:
+        return self.setting.get("cgroup") is None
+
+    @property
+    def weight(self) -> int | None:
+        """The group's weight on the scale of cgroup v2; None in the root group."""
+        group = self.setting.get("cgroup")
+        if not group:
+            return None
+        if "weight" in group:
+            return int(group["weight"])
+        return round(int(group["shares"]) * 100 / 1024)
+
+    @property
+    def tasks(self) -> list[str]:
+        return [task["name"] for task in self.setting.get("tasks", [])]
+
+    @property
+    def set_key(self) -> tuple[str, str]:
+        """What one table of costs must serve."""
+        return (self.platform, self.kernel)
+
+    def is_noise(self, metric: str) -> bool:
+        return bool(self.spread) and metric.endswith("_cpu_ns_per_s") and self.measured[metric] < NOISE_CPU_NS
+
+
+def _flat(figures: dict[str, Any], setting: dict[str, Any]) -> dict[str, Any]:
+    """Measured figures under flat names: latency percentiles, and one set per task of a scheduler experiment."""
+    flat = {name: figures[name] for name in TRUTH_METRICS if name in figures}
+    for name, value in figures.get("latency_ns", {}).items():
+        flat[f"latency_{name}_ns"] = value
+    window_s = figures.get("window_ns", 1_000_000_000) / 1e9
+    for task in figures.get("tasks", []) if setting.get("tasks") else []:
+        flat[f"{task['name']}.cpu_share"] = task["cpu_share"]
+        for kind in ("voluntary", "involuntary"):
+            flat[f"{task['name']}.{kind}_per_s"] = task[kind] / window_s
+    return flat
+
+
+def _case(raw: dict[str, Any]) -> Case:
+    setting = raw["setting"]
+    measured = {k: float(v) for k, v in _flat(raw["measured"], setting).items() if isinstance(v, int | float)}
+    spread = {k: (float(v[0]), float(v[1])) for k, v in _flat(raw.get("spread", {}), {}).items() if isinstance(v, list)}
+    return Case(
+        id=raw["id"],
+        platform=raw["platform"],
+        kernel=raw["kernel"],
+        role=raw["role"],
+        setting=setting,
+        measured=measured,
+        spread=spread,
+        raw=raw,
+    )
+
+
+def iter_cases(path: str) -> Iterator[Case]:
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            raw = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"is not JSON: {error.msg}", path, number, "one case a line") from None
+        if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+            raise InputError(f"is not a case of schema {SCHEMA}", path, number)
+        missing = [k for k in ("id", "platform", "kernel", "role", "setting", "measured") if k not in raw]
+        if missing:
+            raise InputError(f"a case lacks '{missing[0]}'", path, number)
+        if raw["role"] not in ROLES:
+            raise InputError(f"unknown role '{raw['role']}'", path, number, "one of " + ", ".join(ROLES))
+        try:
+            yield _case(raw)
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise InputError(f"a case has a wrong form: {error!r}", path, number) from None
+
+
+def read_cases(path: str) -> list[Case]:
+    cases = list(iter_cases(path))
+    if not cases:
+        raise InputError("has no case", path)
+    seen: set[str] = set()
+    for case in cases:
+        if case.id in seen:
+            raise InputError(f"two cases are called '{case.id}'", path)
+        seen.add(case.id)
+    return cases

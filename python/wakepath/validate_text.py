@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A validation for people: one line per case and metric, then the summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from wakepath.metrics import ABSOLUTE, HEADLINE
+from wakepath.scores import Metric, Row, summarize
+from wakepath.validate import PublishedRow, Validation, checks
+
+
+def percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:+.1f} %"
+
+
+def figure(value: float) -> str:
+    """Enough digits to compare by eye."""
+    if value != value:  # noqa: PLR0124 - NaN
+        return "nan"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned: the first to the left, the others to the right."""
+    every = [list(header), *[list(r) for r in rows]]
+    widths = [max(len(r[i]) for r in every) for i in range(len(header))]
+    lines = []
+    for row in every:
+        cells = [c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _error(name: str, m: Metric) -> str:
+    if name in ABSOLUTE:
+        return f"{100 * (m.predicted - m.measured):+.1f} pt"
+    return percent(m.error)
+
+
+def case_lines(rows: Sequence[Row], metrics: Sequence[str]) -> str:
+    lines = []
+    for row in rows:
+        label = f"{row.case.id} [{row.case.role}]"
+        if row.failure:
+            lines.append([label, "not run", "", "", "", "", "", row.failure])
+            continue
+        for name, m in row.metrics.items():
+            if name not in metrics:
+                continue
+            spread = "" if m.low is None or m.high is None else f"{figure(m.low)}..{figure(m.high)}"
+            verdict = "noise" if m.noise else "" if m.distance is None else f"{100 * m.distance:.1f} %"
+            base = [percent(m.baseline_error("nothing_changes")), percent(m.baseline_error("formula"))]
+            lines.append([label, name, figure(m.measured), figure(m.predicted), _error(name, m), *base, f"{spread} {verdict}".strip()])
+    header = ["case", "metric", "measured", "predicted", "error", "unchanged", "formula", "spread, distance"]
+    return table(header, lines)
+
+
+def published_lines(rows: Sequence[PublishedRow]) -> str:
+    lines = []
+    for p in rows:
+        row = p.row
+        if p.failure:
+            lines.append([row.id, row.role, row.metric, "", "not run", "", "", p.failure])
+            continue
+        accept = "" if row.low is None and row.high is None else f"{_edge(row.low)}..{_edge(row.high)}"
+        band = " / ".join(f"{k} {figure(v)}" for k, v in p.values.items()) if row.band else ""
+        verdict = {True: "inside", False: "OUTSIDE", None: ""}[p.ok]
+        value = "" if row.value is None else figure(row.value)
+        centre = "" if p.centre is None else figure(p.centre)
+        lines.append([row.id, row.role, row.metric, value, centre, accept, verdict, band])
+    return table(["row", "role", "metric", "published", "predicted", "accept", "", "band"], lines)
+
+
+def _edge(value: float | None) -> str:
+    return "" if value is None else figure(value)
+
+
+def summary_lines(validation: Validation) -> str:
+    lines = []
+    for role in ("calibrate", "predict"):
+        rows = validation.of_role(role)
+        for kernel in dict.fromkeys(r.case.kernel for r in rows):
+            lines += _summary_rows(f"{role} {kernel}", summarize(validation.of_role(role, kernel)))
+        if len({r.case.kernel for r in rows}) > 1:
+            lines += _summary_rows(f"{role} all", summarize(rows))
+    header = ["role, kernel", "metric", "n", "mean |error|", "worst", "bias", "unchanged", "formula", "distance", "worst case"]
+    return table(header, lines)
+
+
+def _summary_rows(label: str, summary: dict[str, Any]) -> list[list[str]]:
+    names = [n for n in HEADLINE if n in summary] + [n for n in summary if n not in HEADLINE]
+    rows = []
+    for name in names:
+        s = summary[name]
+        rows.append(
+            [
+                label,
+                name,
+                str(s["n"]),
+                f"{s['mape']:.1f} %",
+                f"{s['max']:.1f} %",
+                f"{s['bias']:+.1f} %",
+                _optional(s, "nothing_changes_mape"),
+                _optional(s, "formula_mape"),
+                _optional(s, "distance"),
+                s["worst"],
+            ]
+        )
+    return rows
+
+
+def _optional(summary: dict[str, Any], key: str) -> str:
+    return f"{summary[key]:.1f} %" if key in summary else "-"
+
+
+def check_lines(validation: Validation) -> str:
+    found = checks(validation)
+    lines = []
+    for name, tau in found["kendall_tau"].items():
+        lines.append(f"order within sweeps, {name}: Kendall tau {tau['tau']:.3f} over {tau['pairs']} pairs")
+    flats = found["flat_sweeps"]
+    if flats:
+        good = sum(f["ok"] for f in flats)
+        lines.append(f"flat sweeps (IOPS within 3 %) predicted flat: {good} of {len(flats)}")
+        lines += [f"  not flat: {f['sweep']}: {100 * f['predicted_spread']:.1f} %" for f in flats if not f["ok"]]
+    for o in found["onset"]:
+        verdict = "same" if o["ok"] else "DIFFERENT"
+        lines.append(f"loss sets in, {o['sweep']}: measured {_pair(o['measured'])}, predicted {_pair(o['predicted'])}: {verdict}")
+    return "\n".join(lines)
+
+
+def _pair(pair: tuple[int, int] | None) -> str:
+    return "nowhere" if pair is None else f"between {pair[0] or 'root'} and {pair[1]}"
+
+
+def text(validation: Validation, *, all_metrics: bool) -> str:
+    parts = []
+    if validation.rows:
+        every = list(dict.fromkeys(name for r in validation.rows for name in r.metrics))
+        parts.append(case_lines(validation.rows, every if all_metrics else [n for n in every if n in HEADLINE] or every))
+        parts.append(summary_lines(validation))
+        parts.append(check_lines(validation))
+    if validation.published:
+        parts.append(published_lines(validation.published))
+    parts += validation.notes
+    return "\n\n".join(p for p in parts if p) + "\n"
