@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sim/engine/random.h"
+
+#include "sim/engine/check.h"
+#include "sim/engine/wide.h"
+
+namespace wakepath::engine {
+
+namespace {
+
+std::uint32_t low_half(std::uint64_t x) { return static_cast<std::uint32_t>(x); }
+std::uint32_t high_half(std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); }
+std::uint64_t join(std::uint32_t low, std::uint32_t high) { return std::uint64_t{high} << 32 | low; }
+
+// A bijection that spreads every bit over all (the finaliser of SplitMix64).
+std::uint64_t mix(std::uint64_t x) {
+  x ^= x >> 30;
+  x *= 0xBF58476D1CE4E5B9ULL;
+  x ^= x >> 27;
+  x *= 0x94D049BB133111EBULL;
+  return x ^ x >> 31;
+}
+
+constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15ULL;  // 2^64 / golden ratio, odd
+
+}  // namespace
+
+PhiloxBlock philox4x32_10(PhiloxBlock c, PhiloxKey k) {
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t p0 = std::uint64_t{0xD2511F53U} * c[0];
+    const std::uint64_t p1 = std::uint64_t{0xCD9E8D57U} * c[2];
+    c = {high_half(p1) ^ c[1] ^ k[0], low_half(p1), high_half(p0) ^ c[3] ^ k[1], low_half(p0)};
+    k[0] += 0x9E3779B9U;
+    k[1] += 0xBB67AE85U;
+  }
+  return c;
+}
+
+std::uint64_t stream_id(std::string_view name, std::uint64_t index) {
+  std::uint64_t hash = 0xCBF29CE484222325ULL;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
+  // Mixed before the index is added: indices of names whose hashes lie close must not meet.
+  return mix(mix(hash) + index * kGolden);
+}
+
+RandomStream::RandomStream(std::uint64_t seed, std::string_view name, std::uint64_t index)
+    : stream_(stream_id(name, index)) {
+  const std::uint64_t mixed = mix(seed + kGolden);
+  key_ = {low_half(mixed), high_half(mixed)};
+}
+
+std::uint64_t RandomStream::next_block() {
+  const PhiloxBlock x =
+      philox4x32_10({low_half(block_), high_half(block_), low_half(stream_), high_half(stream_)}, key_);
+  ++block_;
+  spare_ = join(x[2], x[3]);
+  have_spare_ = true;
+  return join(x[0], x[1]);
+}
+
+// The high word of n * 2^64-uniform, without its bias: the first 2^64 mod n products of each result are drawn again.
+// Source: D. Lemire, "Fast random integer generation in an interval", ACM TOMACS 29 (2019).
+std::uint64_t RandomStream::uniform(std::uint64_t n) {
+  WAKEPATH_CHECK(n > 0, "a uniform draw from nothing");
+  Wide product = Wide{next_u64()} * n;
+  if (static_cast<std::uint64_t>(product) < n) {
+    const std::uint64_t rejected = (0 - n) % n;
+    while (static_cast<std::uint64_t>(product) < rejected) product = Wide{next_u64()} * n;
+  }
+  return static_cast<std::uint64_t>(product >> 64);
+}
+
+std::int64_t RandomStream::uniform(std::int64_t low, std::int64_t high) {
+  WAKEPATH_CHECK(low <= high, "a uniform draw from an empty range");
+  const std::uint64_t span = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
+  const std::uint64_t offset = span + 1 == 0 ? next_u64() : uniform(span + 1);
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + offset);
+}
+
+}  // namespace wakepath::engine
