@@ -49,6 +49,7 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
       const int cpu = conf.cpus_allowed.empty() ? next_cpu++ % s.machine.cpus : conf.cpus_allowed[static_cast<std::size_t>(j) % conf.cpus_allowed.size()];
       jobs_.emplace_back(machine_, fs_, conf, j, cpu, pinned);
     }
+  for (const auto& p : s.programs) programs_.emplace_back(machine_, pipes_, p);
   for (const auto& r : s.task_rules) rules_.push_back(std::make_unique<Rule>(*this, r));
   machine_.task_hook = [this](KTask& t) {
     for (auto& r : rules_)
@@ -123,6 +124,7 @@ Stop Simulation::run() {
   machine_.tp.charge(scenario_.costs[machine::CostId::trace_record].mean_ns() > 0);
   machine_.start();
   apply_rules();
+  for (auto& p : programs_) machine_.first_wake(p.task());
   for (auto& j : jobs_) machine_.first_wake(j.task());
   Stop end = machine_.engine.run(r.warmup_ns, limits);
   begin_window();

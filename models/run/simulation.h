@@ -12,6 +12,7 @@
 #include "models/run/pingpong.h"
 #include "models/run/run.h"
 #include "models/workload/fio.h"
+#include "models/workload/program.h"
 #include "models/workqueue/workqueue.h"
 #include "sim/engine/stats.h"
 
@@ -54,6 +55,8 @@ class Simulation {
   block::Queue queue_;
   fs::Filesystem fs_;
   std::deque<workload::FioJob> jobs_;
+  workload::Pipes pipes_;
+  std::deque<workload::Program> programs_;
   std::vector<std::unique_ptr<Rule>> rules_;
   PingPong pingpong_{machine_};
   std::map<const machine::KTask*, TaskStart> task_start_;
