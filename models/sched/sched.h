@@ -18,8 +18,7 @@ namespace wakepath::sched {
 
 using Time = std::int64_t;
 
-enum class Policy : std::uint8_t { other, batch, idle, fifo, stop };
-enum class State : std::uint16_t { running = 0, interruptible = 1, uninterruptible = 2, dead = 16, idle = 128 };
+// Policy, State and the structs are in entity.h.
 
 struct Tunables {                       // in force (already scaled); see Tunables::defaults
   Time latency_ns = 0, min_granularity_ns = 0, wakeup_granularity_ns = 0, idle_min_granularity_ns = 750000;  // CFS
@@ -65,6 +64,7 @@ class Scheduler {
   void init_task(Task& t, std::string comm, std::int32_t pid, Policy policy, int nice, int rt_priority, TaskGroup* group, int cpu);
   void set_nice(Task& t, int nice, Time now);            // renice, queued or not, running or not
   void set_policy(Task& t, Policy p, int nice, int rt_priority, Time now);
+  void set_slice(Task& t, Time slice_ns);                // EEVDF: own request length, clamped to 0.1..100 ms; 0: default
 
   Rq& rq(int cpu);
   Task& idle_task(int cpu);
@@ -89,6 +89,8 @@ class Scheduler {
   void yield(int cpu, Time now);                         // sched_yield up to, not including, schedule()
   void update_curr(int cpu, Time now);                   // clock update + accounting of current, for readers of run times
   void exit_current(int cpu);                            // mark current dead; the next schedule() drops it
+  // A queued task that does not run goes to another CPU (load balance, affinity). A delayed one stays delayed.
+  void migrate_queued(Task& t, int dst, Time now);
 
   void set_observer(Observer* o);
   [[nodiscard]] const kernel::Switches& switches() const;

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the parts of the core share: the run queues and the dispatch to scheduling classes. Private to models/sched.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "models/sched/fair/fair.h"
+#include "models/sched/rt.h"
+#include "models/sched/sched.h"
+
+namespace wakepath::sched {
+
+struct Scheduler::Impl {
+  Impl(const kernel::Switches& switches, const Tunables& t, int cpus);
+
+  Rq& rq_of(const Task& t) { return rqs[static_cast<std::size_t>(t.cpu)]; }
+  Rq& rq_of(int cpu) { return rqs.at(static_cast<std::size_t>(cpu)); }
+
+  static void update_rq_clock(Rq& rq, Time now);
+  void enqueue_task(Rq& rq, Task& p, unsigned flags);
+  bool dequeue_task(Rq& rq, Task& p, unsigned flags);
+  void put_prev_task(Rq& rq, Task& p);
+  void set_next_task(Rq& rq, Task& p);
+  void wakeup_preempt(Rq& rq, Task& p, bool fork);
+  Task& pick_next_task(Rq& rq, Task& prev);
+  void update_curr(Rq& rq);
+  void set_task_cpu(Task& t, int cpu) const;          // queue pointers only
+  static LoadWeight load_weight_of(const Task& t);
+  void prio_changed(Rq& rq, Task& t, int old_prio);
+  template <class Change>
+  void change_task(Rq& rq, Task& t, unsigned flags, Change change);
+
+  const kernel::Switches k;
+  const Tunables tunables;
+  std::vector<Rq> rqs;
+  TaskGroup root;
+  std::vector<std::unique_ptr<TaskGroup>> groups;
+  std::unique_ptr<Fair> fair;
+  Observer* observer = nullptr;
+};
+
+Class class_of(Policy policy);
+
+}  // namespace wakepath::sched

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The fair class: what CFS and EEVDF have in common. Group entities and their weights, load averages, the walk that
+// puts the outgoing and sets the incoming entities, buddies, the accounting of the running entity.
+//
+// Every method works on clocks that its caller has updated. Methods named *_task act on all levels of a task, methods
+// named *_entity on one level.
+//
+// Source: kernel/sched/fair.c (6.1, 6.12); scheduler spec §1-4.
+#pragma once
+
+#include <cstdint>
+
+#include "models/kernel/switches.h"
+#include "models/sched/entity.h"
+#include "models/sched/sched.h"
+
+namespace wakepath::sched {
+
+// Why an entity enters or leaves its queue.
+namespace enqueue {
+inline constexpr unsigned kWakeup = 1, kRestore = 2, kInitial = 4, kMigrated = 8, kDelayed = 16;
+}
+namespace dequeue {
+inline constexpr unsigned kSleep = 1, kSave = 2, kMove = 4, kSpecial = 8, kDelayed = 16;
+}
+
+class Fair {
+ public:
+  Fair(const kernel::Switches& switches, const Tunables& tunables) : k_(switches), tunables_(tunables) {}
+  virtual ~Fair() = default;
+  Fair(const Fair&) = delete;
+  Fair& operator=(const Fair&) = delete;
+
+  virtual void enqueue_task(Rq& rq, Task& p, unsigned flags) = 0;
+  virtual bool dequeue_task(Rq& rq, Task& p, unsigned flags) = 0;  // false: stays queued, delayed
+  // Chooses, puts prev and sets the choice; null: no fair task can run. `all_fair`: no other class has anything.
+  virtual Task* pick_next_task(Rq& rq, Task& prev, bool all_fair) = 0;
+  virtual void wakeup_preempt(Rq& rq, Task& p, bool fork) = 0;
+  virtual void task_tick(Rq& rq, Task& curr) = 0;
+  virtual void yield_task(Rq& rq) = 0;
+  virtual void task_fork(Rq& parent_rq, Task* parent, Task& child) = 0;
+  virtual void init_entity(Entity& se) = 0;        // a new task's first vruntime and slice
+  virtual void update_curr(CfsRq& cfs_rq) = 0;
+
+  // A sleeping task is about to belong to another CPU (waking) or a queued one was taken off (not waking).
+  virtual void migrate_task(Task& p, bool waking);
+  virtual void switched_from(Task& p);             // leaves the class, already off the queue
+  virtual void switched_to(Task& p);
+  void put_prev_task(Task& p);
+  void set_next_task(Task& p);
+  void reweight_task(Task& p, const LoadWeight& lw);  // off the queue
+
+  // Load averages and group weights (load.cc).
+  void post_init_entity_util_avg(Entity& se);
+  void attach_entity(Entity& se);                  // with propagation; a new group's entity too
+  void detach_entity(Entity& se);
+  void update_group_weights(Entity& se);           // after its group's shares changed: this entity and its ancestors
+  static std::uint64_t calc_group_shares(const CfsRq& grq);
+
+  void set_observer(Observer* o) { observer_ = o; }
+  void set_lazy(bool on) { lazy_ = on; }
+  void resched_curr(Rq& rq) const;                 // the fair class's own kind of resched: lazy where that model is on
+
+ protected:
+  enum : unsigned { kUpdateTg = 1, kDoAttach = 2, kDoDetach = 4 };
+
+  virtual void put_prev_entity(CfsRq& cfs_rq, Entity& prev) = 0;
+  virtual void set_next_entity(CfsRq& cfs_rq, Entity& se) = 0;
+  virtual void reweight_entity(CfsRq& cfs_rq, Entity& se, std::uint64_t weight) = 0;
+
+  // Accounts the time since exec_start to the running entity, vruntime included; 0: nothing passed.
+  std::uint64_t charge_curr(CfsRq& cfs_rq, Entity& curr);
+  void report_curr(const CfsRq& cfs_rq, const Entity& curr, std::uint64_t delta) const;
+  void switch_entities(Entity& prev, Entity& next);  // puts and sets only the levels that differ
+  void account_entity_enqueue(CfsRq& cfs_rq, const Entity& se);
+  void account_entity_dequeue(CfsRq& cfs_rq, const Entity& se);
+  void update_level(CfsRq& cfs_rq, Entity& se);      // an ancestor that stays queued: averages, runnable, weight
+  static void find_matching_se(Entity*& a, Entity*& b);
+  static void set_next_buddy(Entity& se);
+  static void clear_buddies(Entity& se);
+
+  void update_load_avg(CfsRq& cfs_rq, Entity& se, unsigned flags);
+  void update_cfs_group(Entity& se);
+  void set_entity_weight(CfsRq& cfs_rq, Entity& se, std::uint64_t weight);  // load and load_avg, not the queue's sum
+  static void se_update_runnable(Entity& se);
+
+  const kernel::Switches& k_;
+  const Tunables& tunables_;
+
+ private:
+  bool update_cfs_rq_load_avg(CfsRq& cfs_rq, std::uint64_t now);
+  bool propagate_entity_load_avg(CfsRq& cfs_rq, Entity& se);
+  void attach_entity_load_avg(CfsRq& cfs_rq, Entity& se);
+  void detach_entity_load_avg(CfsRq& cfs_rq, Entity& se);
+  void update_tg_load_avg(CfsRq& cfs_rq) const;
+  void remove_entity_load_avg(Entity& se);
+  void propagate_from_parent(Entity& se);
+
+  Observer* observer_ = nullptr;
+  bool lazy_ = false;
+};
+
+inline bool before(std::uint64_t a, std::uint64_t b) { return static_cast<std::int64_t>(a - b) < 0; }
+
+}  // namespace wakepath::sched
