@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "models/run/run.h"
 #include "sim/trace/ftrace_writer.h"
@@ -56,11 +57,17 @@ const char* end_name(run::End end) {
   return "finished";
 }
 
+std::unique_ptr<trace::FtraceWriter> open_writer(const std::string& path, const trace::StringPool& pool, int cpus) {
+  auto writer = trace::FtraceWriter::create(path, pool, cpus);
+  if (!writer) raise_input_error(writer.error().message, path, 0, "");
+  return std::move(*writer);
+}
+
 py::tuple run_scenario(const scenario::Scenario& s, const py::object& progress, const std::optional<std::string>& trace) {
   Watch watch(progress);
   trace::StringPool pool;
   std::unique_ptr<trace::FtraceWriter> writer;
-  if (trace) writer = open_writer(*trace, pool, s);
+  if (trace) writer = open_writer(*trace, pool, s.machine.cpus);
   run::Options options;
   options.progress = [&watch](double share) { return watch(share); };
   if (writer) {
@@ -71,7 +78,9 @@ py::tuple run_scenario(const scenario::Scenario& s, const py::object& progress, 
   {
     py::gil_scoped_release release;
     outcome = run::run(s, options);
+    if (writer) writer->finish();
   }
+  if (writer && !writer->status()) raise_input_error(writer->status().error().message, *trace, 0, "");
   watch.rethrow();
   return py::make_tuple(end_name(outcome.end), outcome.json, outcome.limit);
 }

@@ -5,15 +5,16 @@
     result = wakepath.run(wakepath.Scenario.load("starved_completions"), duration="1s")
     result.io["iops"], result.tasks.to_pandas()
 
-Importing the package loads the C++ core and nothing heavy; pandas and scipy come in where a table or a fit is asked for.
+Importing the package loads the C++ core and nothing heavy; pandas and scipy come in where a table or a fit
+is asked for.
 """
 
 from wakepath import _core
-from wakepath.errors import InputError, LimitReached
+from wakepath.errors import InputError, LimitReachedError
 from wakepath.result import Result
 from wakepath.runner import run
 from wakepath.scenario import Scenario
 
 __version__: str = _core.version
 
-__all__ = ["InputError", "LimitReached", "Result", "Scenario", "__version__", "run"]
+__all__ = ["InputError", "LimitReachedError", "Result", "Scenario", "__version__", "run"]

@@ -3,13 +3,14 @@
 
 Both may look at calibrate cases only, as a fit does.
 
-`nothing_changes`: the figures of the nearest calibrate case of the same platform and kernel in the root group ("the cgroup
-will not matter"). Nearest: same direction first, then depth, min_nr and device law, each by the logarithm of its ratio.
+`nothing_changes`: the figures of the nearest calibrate case of the same platform and kernel in the root group ("the
+cgroup will not matter"). Nearest: same direction first, then depth, min_nr and device law, each by the logarithm of its
+ratio.
 
 `formula`: the closed form. With c_f and c_k the CPU time per I/O of fio and the kworker in that nearest case, depth q,
 service time S and latency L of the device (completion rounded up to its grid):
 
-    device = min(q / latency, 1 / S)        S, L unknown: the fastest calibrate case, and the depth-1 case's time per I/O
+    device = min(q / latency, 1 / S)        S, L unknown: the fastest calibrate case, and the depth-1 case's time
     rate   = device                         if device * (c_f + c_k) < 1, the CPU is not full
            = min(device, 1 / (c_f + c_k), share_k / c_k)   else: the kworker gets its share by weights
     share_k = w_k / (w_k + w_fio)           w of cgroup.weight (100 for the root group's kworker) times the nice weight
@@ -34,7 +35,7 @@ def _device(case: Case) -> dict[str, Any]:
     return device if isinstance(device, dict) else {}
 
 
-def _ratio(a: float, b: float) -> float:
+def log_ratio(a: float, b: float) -> float:
     if a <= 0 or b <= 0:
         return 0.0 if a == b else 3.0
     return abs(math.log2(a / b))
@@ -43,12 +44,12 @@ def _ratio(a: float, b: float) -> float:
 def distance(a: Case, b: Case) -> float:
     """How unlike two settings are, groups and nice left aside."""
     wa, wb = a.setting.get("workload", {}), b.setting.get("workload", {})
-    far = 100.0 * (wa.get("rw") != wb.get("rw")) + 100.0 * (wa.get("engine") != wb.get("engine"))
+    far: float = 100.0 * (wa.get("rw") != wb.get("rw")) + 100.0 * (wa.get("engine") != wb.get("engine"))
     da, db = _device(a), _device(b)
     far += 4.0 * (da.get("law") != db.get("law")) + 2.0 * (da.get("copies_data") != db.get("copies_data"))
     for key in ("service_ns", "latency_ns", "completion_grid_ns", "hw_queue_depth"):
-        far += _ratio(float(da.get(key, 0)), float(db.get(key, 0)))
-    far += _ratio(a.depth, b.depth) + 0.5 * _ratio(a.min_nr, b.min_nr)
+        far += log_ratio(float(da.get(key, 0)), float(db.get(key, 0)))
+    far += log_ratio(a.depth, b.depth) + 0.5 * log_ratio(a.min_nr, b.min_nr)
     return far + 0.25 * (a.setting.get("preempt") != b.setting.get("preempt"))
 
 
@@ -65,8 +66,8 @@ def nothing_changes(case: Case, references: Sequence[Case]) -> dict[str, float]:
 
 def share_of_kworker(case: Case) -> float:
     nice = case.setting.get("nice") or {}
-    fio = (case.weight or 100) * (1.0 if case.weight else NICE_STEP ** -float(nice.get("fio", 0)))
-    kworker = 100.0 * NICE_STEP ** -float(nice.get("kworker", 0))
+    fio = (case.weight or 100) * (1.0 if case.weight else math.pow(NICE_STEP, -float(nice.get("fio", 0))))
+    kworker = 100.0 * math.pow(NICE_STEP, -float(nice.get("kworker", 0)))
     return kworker / (kworker + fio)
 
 

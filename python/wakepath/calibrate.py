@@ -7,9 +7,9 @@ The second part is a weak prior: where the figures do not say, a cost stays what
 less" is one sigma of it. Sigmas (SIGMA) are the accuracy asked of the model, not of the measurement.
 
 The seed is that of each scenario, the same in every evaluation (common random numbers), so a difference comes from the
-parameter. The Jacobian is by forward differences of 6 % in ln(scale): figures are step functions of a cost on the scale of a
-nanosecond (grids, batches), so a differential step would measure the steps. Columns are evaluated in threads; the result does
-not depend on their number.
+parameter. The Jacobian is by forward differences of 6 % in ln(scale): figures are step functions of a cost on the scale
+of a nanosecond (grids, batches), so a differential step would measure the steps. Columns are evaluated in threads; the
+result does not depend on their number.
 
 A fit sees cases with role calibrate and nothing else: calibration_cases() is the only way in, and it asserts that.
 """
@@ -182,7 +182,8 @@ class Problem:
 
         parts = map_runs(one, work)
         self.evaluations += len(work)
-        return [sum((parts[i * len(self.cases) + c] for c in range(len(self.cases))), []) for i in range(len(points))]
+        n = len(self.cases)
+        return [[v for part in parts[i * n : (i + 1) * n] for v in part] for i in range(len(points))]
 
     def labels(self) -> list[tuple[str, str]]:
         return [(case.id, name) for case, target in zip(self.cases, self.targets, strict=True) for name in target]
@@ -234,7 +235,7 @@ def fit(problem: Problem, report: Callable[[float], object] | None = None) -> Fi
         solution = least_squares(
             residuals, np.zeros(len(felt)), jac=jacobian, bounds=(-edge, edge), max_nfev=MAX_STEPS, xtol=1e-4, ftol=1e-4
         )
-        x, last = solution.x, solution.jac[: len(jac0[0])]
+        x, last = solution.x, np.asarray(solution.jac)[: len(jac0[0])]
     else:
         x, last = np.zeros(0), np.zeros((len(jac0[0]), 0))
     final = residuals(x)[: len(jac0[0])] if felt else jac0[0]
@@ -312,9 +313,7 @@ def complaints(outcome: Fit) -> list[str]:
     found = []
     for p, scale in zip(outcome.parameters, outcome.scales, strict=True):
         if scale >= PHYSICAL or scale <= 1 / PHYSICAL:
-            found.append(
-                f"{p.key}: fitted {p.start * scale:.0f} ns is {scale:.3g} times the starting {p.start} ns: outside physics"
-            )
+            found.append(f"{p.key}: fitted {p.start * scale:.0f} ns is {scale:.3g} times the starting {p.start} ns")
     return found
 
 

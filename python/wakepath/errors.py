@@ -20,12 +20,8 @@ class InputError(ValueError):
         return " ".join(f"{place}{self.message}{hint}".split())
 
 
-class LimitReached(RuntimeError):
+class LimitReachedError(RuntimeError):
     """A limit of events or time ended the work; what was computed so far has been kept. Exit status 3."""
-
-
-class Stopped(RuntimeError):
-    """The user stopped the work (Ctrl-C) before there was anything to keep."""
 
 
 def closest(word: str, known: list[str]) -> str:

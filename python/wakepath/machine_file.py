@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""MACHINE.toml: platform, costs and device law together, as a fit found them; `--machine FILE` puts it under a scenario.
+"""MACHINE.toml: platform, costs and device law together, as a fit found them. `--machine FILE` puts it under
+a scenario.
 
 It holds data of the machine only: nothing of the workload, its groups or the kernel's switches.
 """

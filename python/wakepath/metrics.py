@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Names of figures: those of truth cases, where a result holds them, and what each means.
 
-A truth case counts what its platform could count: on a machine with several CPUs the switches and the idle share are those
-of the CPU that fio was pinned to (tests/truth/README.md), on one CPU this is the same as the total.
+A truth case counts what its platform could count: on a machine with several CPUs the switches and the idle share are
+those of the CPU that fio was pinned to (tests/truth/README.md), on one CPU this is the same as the total.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RESULT_METRICS: dict[str, str] = {
     "tasks.cpu_ns_per_s": "CPU time charged to a task by the scheduler per second (interrupts that hit it included, "
     "unless kernel.irq_time_accounting).",
     "tasks.voluntary_switches_per_s": "Switches away from the task because it slept.",
-    "tasks.involuntary_switches_per_s": "Switches away from the task while it was runnable: preemption, or cond_resched.",
+    "tasks.involuntary_switches_per_s": "Switches away from the task while runnable: preemption, or cond_resched.",
     "tasks.run_delay_ns": "Time from becoming runnable to running; percentiles.",
     "groups.cpu_ns_per_s": "CPU time of a class of tasks: fio, kworker, ksoftirqd, other.",
     "pingpong.cycle": "Tasks that hand the CPU to each other in turn.",

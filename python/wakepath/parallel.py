@@ -20,7 +20,11 @@ def cpu_count() -> int:
 
 
 def map_runs(
-    work: Callable[[T, Keep], R], items: Sequence[T], *, jobs: int | None = None, done: Callable[[int], None] | None = None
+    work: Callable[[T, Keep], R],
+    items: Sequence[T],
+    *,
+    jobs: int | None = None,
+    done: Callable[[int], object] | None = None,
 ) -> list[R]:
     """work(item, keep) for each item; `keep(share)` is a progress callback that says False when all must end.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Result: the figures of one run, schema wakepath.result/1. A thin, typed door to its JSON; tables go to pandas on demand."""
+"""Result: the figures of one run, schema wakepath.result/1. A thin, typed door to its JSON; tables go to pandas."""
 
 from __future__ import annotations
 

@@ -86,7 +86,9 @@ def control_of(scenario: Scenario) -> Scenario | None:
     return scenario.with_sets(*sets)
 
 
-def _simulate(scenario: Scenario, progress: Progress | None, trace: str | None) -> tuple[str, dict[str, Any], str, float]:
+def _simulate(
+    scenario: Scenario, progress: Progress | None, trace: str | None
+) -> tuple[str, dict[str, Any], str, float]:
     started = time.perf_counter()
     end, text, limit = _core.run(scenario.core, progress=progress, trace=trace)
     return end, json.loads(text), limit, time.perf_counter() - started

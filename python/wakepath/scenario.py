@@ -55,13 +55,13 @@ class Scenario:
         self._core = core
 
     @staticmethod
-    def load(path: str | Path, *, set: Sequence[str] = (), options: Options | None = None) -> Scenario:  # noqa: A002
+    def load(path: str | Path, *, set: Sequence[str] = (), options: Options | None = None) -> Scenario:
         """A file, a folder, a name of `wakepath scenarios`, JOB.fio, SNIPPET.sh, RESULT.json or CASES.jsonl#ID."""
         o = options or Options(sets=tuple(set))
         return Scenario(_load(str(path), o))
 
     @staticmethod
-    def from_fio(path: str | Path, *, set: Sequence[str] = (), options: Options | None = None) -> Scenario:  # noqa: A002
+    def from_fio(path: str | Path, *, set: Sequence[str] = (), options: Options | None = None) -> Scenario:
         """A fio job file, or a fio command line ('fio --name=...')."""
         o = options or Options(sets=tuple(set))
         text = str(path)
@@ -156,4 +156,6 @@ def _nearest(word: str, known: list[str]) -> str:
     from wakepath.errors import closest
 
     near = closest(word, known)
-    return f"did you mean {near}?" if near else f"it has {len(known)} cases, the first is {known[0] if known else 'none'}"
+    return (
+        f"did you mean {near}?" if near else f"it has {len(known)} cases, the first is {known[0] if known else 'none'}"
+    )

@@ -11,6 +11,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from wakepath.truth import Case
@@ -70,7 +71,7 @@ class Row:
 
 
 def summarize(rows: Sequence[Row]) -> dict[str, dict[str, float | int]]:
-    """Per metric: mean and worst absolute error in percent, with the same of the baselines, over rows with a measurement."""
+    """Per metric: mean and worst absolute error in percent, the same of the baselines, over rows with a measurement."""
     columns: dict[str, list[tuple[str, Metric]]] = defaultdict(list)
     for row in rows:
         for name, metric in row.metrics.items():
@@ -127,7 +128,7 @@ def _concordance(pairs: Sequence[tuple[float, float]], tie: float) -> tuple[int,
 
 
 def _flat_setting(setting: dict[str, Any]) -> dict[str, str]:
-    """A setting as comparable leaves: workload.iodepth -> "128". A group, the scheduler's tunables and a device are one key."""
+    """A setting as comparable leaves: workload.iodepth -> "128". A group, tunables and a device are one key each."""
     leaves: dict[str, str] = {}
     for key, value in setting.items():
         if isinstance(value, dict) and key in ("workload", "nice"):
@@ -227,7 +228,9 @@ def onsets(found: Sequence[Sweep]) -> list[Onset]:
         weights = sorted(rows)
         first = rows[0].case
         result.append(
-            Onset(sweep.name, first.kernel, weights, _onset(rows, weights, "measured"), _onset(rows, weights, "predicted"))
+            Onset(
+                sweep.name, first.kernel, weights, _onset(rows, weights, "measured"), _onset(rows, weights, "predicted")
+            )
         )
     return result
 
@@ -237,7 +240,7 @@ def _onset(rows: dict[int, Row], weights: list[int], which: str) -> tuple[int, i
         metric = rows[weight].metrics.get(name)
         return float(getattr(metric, which)) if metric else 0.0
 
-    for before, after in zip(weights, weights[1:], strict=False):
+    for before, after in pairwise(weights):
         fewer = figure(after, "iops") < 0.9 * figure(0, "iops")
         more = figure(after, "context_switches_per_s") > 1.5 * figure(0, "context_switches_per_s")
         if fewer or more:

@@ -82,12 +82,20 @@ class Validation:
         return [r for r in self.rows if r.case.role == role and kernel in (None, r.case.kernel)]
 
 
-def predict_cases(cases: Sequence[Case], *, options: Options, fits: Fits, done: Done | None = None) -> list[Row]:
-    """Run every case. Baselines look at the calibrate cases among them."""
+def predict_cases(
+    cases: Sequence[Case],
+    *,
+    options: Options,
+    fits: Fits,
+    references: Sequence[Case] | None = None,
+    done: Done | None = None,
+) -> list[Row]:
+    """Run every case. Baselines look at the calibrate cases among `references` (default: the same cases)."""
+    known = [c for c in (cases if references is None else references) if c.role == "calibrate"]
 
     def one(case: Case, keep: Keep) -> Row:
         try:
-            return _predict(case, cases, options, fits, keep)
+            return _predict(case, known, options, fits, keep)
         except (InputError, RuntimeError) as error:
             return Row(case, {}, failure=str(error))
 
@@ -151,16 +159,14 @@ def predict_published(folder: str, *, options: Options, done: Done | None = None
 
 
 def _points(expected: Expected) -> list[tuple[ExpectedRow, str, tuple[str, ...]]]:
-    points = []
+    points: list[tuple[ExpectedRow, str, tuple[str, ...]]] = []
     for row in expected.rows:
         band = row.band.points if row.band else {"centre": []}
         points.extend((row, name, (*band[name], *row.sets)) for name in band)
     return points
 
 
-def _with_control(
-    key: tuple[str, tuple[str, ...]], expected: Expected, options: Options, keep: Keep
-) -> dict[str, Any]:
+def _with_control(key: tuple[str, tuple[str, ...]], expected: Expected, options: Options, keep: Keep) -> dict[str, Any]:
     file, sets = key
     from dataclasses import replace
 

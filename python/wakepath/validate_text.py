@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ def percent(value: float | None) -> str:
 
 def figure(value: float) -> str:
     """Enough digits to compare by eye."""
-    if value != value:  # noqa: PLR0124 - NaN
+    if math.isnan(value):
         return "nan"
     if abs(value) >= 100:
         return f"{value:,.0f}"
@@ -54,7 +55,17 @@ def case_lines(rows: Sequence[Row], metrics: Sequence[str]) -> str:
             spread = "" if m.low is None or m.high is None else f"{figure(m.low)}..{figure(m.high)}"
             verdict = "noise" if m.noise else "" if m.distance is None else f"{100 * m.distance:.1f} %"
             base = [percent(m.baseline_error("nothing_changes")), percent(m.baseline_error("formula"))]
-            lines.append([label, name, figure(m.measured), figure(m.predicted), _error(name, m), *base, f"{spread} {verdict}".strip()])
+            lines.append(
+                [
+                    label,
+                    name,
+                    figure(m.measured),
+                    figure(m.predicted),
+                    _error(name, m),
+                    *base,
+                    f"{spread} {verdict}".strip(),
+                ]
+            )
     header = ["case", "metric", "measured", "predicted", "error", "unchanged", "formula", "spread, distance"]
     return table(header, lines)
 
@@ -87,7 +98,18 @@ def summary_lines(validation: Validation) -> str:
             lines += _summary_rows(f"{role} {kernel}", summarize(validation.of_role(role, kernel)))
         if len({r.case.kernel for r in rows}) > 1:
             lines += _summary_rows(f"{role} all", summarize(rows))
-    header = ["role, kernel", "metric", "n", "mean |error|", "worst", "bias", "unchanged", "formula", "distance", "worst case"]
+    header = [
+        "role, kernel",
+        "metric",
+        "n",
+        "mean |error|",
+        "worst",
+        "bias",
+        "unchanged",
+        "formula",
+        "distance",
+        "worst case",
+    ]
     return table(header, lines)
 
 
@@ -129,7 +151,9 @@ def check_lines(validation: Validation) -> str:
         lines += [f"  not flat: {f['sweep']}: {100 * f['predicted_spread']:.1f} %" for f in flats if not f["ok"]]
     for o in found["onset"]:
         verdict = "same" if o["ok"] else "DIFFERENT"
-        lines.append(f"loss sets in, {o['sweep']}: measured {_pair(o['measured'])}, predicted {_pair(o['predicted'])}: {verdict}")
+        lines.append(
+            f"loss sets in, {o['sweep']}: measured {_pair(o['measured'])}, predicted {_pair(o['predicted'])}: {verdict}"
+        )
     return "\n".join(lines)
 
 
@@ -141,7 +165,9 @@ def text(validation: Validation, *, all_metrics: bool) -> str:
     parts = []
     if validation.rows:
         every = list(dict.fromkeys(name for r in validation.rows for name in r.metrics))
-        parts.append(case_lines(validation.rows, every if all_metrics else [n for n in every if n in HEADLINE] or every))
+        parts.append(
+            case_lines(validation.rows, every if all_metrics else [n for n in every if n in HEADLINE] or every)
+        )
         parts.append(summary_lines(validation))
         parts.append(check_lines(validation))
     if validation.published:

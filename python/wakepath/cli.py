@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line: `wakepath COMMAND`. A command's module is imported when it is called, so that starting is fast.
+
+Exit status: 0 success, 1 a check did not hold, 2 wrong input, 3 a limit was reached, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from wakepath.errors import InputError, LimitReachedError, closest
+
+# Commands and the line that --help shows without importing them.
+COMMANDS = {
+    "run": "simulate a scenario: IOPS, switches, CPU, and why",
+    "validate": "predictions beside what real kernels did",
+    "calibrate": "fit costs and device law from truth cases",
+    "analyze": "who switches to whom and why, in a simulated or a real trace",
+    "show": "a scenario, resolved: every key with its value",
+    "explain": "what a scenario key or a metric means",
+    "new": "start a scenario file",
+    "scenarios": "list the scenarios that come with wakepath",
+    "kernels": "kernel versions, and the switches of one",
+    "bench": "speed of the engine and of a whole simulation",
+}
+
+# Named by the design, not there yet. Better an answer than "no such command".
+LATER = {
+    "sweep": "many runs over values of keys",
+    "compare": "what changed between two traces, results or settings",
+    "cure": "rank what restores performance",
+    "tune": "optimise parameters",
+    "replay": "the workload of a real trace",
+    "verify": "the model's decisions against a real trace's",
+    "convert": "between trace formats",
+    "record": "probe this machine",
+    "check": "predict held-out settings of this machine, then measure them",
+    "explore": "permute what the kernel leaves open",
+    "cluster": "many nodes",
+}
+
+
+class LazyGroup(click.Group):
+    """Sub-commands are modules of wakepath.commands with a `command` in them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in LATER:
+            return _later(cmd_name)
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"wakepath.commands.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and name not in LATER and not name.startswith("-"):
+            near = closest(name, [*COMMANDS, *LATER])
+            raise InputError(f"no such command '{name}'", suggestion=f"did you mean {near}?" if near else "see --help")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+        with formatter.section("Not yet available in this version"):
+            formatter.write_dl(list(LATER.items()))
+
+
+def _later(name: str) -> click.Command:
+    @click.command(
+        name,
+        help=f"{LATER[name].capitalize()}. Not yet available in this version.",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
+    def later() -> None:
+        raise InputError(f"'{name}' is not yet available in this version", suggestion="see wakepath --help for what is")
+
+    return later
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    help="Print the version.",
+    callback=lambda ctx, param, value: _print_version(ctx, value),
+)
+def group() -> None:
+    """Predict what the Linux scheduler does to I/O completions: how many IOPS a workload loses, who ping-pongs with
+    whom, and which knob, patch or kernel version cures it.
+
+    A SCENARIO is a file, a folder, a name of `wakepath scenarios`, a fio job (JOB.fio), pasted shell lines (FILE.sh),
+    or a result to repeat (RESULT.json).
+    """
+
+
+def _print_version(ctx: click.Context, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from wakepath import __version__
+
+        click.echo(f"wakepath {__version__}")
+        ctx.exit()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command line and leave with its status. One line on stderr says what is wrong."""
+    sys.exit(status_of(sys.argv[1:] if arguments is None else arguments))
+
+
+def status_of(arguments: list[str]) -> int:
+    try:
+        returned: Any = group.main(args=arguments or ["--help"], prog_name="wakepath", standalone_mode=False)
+        sys.stdout.flush()
+        return returned if isinstance(returned, int) else 0
+    except InputError as error:
+        return _say(str(error), 2)
+    except LimitReachedError as error:
+        return _say(str(error), 3)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "wakepath"
+        return _say(f"{error.format_message()} (see {where} --help)", 2)
+    except click.ClickException as error:
+        return _say(error.format_message(), 2)
+    except (KeyboardInterrupt, click.Abort):
+        return _say("stopped", 130)
+    except BrokenPipeError:
+        # The reader of our output left (`| head`): nothing to say, and nothing more to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _say(text: str, status: int) -> int:
+    print(f"wakepath: {' '.join(text.split())}", file=sys.stderr)
+    return status

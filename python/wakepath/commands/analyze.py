@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""wakepath analyze"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from wakepath import _core
+from wakepath.paths import check_writable, write_text
+
+
+@click.command("analyze")
+@click.argument("trace", metavar="TRACE")
+@click.option("--json", "json_file", metavar="FILE|-", help="Write everything as JSON; - is standard output.")
+@click.option("--report", metavar="FILE.html", help="Write a page for a browser.")
+def command(trace: str, json_file: str | None, report: str | None) -> int:
+    """Say who switches to whom and why in TRACE: ftrace text or perf script text, simulated or real, packed or not."""
+    check_writable(json_file)
+    check_writable(report)
+    data = json.loads(_core.analyze(trace))
+    if json_file:
+        write_text(json_file, json.dumps(data, indent=1) + "\n")
+    said = "\n".join(_lines(data)) + "\n"
+    if report:
+        from wakepath.report import page
+
+        write_text(report, page(f"wakepath analyze {trace}", said))
+    if json_file != "-":
+        click.echo(said, nl=False)
+    return 0
+
+
+def _lines(data: Any, indent: str = "") -> list[str]:
+    """Nested figures as indented lines; a list of flat rows as a table."""
+    lines = []
+    for key, value in data.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}", *_lines(value, indent + "  ")] if value else []
+        elif isinstance(value, list):
+            lines.append(f"{indent}{key}")
+            lines += _table(value, indent + "  ")
+        else:
+            lines.append(f"{indent}{key:34} {_figure(value)}")
+    return lines
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _table(rows: list[Any], indent: str) -> list[str]:
+    if not rows:
+        return [f"{indent}none"]
+    if not all(isinstance(row, dict) for row in rows):
+        return [indent + ", ".join(_figure(v) for v in rows)]
+    from wakepath.validate_text import table
+
+    keys = [k for k in rows[0] if not isinstance(rows[0][k], dict)]
+    cells = [[_cell(row.get(k, "")) for k in keys] for row in rows]
+    return [indent + line for line in table(keys, cells).splitlines()]
+
+
+def _cell(value: Any) -> str:
+    return " -> ".join(map(str, value)) if isinstance(value, list) else _figure(value)

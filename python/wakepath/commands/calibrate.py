@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""wakepath calibrate"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from wakepath.commands._options import SET_HELP, options_from
+from wakepath.errors import InputError
+from wakepath.paths import check_writable, write_text
+from wakepath.progress import Bar
+
+
+@click.command("calibrate")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--out", required=True, metavar="MACHINE.toml", help="Where platform, costs and device law go.")
+@click.option("--kernel", "only_kernel", metavar="V", help="Which kernel's cases, when there are several.")
+@click.option("--platform", "only_platform", metavar="NAME", help="Which platform's cases, when there are several.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
+@click.option("--machine", metavar="FILE", help="Start from this table instead of the platform's.")
+@click.option("--device/--no-device", default=None, help="Fit the device law too. Default: where no case states it.")
+@click.option("--duration", metavar="T", help="Measured time of each run of the fit. Default 300ms.")
+@click.option("--warmup", metavar="T", help="Time before it. Default 60ms.")
+@click.option("--json", "json_file", metavar="FILE|-", help="Write the fit's report as JSON.")
+def command(**values: Any) -> int:
+    """Fit the costs of a platform and kernel to the calibrate cases of INPUT (truth cases), and nothing else.
+
+    MACHINE.toml then serves --machine of every command. Fitted values outside physics are reported.
+    """
+    from dataclasses import asdict
+
+    from wakepath.calibrate import Problem, fit
+    from wakepath.fit_text import fit_lines, machine_comments, sources_of
+    from wakepath.machine_file import machine_toml
+    from wakepath.scenario import Options, Scenario
+
+    check_writable(values["out"])
+    check_writable(values["json_file"])
+    options = options_from(values)
+    problem = Problem(_one_set(values), options, fit_device=values["device"])
+    bar = Bar("fitting")
+    try:
+        outcome = fit(problem, bar)
+    finally:
+        bar.close()
+    fitted = Options(sets=(*options.sets, *outcome.sets), machine=options.machine)
+    scenario = Scenario.from_case(problem.cases[0].raw, options=fitted)
+    write_text(values["out"], machine_toml(scenario, machine_comments(outcome), sources_of(outcome)))
+    if values["json_file"]:
+        write_text(values["json_file"], json.dumps(asdict(outcome), indent=1) + "\n")
+    print(fit_lines(outcome), file=sys.stderr if "-" in (values["json_file"], values["out"]) else sys.stdout)
+    return 0
+
+
+def _one_set(values: dict[str, Any]) -> list[Any]:
+    """Calibrate cases of one platform and kernel; which one must be said when there are several."""
+    from wakepath.calibrate import calibration_cases
+    from wakepath.truth import read_cases
+
+    cases = [c for path in values["inputs"] for c in calibration_cases(read_cases(path)) if not c.tasks]
+    if values["only_kernel"]:
+        cases = [c for c in cases if c.kernel == values["only_kernel"].removeprefix("v")]
+    if values["only_platform"]:
+        cases = [c for c in cases if c.platform == values["only_platform"]]
+    if not cases:
+        raise InputError(
+            "no case has the role calibrate", ", ".join(values["inputs"]), suggestion="check --kernel, --platform"
+        )
+    keys = sorted({c.set_key for c in cases})
+    if len(keys) > 1:
+        listed = ", ".join(f"--platform {p} --kernel {k}" for p, k in keys)
+        raise InputError(
+            "the calibrate cases are of several platforms or kernels", suggestion=f"choose one of: {listed}"
+        )
+    return cases

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""wakepath run"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from wakepath.commands._options import scenario_from, scenario_options
+from wakepath.errors import LimitReachedError
+from wakepath.paths import check_writable, write_text
+from wakepath.progress import Bar
+from wakepath.runner import run
+
+
+@click.command("run")
+@scenario_options
+@click.option("--samples", metavar="N", help="Points of a time series over the window.")
+@click.option(
+    "--json", "json_file", metavar="FILE|-", help="Write the result (wakepath.result/1); - is standard output."
+)
+@click.option("--trace", metavar="FILE", help="Write the window's records as ftrace text; .xz, .gz, .zst are packed.")
+@click.option("--report", metavar="FILE.html", help="Write a page for a browser.")
+@click.option("--deterministic", is_flag=True, help="Leave out what depends on this machine's speed.")
+@click.option(
+    "--control/--no-control", default=True, help="Also run a grouped workload in the root group. Default: on."
+)
+def command(**values: Any) -> int:
+    """Simulate SCENARIO and say how many IOPS there are, with how many context switches, and why.
+
+    A workload in a weighted cgroup is run once more in the root group, to tell what the group costs.
+    """
+    from wakepath.summary import summary
+
+    for output in (values["json_file"], values["trace"], values["report"]):
+        check_writable(output)
+    scenario = scenario_from(values)
+    bar = Bar("simulating")
+    try:
+        result = run(scenario, control=values["control"], trace=values["trace"], progress=bar)
+    finally:
+        bar.close()
+    if values["json_file"]:
+        write_text(values["json_file"], result.to_json(deterministic=values["deterministic"]))
+    if values["report"]:
+        from wakepath.report import html
+
+        write_text(values["report"], html(result))
+    # Clean JSON on standard output: what people read goes elsewhere then.
+    print(summary(result), file=sys.stderr if values["json_file"] == "-" else sys.stdout, end="")
+    if result.status == "limit":
+        raise LimitReachedError(
+            f"limit reached: {result.data.get('limit', '')}; the figures cover what was simulated until then"
+        )
+    return 130 if result.status == "stopped" else 0

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How far to trust a result (design 3.8): where its costs come from, whether its setting lies among those that were
+checked against a real kernel, and the error on the nearest of those.
+
+The checked settings ship with the package as accuracy.json (schema wakepath.accuracy/1), written from a validation by
+`python -m wakepath.validity VALIDATION.json CASES.jsonl... > accuracy.json`. Without it nothing is claimed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from wakepath.baselines import log_ratio
+from wakepath.metrics import HEADLINE
+
+SCHEMA = "wakepath.accuracy/1"
+NEAREST = 3
+_FILE = Path(__file__).resolve().parent / "accuracy.json"
+
+
+def load_accuracy(path: Path = _FILE) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return list(data["cases"]) if data.get("schema") == SCHEMA else []
+
+
+def features_of(describe: dict[str, Any]) -> dict[str, Any]:
+    """What decides whether two settings are alike, of a scenario."""
+    job = describe["workloads"][0] if describe["workloads"] else {}
+    groups = {g["path"]: g for g in describe["cgroups"]}
+    group = groups.get(job.get("cgroup", ""), {})
+    weight = group.get("cpu_weight")
+    if weight is None and group.get("cpu_shares") is not None:
+        weight = round(group["cpu_shares"] * 100 / 1024)
+    return {
+        "kernel": describe["kernel"]["version"],
+        "preempt": describe["kernel"]["preempt"],
+        "engine": job.get("ioengine"),
+        "rw": job.get("rw"),
+        "depth": job.get("iodepth", 1),
+        "min_nr": job.get("iodepth_batch_complete_min", 1),
+        "weight": weight,
+        "law": describe["device"]["law"],
+        "jobs": len(describe["workloads"]) + len(describe["programs"]),
+        "numjobs": job.get("numjobs", 1),
+        "pinned": len(job.get("cpus_allowed") or []) == 1 or describe["machine"]["cpus"] == 1,
+    }
+
+
+def _away(a: dict[str, Any], b: dict[str, Any]) -> float:
+    away: float = 10.0 * (a["engine"] != b["engine"]) + 5.0 * (a["rw"] != b["rw"]) + 4.0 * (a["kernel"] != b["kernel"])
+    away += 1.0 * (a["law"] != b["law"]) + 0.5 * (a["preempt"] != b["preempt"])
+    away += log_ratio(a["depth"], b["depth"]) + 0.5 * log_ratio(a["min_nr"], b["min_nr"])
+    away += 1.0 * ((a["weight"] is None) != (b["weight"] is None))
+    return away + 0.5 * log_ratio(a["weight"] or 100, b["weight"] or 100)
+
+
+def outside_envelope(mine: dict[str, Any], cases: list[dict[str, Any]], changed: list[str]) -> list[str]:
+    """In which respects a setting goes beyond the checked ones; empty: inside."""
+    if not cases:
+        return ["no checked cases ship with this version"]
+    known = [c["features"] for c in cases]
+    out = [
+        f"{key} {mine[key]}"
+        for key in ("kernel", "engine", "rw", "law", "preempt")
+        if mine[key] not in {k[key] for k in known}
+    ]
+    for key in ("depth", "min_nr"):
+        values = [k[key] for k in known]
+        if not min(values) <= mine[key] <= max(values):
+            out.append(f"{key} {mine[key]}")
+    weights = [k["weight"] for k in known if k["weight"] is not None]
+    if mine["weight"] is not None and weights and not min(weights) <= mine["weight"] <= max(weights):
+        out.append(f"weight {mine['weight']}")
+    if mine["jobs"] != 1 or mine["numjobs"] != 1:
+        out.append("more than one job")
+    if not mine["pinned"]:
+        out.append("not pinned to one CPU")
+    return out + [f"kernel.switches.{c}" for c in changed]
+
+
+def costs_of(describe: dict[str, Any]) -> str:
+    """estimated: a cost that counts is an estimate. elsewhere: measured, on another machine. here: on this one."""
+    if any(e["estimate"] and e["mean_ns"] > 0 for e in describe["costs"]["entries"].values()):
+        return "estimated"
+    return "here" if describe["costs"]["source"].startswith("measured on this machine") else "elsewhere"
+
+
+def validity_of(describe: dict[str, Any]) -> dict[str, Any]:
+    cases = load_accuracy()
+    mine = features_of(describe)
+    outside = outside_envelope(mine, cases, describe["kernel"]["changed"])
+    ranked = sorted(cases, key=lambda c: (_away(mine, c["features"]), c["id"]))[:NEAREST]
+    return {
+        "costs": costs_of(describe),
+        "cost_source": describe["costs"]["source"],
+        "inside_validated_envelope": not outside,
+        "outside_by": outside,
+        "nearest_truth": [{"id": c["id"], "role": c["role"], "error": c["error"]} for c in ranked],
+    }
+
+
+def accuracy_of(validation: dict[str, Any], describes: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The shipped table, of a validation's JSON and the descriptions of its cases."""
+    cases = []
+    for case in validation["cases"]:
+        if case["id"] not in describes or case["role"] == "repeat":
+            continue
+        errors = {k: m["error"] for k, m in case["metrics"].items() if k in HEADLINE and m["error"] is not None}
+        cases.append(
+            {
+                "id": case["id"],
+                "role": case["role"],
+                "features": features_of(describes[case["id"]]),
+                "error": {k: round(v, 4) for k, v in errors.items() if math.isfinite(v)},
+            }
+        )
+    return {"schema": SCHEMA, "cases": cases}
+
+
+def _main(arguments: list[str]) -> None:
+    from wakepath.scenario import Scenario
+    from wakepath.truth import read_cases
+
+    validation = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    cases = [case for path in arguments[1:] for case in read_cases(path) if not case.tasks]
+    describes = {case.id: Scenario.from_case(case.raw).describe() for case in cases}
+    rows = accuracy_of(validation, describes)["cases"]
+    sys.stdout.write('{"schema": "' + SCHEMA + '", "cases": [\n')
+    sys.stdout.write(",\n".join(json.dumps(row) for row in rows) + "\n]}\n")
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])
