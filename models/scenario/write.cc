@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A resolved scenario as TOML, in the order of the schema, byte for byte the same for the same scenario.
+#include "models/scenario/schema.h"
+#include "models/scenario/scenario_io.h"
+
+namespace wakepath::scenario {
+namespace {
+
+class Writer {
+ public:
+  explicit Writer(const Scenario& s) : s_(s) {}  // a copy: fields are reached through the schema's mutable references
+
+  std::string text() {
+    keys(Part::scenario, &s_, 0);
+    kernel();
+    section("machine", Part::machine, &s_.machine);
+    section("block", Part::block, &s_.block);
+    section("device", Part::device, &s_.device);
+    section("fs", Part::fs, &s_.fs);
+    section("dio_wq", Part::dio_wq, &s_.dio_wq);
+    for (Cgroup& g : s_.cgroups) {
+      const auto slash = g.path.rfind('/');
+      if (slash != std::string::npos && g.parent == g.path.substr(0, slash)) g.parent.clear();
+      section(join_path({"cgroup", g.path}), Part::cgroup, &g);
+    }
+    for (FioJob& job : s_.workloads) {
+      if (job.iodepth_low == job.iodepth) job.iodepth_low = 0;  // so that another iodepth carries it along
+      section(join_path({"workload", job.name}), Part::workload, &job);
+    }
+    for (Program& p : s_.programs) section(join_path({"program", p.name}), Part::program, &p);
+    for (TaskRule& t : s_.task_rules) section(join_path({"task", t.glob}), Part::task, &t);
+    section("run", Part::run, &s_.run);
+    costs();
+    return std::move(out_);
+  }
+
+ private:
+  void line(const std::string& key, const std::string& value) { out_ += key + " = " + value + "\n"; }
+
+  static std::string key_name(const Key& k, std::size_t depth) {
+    return join_path(Path(k.parts.begin() + static_cast<std::ptrdiff_t>(depth), k.parts.end()));
+  }
+
+  void keys(Part part, void* object, std::size_t depth) {
+    for (const Key& k : schema()) {
+      if (k.part != part || k.field == nullptr) continue;
+      const Ref field = k.field(object);
+      const auto value = format(k, field);
+      if (!value || *value == "\"\"" || (k.pattern == "notes" && *value == "[]")) continue;  // nothing is said by leaving it out
+      line(key_name(k, depth), *value);
+    }
+  }
+
+  void section(const std::string& name, Part part, void* object) {
+    out_ += "\n[" + name + "]\n";
+    std::size_t depth = 1;
+    if (part == Part::cgroup || part == Part::workload || part == Part::program || part == Part::task) depth = 2;
+    keys(part, object, depth);
+  }
+
+  void kernel() {
+    out_ += "\n[kernel]\n";
+    line("version", toml_string(s_.kernel.requested));
+    if (!s_.kernel.assumed.empty()) line("assume", toml_string(s_.kernel.assumed));
+    keys(Part::kernel, &s_.kernel, 1);
+    for (const auto& change : s_.kernel.changed) {
+      const auto equals = change.find('=');
+      line("switches." + change.substr(0, equals), change.substr(equals + 1));
+    }
+  }
+
+  void costs() {
+    section("costs", Part::costs, &s_.costs);
+    for (std::size_t i = 0; i < machine::kCostCount; ++i) {
+      const machine::Cost& c = s_.costs.entries[i];
+      if (c.set) line(machine::cost_name(static_cast<machine::CostId>(i)), format_dist(c));
+    }
+  }
+
+  Scenario s_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string to_toml(const Scenario& s) { return Writer(s).text(); }
+
+}  // namespace wakepath::scenario
