@@ -56,6 +56,8 @@ class Fair {
   void detach_entity(Entity& se);
   void update_group_weights(Entity& se);           // after its group's shares changed: this entity and its ancestors
   static std::uint64_t calc_group_shares(const CfsRq& grq);
+  void update_tg_load_avg(CfsRq& cfs_rq) const;
+  static void find_matching_se(Entity*& a, Entity*& b);
 
   void set_observer(Observer* o) { observer_ = o; }
   void set_lazy(bool on) { lazy_ = on; }
@@ -75,7 +77,6 @@ class Fair {
   void account_entity_enqueue(CfsRq& cfs_rq, const Entity& se);
   void account_entity_dequeue(CfsRq& cfs_rq, const Entity& se);
   void update_level(CfsRq& cfs_rq, Entity& se);      // an ancestor that stays queued: averages, runnable, weight
-  static void find_matching_se(Entity*& a, Entity*& b);
   static void set_next_buddy(Entity& se);
   static void clear_buddies(Entity& se);
 
@@ -84,15 +85,14 @@ class Fair {
   void set_entity_weight(CfsRq& cfs_rq, Entity& se, std::uint64_t weight);  // load and load_avg, not the queue's sum
   static void se_update_runnable(Entity& se);
 
-  const kernel::Switches& k_;
-  const Tunables& tunables_;
+  const kernel::Switches k_;
+  const Tunables tunables_;
 
  private:
   bool update_cfs_rq_load_avg(CfsRq& cfs_rq, std::uint64_t now);
   bool propagate_entity_load_avg(CfsRq& cfs_rq, Entity& se);
   void attach_entity_load_avg(CfsRq& cfs_rq, Entity& se);
   void detach_entity_load_avg(CfsRq& cfs_rq, Entity& se);
-  void update_tg_load_avg(CfsRq& cfs_rq) const;
   void remove_entity_load_avg(Entity& se);
   void propagate_from_parent(Entity& se);
 
