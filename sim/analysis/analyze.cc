@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sim/analysis/analyze.h"
+
+#include <nlohmann/json.hpp>
+
+#include "sim/analysis/compare.h"
+#include "sim/trace/event_names.h"
+
+namespace wakepath::analysis {
+
+using nlohmann::json;
+
+json Analyzer::json() const {
+  nlohmann::json out = to_json(pingpong());
+  out["pattern"] = to_json(transitions());
+  return out;
+}
+
+json to_json(const trace::Report& r) {
+  json by_event = json::object();
+  for (std::size_t i = 0; i < r.by_type.size(); ++i) {
+    if (r.by_type[i] > 0) by_event[std::string(trace::name_of(static_cast<trace::EventType>(i)))] = r.by_type[i];
+  }
+  json bad = json::array();
+  for (const trace::BadLine& b : r.first_bad) bad.push_back({{"line", b.line}, {"reason", b.reason}, {"text", b.text}});
+  json out{{"lines", r.lines},
+           {"records", r.records},
+           {"by_event", std::move(by_event)},
+           {"unknown_events", r.unknown},
+           {"bad_lines", {{"n", r.bad_lines}, {"first", std::move(bad)}}},
+           {"lost", {{"places", r.losses}, {"events", r.lost_events}}},
+           {"call_chain_lines", r.call_chain_lines},
+           {"stamps_back", r.stamps_back},
+           {"precision_ns", r.precision_ns},
+           {"first_ts_ns", r.first_ts_ns},
+           {"last_ts_ns", r.last_ts_ns},
+           {"ends_within_line", r.ends_within_line}};
+  out["format"] = r.perf_records == 0 ? "ftrace" : r.ftrace_records == 0 ? "perf script" : "mixed";
+  if (r.entries_written > r.entries_in_buffer) out["overwritten_at_start"] = r.entries_written - r.entries_in_buffer;
+  return out;
+}
+
+namespace {
+
+struct Read {
+  TransitionTable table;
+  json result;
+};
+
+tl::expected<Read, trace::Error> read(const std::string& path) {
+  trace::StringPool pool;
+  auto reader = trace::Reader::open(path, pool);
+  if (!reader) return tl::make_unexpected(reader.error());
+  Analyzer analyzer(pool);
+  if (const auto done = reader->drain(analyzer); !done) return tl::make_unexpected(done.error());
+  Read out{analyzer.transitions(), analyzer.json()};
+  out.result["schema"] = "wakepath.analysis/1";
+  out.result["trace"] = to_json(reader->report());
+  out.result["trace"]["file"] = path;
+  return out;
+}
+
+}  // namespace
+
+tl::expected<json, trace::Error> analyze_file(const std::string& path) {
+  auto r = read(path);
+  if (!r) return tl::make_unexpected(r.error());
+  return std::move(r->result);
+}
+
+tl::expected<json, trace::Error> compare_files(const std::string& a, const std::string& b) {
+  auto left = read(a), right = read(b);
+  if (!left) return tl::make_unexpected(left.error());
+  if (!right) return tl::make_unexpected(right.error());
+  return json{{"schema", "wakepath.trace_comparison/1"},
+              {"a", a},
+              {"b", b},
+              {"rows", to_json(compare(left->table, right->table))},
+              {"traces", {std::move(left->result["trace"]), std::move(right->result["trace"])}}};
+}
+
+}  // namespace wakepath::analysis

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Everything that is computed from one trace, in one pass: event pattern, ping-pong, counts, and what the reader has to say
+// about the file. The same for a simulated and a recorded trace.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <tl/expected.hpp>
+
+#include "sim/analysis/pingpong.h"
+#include "sim/analysis/transitions.h"
+#include "sim/trace/error.h"
+#include "sim/trace/event.h"
+#include "sim/trace/reader.h"
+#include "sim/trace/string_pool.h"
+
+namespace wakepath::analysis {
+
+// A sink for a run or a reader; `pool` is the one the records' names are in, and must outlive it.
+class Analyzer final : public trace::Sink {
+ public:
+  explicit Analyzer(const trace::StringPool& pool) : transitions_(pool), pingpong_(pool) {}
+  void on_event(const trace::Event& e) override {
+    transitions_.on_event(e);
+    pingpong_.on_event(e);
+  }
+  [[nodiscard]] const TransitionTable& transitions() const { return transitions_.table(); }
+  [[nodiscard]] PingPongResult pingpong() const { return pingpong_.result(); }
+  // {"pattern": …, "pingpong": …, "alternations": …, "switch_reasons": …}
+  [[nodiscard]] nlohmann::json json() const;
+
+ private:
+  Transitions transitions_;
+  PingPong pingpong_;
+};
+
+// What was read and what was not: {"records", "by_event", "unknown_events", "bad_lines", "lost", "precision_ns", …}
+[[nodiscard]] nlohmann::json to_json(const trace::Report& r);
+
+// Reads a trace file (any that trace::Reader reads) and analyses it: Analyzer::json() with "schema" and "trace" (the
+// report). A damaged or truncated file is an error: no figure is given for part of a trace.
+[[nodiscard]] tl::expected<nlohmann::json, trace::Error> analyze_file(const std::string& path);
+
+// Two trace files side by side, by sim/analysis/compare.h; likewise an error when either cannot be read whole.
+[[nodiscard]] tl::expected<nlohmann::json, trace::Error> compare_files(const std::string& a, const std::string& b);
+
+}  // namespace wakepath::analysis
