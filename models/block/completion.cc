@@ -79,20 +79,24 @@ QueueInterrupt::QueueInterrupt(Machine& m, Queue& q, Completions& c, int irq_cpu
   name_id = m.tp.name(fmt::format("{}q{}", m.scenario.block.name, index + 1));
   coalesce_.context = this;
   coalesce_.fire = [](engine::Timer& t, Time) {
-    auto& self = *static_cast<QueueInterrupt*>(t.context);
-    self.cpu->raise(self);
+    static_cast<QueueInterrupt*>(t.context)->raise();
   };
 }
 
 QueueInterrupt::~QueueInterrupt() { machine_.engine.cancel(coalesce_); }
 
+void QueueInterrupt::raise() {
+  raised_ = true;
+  cpu->raise(*this);
+}
+
 void QueueInterrupt::post(Request& rq) {
   cq_.push_back(&rq);
-  if (sweeping_ || pending) return;  // consumed by the running sweep or by the interrupt under way
+  if (raised_) return;  // consumed by the interrupt under way
   const auto& d = queue_.device_;
   if (d.coalesce_ns <= 0 || static_cast<int>(cq_.size()) >= d.coalesce_n) {
     machine_.engine.cancel(coalesce_);
-    cpu->raise(*this);
+    raise();
   } else if (!coalesce_.armed()) {
     machine_.engine.arm_in(coalesce_, d.coalesce_ns);
   }
@@ -103,7 +107,6 @@ Call<void> QueueInterrupt::handle(ExecContext& irq) {
   machine_.engine.cancel(coalesce_);
   Request *batch = nullptr, *batch_tail = nullptr;
   const bool reversed = machine_.k.completion_batch_reversed;
-  sweeping_ = true;
   while (!cq_.empty()) {
     Request& rq = *cq_.front();
     cq_.pop_front();
@@ -127,7 +130,7 @@ Call<void> QueueInterrupt::handle(ExecContext& irq) {
         break;
     }
   }
-  sweeping_ = false;
+  raised_ = false;
   for (Request *rq = batch, *next; rq != nullptr; rq = next) {
     next = rq->next;  // ending it gives the tag back
     co_await queue_.end_request(irq, *rq);

@@ -38,11 +38,12 @@ struct QueueInterrupt final : machine::IrqLine {
   Call<void> handle(ExecContext& irq) override;
 
  private:
+  void raise();
   Machine& machine_;
   Queue& queue_;
   Completions& completions_;
   std::deque<Request*> cq_;
-  bool sweeping_ = false;
+  bool raised_ = false;  // the interrupt is pending, or its sweep is not over
   engine::Timer coalesce_;
 };
 

@@ -52,12 +52,13 @@ void LocalTimer::expire(HrTimer& t) {
   t.next_expired = nullptr;
   (last_ ? last_->next_expired : first_) = &t;
   last_ = &t;
-  if (!handling_) cpu->raise(*this);
+  if (raised_) return;  // the interrupt under way will see it
+  raised_ = true;
+  cpu->raise(*this);
 }
 
 Call<void> LocalTimer::handle(ExecContext& irq) {
   machine_.tp.irq(*cpu, trace::EventType::local_timer_entry, number, 0);
-  handling_ = true;
   while (first_ != nullptr) {
     HrTimer& t = *first_;
     first_ = t.next_expired;
@@ -66,9 +67,8 @@ Call<void> LocalTimer::handle(ExecContext& irq) {
     co_await t.expired(irq);
     machine_.tp.timer(*cpu, trace::EventType::hrtimer_expire_exit, t.function_id);
   }
-  handling_ = false;
+  raised_ = false;
   co_await run_cost(machine_, irq, CostId::irq_timer_rearm);
-  if (first_ != nullptr) cpu->raise(*this);  // expired while the clock event was set anew
   machine_.tp.irq(*cpu, trace::EventType::local_timer_exit, number, 0);
 }
 

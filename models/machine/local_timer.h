@@ -42,7 +42,7 @@ class LocalTimer final : public IrqLine {
   Machine& machine_;
   std::unique_ptr<Tick> tick_;
   HrTimer *first_ = nullptr, *last_ = nullptr;  // expired, in order
-  bool handling_ = false;                       // the handler's loop is running and will see what expires
+  bool raised_ = false;                         // the interrupt is pending, or its handler has not looked for the last time
 };
 
 }  // namespace wakepath::machine
