@@ -14,7 +14,8 @@ constexpr int kMaxSoftirqRestart = 10;
 constexpr int kMaxSoftirqTicks = 1;  // 2 ms rounded up to a tick at HZ = 250
 }  // namespace
 
-Cpu::Cpu(Machine& m, int id) : machine_(m), id_(id), engine_(m.engine) {
+Cpu::Cpu(Machine& m, int id) : machine_(m), id_(id), engine_(m.engine), rq_(m.sched.rq(id)), policy_(m.preemption) {
+  irq_time_accounting_ = m.scenario.kernel.irq_time_accounting;
   for (ExecContext* c : {&hardirq_, &softirq_, &switcher_, &idle_}) c->cpu = this;
   segment_timer_.context = this;
   segment_timer_.fire = [](engine::Timer& t, Time) { static_cast<Cpu*>(t.context)->segment_spent(); };
@@ -40,17 +41,7 @@ void Cpu::start() { idle_since_ = engine_.now(); }
 
 // ---- time ----------------------------------------------------------------------------------------------------------
 
-void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
-  switch (c.kind) {
-    case ExecContext::Kind::hardirq: usage_.irq += ns; break;
-    case ExecContext::Kind::softirq: usage_.softirq += ns; break;
-    case ExecContext::Kind::task: (m == Mode::user ? usage_.user : usage_.sys) += ns; break;
-    case ExecContext::Kind::switcher:
-    case ExecContext::Kind::idle: usage_.sys += ns; break;
-  }
-  if (machine_.scenario.kernel.irq_time_accounting && (c.kind == ExecContext::Kind::hardirq || c.kind == ExecContext::Kind::softirq))
-    machine_.sched.add_irq_time(id_, ns);
-}
+void Cpu::charge_irq_time(Time ns) { machine_.sched.add_irq_time(id_, ns); }
 
 Usage Cpu::usage_now() const {
   Usage u = usage_;
@@ -66,39 +57,6 @@ Usage Cpu::usage_now() const {
     }
   }
   return u;
-}
-
-bool Cpu::need_resched() const { return machine_.sched.need_resched(id_); }
-
-bool Cpu::may_interrupt(const ExecContext& c) const {
-  if (c.kind == ExecContext::Kind::hardirq || c.kind == ExecContext::Kind::switcher) return false;
-  return c.mode != Mode::irqs_off;
-}
-
-// Is the running task's position one where need_resched acts by itself (on the way out of an interrupt, or at once)?
-bool Cpu::preempts_here(const ExecContext& c) const {
-  if (c.kind != ExecContext::Kind::task || !need_resched()) return false;
-  if (c.mode == Mode::user) return true;
-  if (c.mode != Mode::kernel) return false;
-  if (machine_.preempt_full) return true;
-  return machine_.preempt_lazy && !machine_.sched.resched_is_lazy(id_);
-}
-
-bool Cpu::resched_at_cond_resched() const {
-  return !machine_.preempt_full && !machine_.preempt_lazy && need_resched();
-}
-bool Cpu::resched_at_might_sleep() const { return machine_.preempt_voluntary && need_resched(); }
-
-bool Cpu::try_run_inline(ExecContext& c, Time& ns, Mode m) {
-  ns += std::exchange(trace_debt_ns_, 0);
-  if (ns == 0) return true;
-  assert(active_ == &c);
-  c.mode = m;
-  if (!pending_.empty() && may_interrupt(c)) return false;
-  if (c.kind == ExecContext::Kind::task && preempts_here(c)) return false;
-  if (!engine_.try_advance(engine_.now() + ns)) return false;
-  charge(c, ns, m);
-  return true;
 }
 
 void Cpu::start_segment(ExecContext& c, std::coroutine_handle<> h, Time ns, Mode m) {
@@ -282,7 +240,7 @@ std::uint8_t Cpu::trace_flags() const {
   if (active_ == &hardirq_) f |= trace::kHardirq | trace::kIrqsOff;
   if (active_ == &softirq_) f |= trace::kSoftirq;
   if (active_ == &switcher_ || active_->mode == Mode::irqs_off) f |= trace::kIrqsOff;
-  if (need_resched()) f |= machine_.sched.resched_is_lazy(id_) ? trace::kNeedReschedLazy : trace::kNeedResched;
+  if (need_resched()) f |= !rq_.resched ? trace::kNeedReschedLazy : trace::kNeedResched;
   return f;
 }
 

@@ -22,6 +22,14 @@ namespace wakepath::machine {
 
 class Machine;
 
+// What the preemption model allows where (io-completion.md section 7).
+struct Preemption {
+  bool cond_resched = true;  // none, voluntary
+  bool might_sleep = false;  // voluntary
+  bool full = false;         // any point in the kernel with preemption enabled
+  bool lazy = false;         // the same, but not for the lazy flag
+};
+
 // An interrupt source on one CPU: a vector with its handler. raise() marks it pending; the CPU enters it when it may.
 struct IrqLine {
   virtual ~IrqLine() = default;
@@ -65,10 +73,10 @@ class Cpu {
   void start_schedule(ExecContext& c, std::coroutine_handle<> h, bool preempt);
 
   KTask* current_task() { return current_; }  // null while idle
-  [[nodiscard]] bool need_resched() const;
+  [[nodiscard]] bool need_resched() const { return rq_.resched || rq_.resched_lazy; }
   // May a preemption point of this kind switch now?
-  [[nodiscard]] bool resched_at_cond_resched() const;
-  [[nodiscard]] bool resched_at_might_sleep() const;
+  [[nodiscard]] bool resched_at_cond_resched() const { return policy_.cond_resched && need_resched(); }
+  [[nodiscard]] bool resched_at_might_sleep() const { return policy_.might_sleep && need_resched(); }
 
   void add_trace_debt(Time ns) { trace_debt_ns_ += ns; }
   [[nodiscard]] Usage usage_now() const;  // with the running segment or idle stretch
@@ -85,8 +93,17 @@ class Cpu {
   void begin_schedule(bool preempt);
   void segment_spent();
   void charge(const ExecContext& c, Time ns, Mode m);
-  [[nodiscard]] bool may_interrupt(const ExecContext& c) const;
-  [[nodiscard]] bool preempts_here(const ExecContext& c) const;
+  void charge_irq_time(Time ns);
+  [[nodiscard]] static bool may_interrupt(const ExecContext& c) {
+    if (c.kind == ExecContext::Kind::hardirq || c.kind == ExecContext::Kind::switcher) return false;
+    return c.mode != Mode::irqs_off;
+  }
+  // Is the running task's position one where need_resched acts by itself (on the way out of an interrupt, or at once)?
+  [[nodiscard]] bool preempts_here(const ExecContext& c) const {
+    if (c.kind != ExecContext::Kind::task || !need_resched()) return false;
+    if (c.mode == Mode::user) return true;
+    return c.mode == Mode::kernel && (policy_.full || (policy_.lazy && rq_.resched));
+  }
 
   Call<void> hardirq_body(ExecContext& ctx);
   Call<void> softirq_body(ExecContext& ctx);
@@ -95,6 +112,9 @@ class Cpu {
   Machine& machine_;
   int id_;
   engine::Engine& engine_;
+  const sched::Rq& rq_;
+  const Preemption& policy_;
+  bool irq_time_accounting_ = false;
   ExecContext hardirq_{ExecContext::Kind::hardirq}, softirq_{ExecContext::Kind::softirq};
   ExecContext switcher_{ExecContext::Kind::switcher}, idle_{ExecContext::Kind::idle, 64};
   Call<void> hardirq_call_, softirq_call_, switch_call_;
@@ -115,6 +135,29 @@ class Cpu {
   engine::Timer segment_timer_;
   engine::Timer idle_timer_;       // delivers interrupts after the idle wake latency
 };
+
+inline void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
+  switch (c.kind) {
+    case ExecContext::Kind::hardirq: usage_.irq += ns; break;
+    case ExecContext::Kind::softirq: usage_.softirq += ns; break;
+    case ExecContext::Kind::task: (m == Mode::user ? usage_.user : usage_.sys) += ns; return;
+    case ExecContext::Kind::switcher:
+    case ExecContext::Kind::idle: usage_.sys += ns; return;
+  }
+  if (irq_time_accounting_) charge_irq_time(ns);
+}
+
+// The common case of a segment: nothing is pending and no event is due before its end.
+inline bool Cpu::try_run_inline(ExecContext& c, Time& ns, Mode m) {
+  ns += std::exchange(trace_debt_ns_, 0);
+  if (ns == 0) return true;
+  c.mode = m;
+  if (!pending_.empty() && may_interrupt(c)) return false;
+  if (preempts_here(c)) return false;
+  if (!engine_.try_advance(engine_.now() + ns)) return false;
+  charge(c, ns, m);
+  return true;
+}
 
 // ---- awaitables ----------------------------------------------------------------------------------------------------
 

@@ -49,10 +49,11 @@ Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPo
     : scenario(s), k(s.kernel.switches), sched(s.kernel.switches, tunables_of(s), s.machine.cpus), tick_ns_(1'000'000'000 / s.kernel.hz) {
   using scenario::Preempt;
   tp.listen(sink, pool);
-  preempt_full = s.kernel.preempt == Preempt::full;
-  preempt_voluntary = s.kernel.preempt == Preempt::voluntary;
-  preempt_lazy = s.kernel.preempt == Preempt::lazy;
-  sched.set_lazy(preempt_lazy);
+  preemption.full = s.kernel.preempt == Preempt::full;
+  preemption.lazy = s.kernel.preempt == Preempt::lazy;
+  preemption.might_sleep = s.kernel.preempt == Preempt::voluntary;
+  preemption.cond_resched = !preemption.full && !preemption.lazy;
+  sched.set_lazy(preemption.lazy);
   for (std::size_t i = 0; i < kCostCount; ++i) {
     const Cost& c = s.costs.entries[i];
     is_constant_[i] = c.kind == Cost::Kind::constant;

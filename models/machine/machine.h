@@ -81,7 +81,7 @@ class Machine final : public sched::Observer {
   std::uint64_t wakeups = 0;
   std::function<void(KTask&)> task_hook;  // sees every new task (renice rules)
   std::function<void(Cpu&, KTask*, std::uint16_t, KTask*)> switch_hook;  // sees every switch; null task: idle
-  bool preempt_full = false, preempt_voluntary = false, preempt_lazy = false;
+  Preemption preemption;
   bool in_loop = false;  // a CPU's coroutine is being resumed
 
  private:

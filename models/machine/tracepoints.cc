@@ -27,7 +27,7 @@ trace::Event* Tracepoints::begin(Cpu& cpu, EventType type) {
   return &event_;
 }
 
-void Tracepoints::sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next) {
+void Tracepoints::write_sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next) {
   Event* e = begin(cpu, EventType::sched_switch);
   if (e == nullptr) return;
   const auto comm = [&](const KTask& t) { return t.st.pid == 0 ? name("swapper/" + std::to_string(cpu.id())) : t.comm_id; };
@@ -36,7 +36,7 @@ void Tracepoints::sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_s
   commit();
 }
 
-void Tracepoints::sched_task(Cpu& cpu, EventType type, const KTask& t, int target_cpu) {
+void Tracepoints::write_sched_task(Cpu& cpu, EventType type, const KTask& t, int target_cpu) {
   Event* e = begin(cpu, type);
   if (e == nullptr) return;
   e->u.task = {t.comm_id, t.st.pid, t.st.prio(), target_cpu, 0, 0};
@@ -50,14 +50,14 @@ void Tracepoints::stat_runtime(Cpu& cpu, const KTask& t, Time delta_ns, std::uin
   commit();
 }
 
-void Tracepoints::irq(Cpu& cpu, EventType type, int number, trace::StringId what) {
+void Tracepoints::write_irq(Cpu& cpu, EventType type, int number, trace::StringId what) {
   Event* e = begin(cpu, type);
   if (e == nullptr) return;
   e->u.irq = {number, what};
   commit();
 }
 
-void Tracepoints::timer(Cpu& cpu, EventType type, trace::StringId function) {
+void Tracepoints::write_timer(Cpu& cpu, EventType type, trace::StringId function) {
   Event* e = begin(cpu, type);
   if (e == nullptr) return;
   e->u.timer = {};
@@ -66,14 +66,14 @@ void Tracepoints::timer(Cpu& cpu, EventType type, trace::StringId function) {
   commit();
 }
 
-void Tracepoints::work(Cpu& cpu, EventType type, std::uint64_t id, trace::StringId function, trace::StringId workqueue) {
+void Tracepoints::write_work(Cpu& cpu, EventType type, std::uint64_t id, trace::StringId function, trace::StringId workqueue) {
   Event* e = begin(cpu, type);
   if (e == nullptr) return;
   e->u.work = {id, function, workqueue, cpu.id(), cpu.id()};
   commit();
 }
 
-void Tracepoints::request(Cpu& cpu, EventType type, std::uint64_t sector, bool write, std::uint32_t bytes) {
+void Tracepoints::write_request(Cpu& cpu, EventType type, std::uint64_t sector, bool write, std::uint32_t bytes) {
   Event* e = begin(cpu, type);
   if (e == nullptr) return;
   e->u.rq = {};
@@ -86,7 +86,7 @@ void Tracepoints::request(Cpu& cpu, EventType type, std::uint64_t sector, bool w
   commit();
 }
 
-void Tracepoints::syscall(Cpu& cpu, EventType type, std::uint64_t ctx_id, std::int64_t nr, std::int64_t min_nr, std::int64_t ret) {
+void Tracepoints::write_syscall(Cpu& cpu, EventType type, std::uint64_t ctx_id, std::int64_t nr, std::int64_t min_nr, std::int64_t ret) {
   Event* e = begin(cpu, type);
   if (e == nullptr) return;
   e->u.sys = {};
