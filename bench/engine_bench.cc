@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Micro-benchmarks of the engine: the hold model at 16, 256 and 4,096 pending timers with and without cancels, the pattern of
-// a simulated CPU, random draws, the histogram. Read the medians: --benchmark_repetitions=9 is the default of each.
+// Micro-benchmarks of the engine: the hold model at 16, 256 and 4,096 pending timers with and without cancels, the
+// pattern of a simulated CPU, random draws, the histogram. Read the medians: --benchmark_repetitions=9 is the default
+// of each.
 #include <benchmark/benchmark.h>
 
 #include "sim/engine/bench.h"
@@ -38,8 +39,8 @@ void sizes_and_laws(benchmark::internal::Benchmark* b) {
 BENCHMARK(hold)->Apply(sizes_and_laws);
 BENCHMARK(hold_cancel)->Apply(sizes_and_laws);
 
-// What a CPU does per event: looks at the next time twice, arms the end of its segment in front of the others, and on every
-// second event moves that end (a preemption) before it fires.
+// What a CPU does per event: looks at the next time twice, arms the end of its segment in front of the others, and on
+// every second event moves that end (a preemption) before it fires.
 void cpu_segments(benchmark::State& state) {
   EventQueue queue;
   std::vector<Timer> others(static_cast<std::size_t>(state.range(0)));

@@ -2,9 +2,10 @@
 // Measures the event queue on the machine at hand, for `wakepath bench` and bench/engine_bench.cc. The thread's CPU
 // clock is read here; nothing of it reaches a simulation.
 //
-// The hold model: a queue of constant size; each step takes the first timer and arms it again at its time plus an increment.
-// With cancels, each step besides cancels a timer chosen at random and arms it anew, as a preemption does with the end of a
-// segment. Source: D. W. Jones, "An empirical comparison of priority-queue and event-set implementations", CACM 29 (1986).
+// The hold model: a queue of constant size; each step takes the first timer and arms it again at its time plus an
+// increment. With cancels, each step besides cancels a timer chosen at random and arms it anew, as a preemption does
+// with the end of a segment. Source: D. W. Jones, "An empirical comparison of priority-queue and event-set
+// implementations", CACM 29 (1986).
 #pragma once
 
 #include <array>
@@ -59,6 +60,7 @@ struct QueueBench {
 inline constexpr std::array<int, 3> kBenchPending = {16, 256, 4096};
 
 // Medians of `repetitions` runs of `steps` steps, which are warmed up; about 0.1 s by default.
-QueueBench bench_queue(int pending, Increments law = Increments::exponential, int repetitions = 11, int steps = 100'000);
+QueueBench bench_queue(int pending, Increments law = Increments::exponential, int repetitions = 11,
+                       int steps = 100'000);
 
 }  // namespace wakepath::engine

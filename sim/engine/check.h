@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Checks of our own invariants; they stay on in release. A failed check is a defect of this program, never of the input:
-// it throws std::logic_error with the place and the reason, which ends the run. Destructors, which must not throw, abort.
+// Checks of our own invariants; they stay on in release. A failed check is a defect of this program, never of the
+// input: it throws std::logic_error with the place and the reason, which ends the run. Destructors, which must not
+// throw, abort.
 #pragma once
 
 #include <cstdio>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The pending events of one node. Order is (time, then arming order), exactly; re-arming counts as arming now.
 //
-// Few timers (a tick, the device, the end of a segment) are kept in a small array, many in a timing wheel; the queue moves
-// between the two at 16 and 8 pending. Arm and cancel are O(1) and nothing is allocated. next_time() is a compare and a load
-// unless the wheel's first timer has left since it was asked last.
+// Few timers (a tick, the device, the end of a segment) are kept in a small array, many in a timing wheel; the queue
+// moves between the two at 16 and 8 pending. Arm and cancel are O(1) and nothing is allocated. next_time() is a
+// compare and a load unless the wheel's first timer has left since it was asked last.
 #pragma once
 
 #include <cstddef>

@@ -5,12 +5,12 @@
 //
 //     order_  ... 7 0 c 3     first the timer of cell 3, then of cell c, 0, 7; nibbles past the last are 0
 //
-// So arming is a count of the times not later and a shift of the word's upper part, removing is a search for a nibble and a
-// shift back: hardly a jump that depends on the data, and nothing is moved in memory. (Measured against a sorted array, which is
-// as fast in the usual case and a third slower where timers are cancelled at random.)
+// So arming is a count of the times not later and a shift of the word's upper part, removing is a search for a nibble
+// and a shift back: hardly a jump that depends on the data, and nothing is moved in memory. (Measured against a sorted
+// array, which is as fast in the usual case and a third slower where timers are cancelled at random.)
 //
-// Invariants: the cell of a timer is its slot_; a free cell's time is kNever; cell numbers in order_ are in order of time,
-// equal times in order of arming.
+// Invariants: the cell of a timer is its slot_; a free cell's time is kNever; cell numbers in order_ are in order of
+// time, equal times in order of arming.
 #pragma once
 
 #include <array>
@@ -81,8 +81,8 @@ class NearTimers {
     for (const Time other : at_) n += other <= at;
     return n;
   }
-  // Where the cell's number stands in the order. Subtracting 1 borrows into the top bit of a nibble that is 0, and first so
-  // in the lowest of them; the cell stands once, below the zeros past the last.
+  // Where the cell's number stands in the order. Subtracting 1 borrows into the top bit of a nibble that is 0, and
+  // first so in the lowest of them; the cell stands once, below the zeros past the last.
   [[nodiscard]] unsigned place_of(unsigned cell) const {
     const std::uint64_t differing = order_ ^ (kOnes * cell);
     const std::uint64_t zero = (differing - kOnes) & ~differing & (kOnes << 3);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Named streams of random numbers from a counter-based generator.
 //
-// Number i of a stream is a function of (seed, name, index, i) and of nothing else: a new stream, or more draws from another,
-// shifts no stream, so a change of one knob is compared on the same random numbers.
+// Number i of a stream is a function of (seed, name, index, i) and of nothing else: a new stream, or more draws from
+// another, shifts no stream, so a change of one knob is compared on the same random numbers.
 //
 //     key      64 bits  mixed seed                             counter  64 bits  block number (two numbers each)
 //                                                                       64 bits  stream: hash of name, mixed with index
 //
-// Source: Philox4x32-10 of J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
-// SC '11; names are hashed by FNV-1a. Integers only but for unit().
+// Source: Philox4x32-10 of J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1,
+// 2, 3", SC '11; names are hashed by FNV-1a. Integers only but for unit().
 #pragma once
 
 #include <array>

@@ -38,7 +38,8 @@ constexpr auto kBelowHalf = [] {
 }();
 constexpr std::uint64_t kHalfLife = kBelowHalf[kSegments];  // ln 2
 
-// An exponential has no memory: it survives half-lives by tosses of a coin, and what follows is a draw below a half-life.
+// An exponential has no memory: it survives half-lives by tosses of a coin, and what follows is a draw below a
+// half-life.
 std::uint64_t exponential_multiple(RandomStream& stream) {
   constexpr unsigned tosses = 16;
   constexpr unsigned inside = 64 - tosses - kTableBits;  // bits of the place in a segment

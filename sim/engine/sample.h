@@ -9,8 +9,8 @@
 
 namespace wakepath::engine {
 
-// Exponential with this mean, rounded to ns; mean >= 0. Error of the quantile function: below 2e-6 of the mean. Rounding takes
-// 1/(24 mean^2) of the mean, 0.04 % at 10 ns.
+// Exponential with this mean, rounded to ns; mean >= 0. Error of the quantile function: below 2e-6 of the mean.
+// Rounding takes 1/(24 mean^2) of the mean, 0.04 % at 10 ns.
 [[nodiscard]] Time sample_exponential(RandomStream& stream, Time mean);
 
 // Quantiles at 0, 1/16, ... 1, never decreasing; linear between them.

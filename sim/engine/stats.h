@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A histogram of times, for the percentiles of results: exact count, sum, least and greatest, and log-linear buckets as fio
-// and HdrHistogram have them.
+// A histogram of times, for the percentiles of results: exact count, sum, least and greatest, and log-linear buckets
+// as fio and HdrHistogram have them.
 //
 // 64 buckets per power of two: exact below 128 ns, above it a bucket is at most 1/64 of its values wide and percentiles
 // interpolate in it. Integers only. At most 3712 buckets; those above the greatest value so far are not held.
 //
-//     value 1 b5 b4 b3 b2 b1 b0 x x x   shift 3, bucket 3 * 64 + 64 + b      bucket i >= 64: from (i % 64 + 64) << shift
+//     value 1 b5 b4 b3 b2 b1 b0 x x x     shift 3, bucket 3 * 64 + 64 + b, which starts at (64 + b) << 3
 #pragma once
 
 #include <algorithm>
@@ -48,7 +48,8 @@ class Histogram {
   [[nodiscard]] Time min() const { return count_ > 0 ? min_ : 0; }
   [[nodiscard]] Time max() const { return max_; }
   [[nodiscard]] Time mean() const { return count_ > 0 ? (sum_ / count_ + (sum_ % count_ >= count_ - count_ / 2)) : 0; }
-  // The value of nearest rank ceil(count * numerator / denominator): percentile(999, 1000). The first and last are exact.
+  // The value of nearest rank ceil(count * numerator / denominator): percentile(999, 1000). The first and last are
+  // exact.
   [[nodiscard]] Time percentile(std::int64_t numerator, std::int64_t denominator) const {
     WAKEPATH_CHECK(0 <= numerator && numerator <= denominator && denominator > 0, "a percentile outside 0 to 1");
     if (count_ == 0) return 0;

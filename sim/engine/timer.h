@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One pending event: a time and what to call then. Owned by the caller at a fixed address; it holds the queue's links, so
-// arming allocates nothing.
+// One pending event: a time and what to call then. Owned by the caller at a fixed address; it holds the queue's links,
+// so arming allocates nothing.
 //
-// Invariant: an armed timer is in exactly one queue. Cancel it, or clear the queue, before it dies: destroying an armed timer
-// aborts, but during an exception, which ends the run and destroys what it passes; then it is cancelled.
+// Invariant: an armed timer is in exactly one queue. Cancel it, or clear the queue, before it dies: destroying an
+// armed timer aborts, but during an exception, which ends the run and destroys what it passes; then it is cancelled.
 #pragma once
 
 #include <cstdint>

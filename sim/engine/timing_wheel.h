@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A hierarchical timing wheel with exact order: the event queue's structure while many timers are pending.
 //
-// 11 levels of 64 slots. A slot of level L is 64^L ns wide; a timer lies on the level of the highest base-64 digit in which
-// its time differs from `base_`, in the slot of that digit:
+// 11 levels of 64 slots. A slot of level L is 64^L ns wide; a timer lies on the level of the highest base-64 digit in
+// which its time differs from `base_`, in the slot of that digit:
 //
 //     base_   . . . b3 b2 b1 b0        at  . . . b3 b2 x1 x0   x1 > b1: level 1, slot x1, after everything of level 0
 //
 // Invariants:
 //   - base_ <= every pending time; base_ moves only when the first timer is taken, to its time.
-//   - The place of a timer is a function of (at, base_) alone. When base_ moves into a slot, the timers of that slot, and of
-//     no other, are placed anew, in list order: so timers of equal time stay in arming order, and all lie in one slot.
-//   - Slots of one level follow each other in time, and levels do: the first timer is in the lowest non-empty slot of the
-//     lowest non-empty level. On level 0 a slot is one ns; on the others the slot remembers its earliest timer.
+//   - The place of a timer is a function of (at, base_) alone. When base_ moves into a slot, the timers of that slot,
+//     and of no other, are placed anew, in list order: so timers of equal time stay in arming order, all in one slot.
+//   - Slots of one level follow each other in time, and levels do: the first timer is in the lowest non-empty slot of
+//     the lowest non-empty level. On level 0 a slot is one ns; on the others the slot remembers its earliest timer.
 //
-// Cost: adding and removing O(1); a timer is placed anew at most once per level. Finding the first is a few bit operations,
-// or one walk over one slot after the earliest timer of that slot was removed before its time.
+// Cost: adding and removing O(1); a timer is placed anew at most once per level. Finding the first is a few bit
+// operations, or one walk over one slot after the earliest timer of that slot was removed before its time.
 #pragma once
 
 #include <array>

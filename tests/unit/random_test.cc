@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Random streams: the generator's published vectors, independence of streams, and means, variances and frequencies against
-// their laws. Statistical limits are five standard errors; the numbers are fixed, so a test passes always or never.
+// Random streams: the generator's published vectors, independence of streams, and means, variances and frequencies
+// against their laws. Statistical limits are five standard errors; the numbers are fixed, so a test passes always or
+// never.
 #include "sim/engine/random.h"
 
 #include <algorithm>
