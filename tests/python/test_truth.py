@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reading truth cases: the shipped ones, and what is wrong in a file."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from fake_core import case as make_case
+from fake_core import write
+from wakepath.errors import InputError
+from wakepath.truth import read_cases
+
+TRUTH = Path(__file__).parent.parent / "truth"
+
+
+@pytest.mark.parametrize(("name", "count"), [("qemu", 194), ("host", 32), ("sched", 82)])
+def test_shipped_cases(name: str, count: int) -> None:
+    cases = read_cases(str(TRUTH / f"{name}.jsonl"))
+    assert len(cases) == count
+    assert {c.role for c in cases} <= {"calibrate", "predict", "repeat"}
+
+
+def test_shares_count_as_weight_and_latency_is_flat() -> None:
+    cases = {c.id: c for c in read_cases(str(TRUTH / "host.jsonl"))}
+    case = cases["host-libaio-randwrite-qd32-b32-s10240"]
+    assert case.weight == 1000
+    assert case.measured["latency_p50_ns"] > 0
+    low, high = case.spread["iops"]
+    assert low < high
+
+
+def test_scheduler_experiments_have_figures_per_task() -> None:
+    cases = {c.id: c for c in read_cases(str(TRUTH / "sched.jsonl"))}
+    case = cases["qemu-B-6.1-duty300_700-hog"]
+    assert case.tasks == ["d", "h"]
+    assert case.measured["d.cpu_share"] == pytest.approx(0.303803)
+
+
+def test_packed_file(tmp_path: Path) -> None:
+    path = tmp_path / "cases.jsonl.gz"
+    path.write_bytes(gzip.compress(json.dumps(make_case("a", iops=1.0)).encode()))
+    assert [c.id for c in read_cases(str(path))] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cases.jsonl:1: is not JSON"),
+        ('{"schema": "other"}', "cases.jsonl:1: is not a case of schema wakepath.truth/1"),
+        ('{"schema": "wakepath.truth/1", "id": "a"}', "a case lacks 'platform'"),
+        ("\n", "has no case"),
+    ],
+)
+def test_bad_files(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "cases.jsonl"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        read_cases(str(path))
+    assert message in str(error.value)
+
+
+def test_unknown_role_and_twice_the_same(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown role 'learn'"):
+        read_cases(write(tmp_path / "c.jsonl", [make_case("a", role="learn", iops=1.0)]))
+    with pytest.raises(InputError, match="two cases are called 'a'"):
+        read_cases(write(tmp_path / "c.jsonl", [make_case("a", iops=1.0), make_case("a", iops=1.0)]))
+
+
+def test_truncated_xz(tmp_path: Path) -> None:
+    import lzma
+
+    path = tmp_path / "cases.jsonl.xz"
+    path.write_bytes(lzma.compress(b'{"schema": "wakepath.truth/1"}\n' * 100)[:-20])
+    with pytest.raises(InputError, match="damaged compressed file"):
+        read_cases(str(path))
