@@ -79,10 +79,14 @@ Unresolved no_table(std::string_view requested, std::pair<int, int> number) {
 
 const char* grade_name(Grade g) {
   switch (g) {
-    case Grade::read: return "read";
-    case Grade::looked_up: return "looked up";
-    case Grade::knowledge: return "knowledge";
-    case Grade::inferred: return "inferred";
+    case Grade::read:
+      return "read";
+    case Grade::looked_up:
+      return "looked up";
+    case Grade::knowledge:
+      return "knowledge";
+    case Grade::inferred:
+      return "inferred";
   }
   return "?";
 }
@@ -169,9 +173,12 @@ std::string get_switch(const Switches& s, std::string_view name) {
 namespace {
 
 std::string assign(bool& field, std::string_view name, std::string_view text) {
-  if (text == "true" || text == "1") field = true;
-  else if (text == "false" || text == "0") field = false;
-  else return "switch " + std::string(name) + " is true or false, not '" + std::string(text) + "'";
+  if (text == "true" || text == "1")
+    field = true;
+  else if (text == "false" || text == "0")
+    field = false;
+  else
+    return "switch " + std::string(name) + " is true or false, not '" + std::string(text) + "'";
   return {};
 }
 

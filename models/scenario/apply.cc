@@ -33,11 +33,16 @@ std::string group_path(std::string_view text) {
 
 void* struct_of(Scenario& s, Part part, const Path& path) {
   switch (part) {
-    case Part::cgroup: return &named(s.cgroups, group_path(path[1]), &Cgroup::path);
-    case Part::workload: return &named(s.workloads, path[1], &FioJob::name);
-    case Part::program: return &named(s.programs, path[1], &Program::name);
-    case Part::task: return &named(s.task_rules, path[1], &TaskRule::glob);
-    default: return part_of(s, part);
+    case Part::cgroup:
+      return &named(s.cgroups, group_path(path[1]), &Cgroup::path);
+    case Part::workload:
+      return &named(s.workloads, path[1], &FioJob::name);
+    case Part::program:
+      return &named(s.programs, path[1], &Program::name);
+    case Part::task:
+      return &named(s.task_rules, path[1], &TaskRule::glob);
+    default:
+      return part_of(s, part);
   }
 }
 
@@ -116,7 +121,8 @@ MaybeError kernel_fit(const Scenario& s, const Document& doc) {
   for (const char* name : {"latency_ns", "min_granularity_ns", "wakeup_granularity_ns", "idle_min_granularity_ns"}) {
     const Entry* e = doc.find({"kernel", "sched", name});
     if (e != nullptr && eevdf) {
-      return e->error("kernel " + s.kernel.version + " is EEVDF and has no " + name, "its tunable is kernel.sched.base_slice_ns");
+      return e->error("kernel " + s.kernel.version + " is EEVDF and has no " + name,
+                      "its tunable is kernel.sched.base_slice_ns");
     }
   }
   const Entry* slice = doc.find({"kernel", "sched", "base_slice_ns"});
@@ -173,7 +179,8 @@ std::string parent_by_path(const std::string& path) {
   return slash == std::string::npos ? std::string() : path.substr(0, slash);
 }
 
-Error group_error(const Document& doc, const std::string& path, const std::string& message, const std::string& suggestion) {
+Error group_error(const Document& doc, const std::string& path, const std::string& message,
+                  const std::string& suggestion) {
   for (const Entry& e : doc.entries()) {
     if (e.path[0] == "cgroup" && e.path.size() > 1 && group_path(e.path[1]) == path) {
       const Entry* parent = doc.find({"cgroup", e.path[1], "parent"});
@@ -191,7 +198,8 @@ MaybeError group_tree(Scenario& s, const Document& doc) {
     const std::string implied = parent_by_path(g.path);
     g.parent = group_path(g.parent);
     if (!g.parent.empty() && !implied.empty() && g.parent != implied) {
-      return group_error(doc, g.path, "cgroup '" + g.path + "' has the parent '" + implied + "' by its path, not '" + g.parent + "'",
+      return group_error(doc, g.path,
+                         "cgroup '" + g.path + "' has the parent '" + implied + "' by its path, not '" + g.parent + "'",
                          "remove the parent key");
     }
     if (g.parent.empty()) g.parent = implied;
@@ -221,7 +229,8 @@ MaybeError group_tree(Scenario& s, const Document& doc) {
     if (ordered.size() > before) continue;
     for (const Cgroup& g : s.cgroups) {
       if (placed(g.path)) continue;
-      return group_error(doc, g.path, "the parents of cgroup '" + g.path + "' form a cycle", "remove one parent key of the cycle");
+      return group_error(doc, g.path, "the parents of cgroup '" + g.path + "' form a cycle",
+                         "remove one parent key of the cycle");
     }
   }
   s.cgroups = std::move(ordered);
@@ -249,7 +258,8 @@ Result<Scenario> apply(const Document& doc, const std::string& file) {
   for (FioJob& job : s.workloads) fix_up(job);
   for (Program& p : s.programs) p.cgroup = group_path(p.cgroup);
   if (doc.find({"run", "duration"}) == nullptr && doc.find({"run", "warmup"}) == nullptr) {
-    add_note(s, "default window: " + format_time(s.run.duration_ns) + " after " + format_time(s.run.warmup_ns) + " of warm-up");
+    add_note(s, "default window: " + format_time(s.run.duration_ns) + " after " + format_time(s.run.warmup_ns) +
+                    " of warm-up");
   }
   if (auto bad = check(s, doc)) return tl::make_unexpected(*bad);
   return s;

@@ -14,8 +14,8 @@ constexpr const char* kDefaultCosts = "server-3ghz";
 // What a machine file replaces as a whole: half a machine from one place and half from another is nobody's machine.
 constexpr const char* kMachineSections[] = {"platform", "machine", "block", "device", "costs", "costs_by_kernel"};
 // What a fragment may hold.
-constexpr const char* kFragmentSections[] = {"name", "title", "machine", "block",           "device",
-                                             "kernel", "fs",  "costs",   "costs_by_kernel", "notes"};
+constexpr const char* kFragmentSections[] = {"name",   "title", "machine", "block",           "device",
+                                             "kernel", "fs",    "costs",   "costs_by_kernel", "notes"};
 
 Entry option_entry(const char* option, Path path, const std::string& text) {
   return {std::move(path), Value::of(text), std::string(option) + " " + text, 0, {}};
@@ -50,8 +50,9 @@ Result<Layer> read_fragment(const std::string& path, const Error& where) {
     bool allowed = false;
     for (const char* s : kFragmentSections) allowed = allowed || e.path.front() == s;
     if (!allowed) {
-      return tl::make_unexpected(e.error("'" + join_path(e.path) + "' does not belong into a platform, cost or machine file",
-                                         "such files hold machine, block, device, kernel, fs and costs"));
+      return tl::make_unexpected(
+          e.error("'" + join_path(e.path) + "' does not belong into a platform, cost or machine file",
+                  "such files hold machine, block, device, kernel, fs and costs"));
     }
   }
   return layer;
@@ -92,7 +93,8 @@ class Builder {
       auto layer = read_set(set);
       if (!layer) return layer.error();
       for (const Entry& e : layer->entries) {
-        if (e.path == Path{"extends"}) return e.error("extends cannot be set from outside", "load the other file instead");
+        if (e.path == Path{"extends"})
+          return e.error("extends cannot be set from outside", "load the other file instead");
       }
       user_.put(*layer);
     }
@@ -148,7 +150,8 @@ class Builder {
       notes_.notes.push_back(std::string("no costs were given: the estimates of ") + kDefaultCosts + " are used");
     }
     if (!named->value.is(Value::Kind::string)) {
-      return named->error("costs must be the name of a table, or a section", "write costs = \"NAME\", or entries under [costs]");
+      return named->error("costs must be the name of a table, or a section",
+                          "write costs = \"NAME\", or entries under [costs]");
     }
     const auto path = find_fragment("costs", *named, options_.search_dirs);
     if (!path) return path.error();

@@ -14,7 +14,8 @@ using MaybeError = std::optional<Error>;
 // The place of a key, or of its section, or of the file.
 Error at(const Scenario& s, const Document& doc, const Path& path, std::string message, std::string suggestion) {
   if (const Entry* e = doc.find(path)) return e->error(std::move(message), std::move(suggestion));
-  if (const Entry* e = doc.find({path.begin(), path.begin() + std::min<std::ptrdiff_t>(2, static_cast<std::ptrdiff_t>(path.size()))})) {
+  if (const Entry* e = doc.find(
+          {path.begin(), path.begin() + std::min<std::ptrdiff_t>(2, static_cast<std::ptrdiff_t>(path.size()))})) {
     return e->error(std::move(message), std::move(suggestion));
   }
   for (const Entry& e : doc.entries()) {
@@ -32,7 +33,8 @@ std::string cpus_of(const Scenario& s) {
 
 MaybeError check_cpus(const Scenario& s, const Document& doc, const Path& path, const std::vector<int>& cpus) {
   for (const int c : cpus) {
-    if (c >= s.machine.cpus) return at(s, doc, path, join_path(path) + ": there is no CPU " + std::to_string(c), cpus_of(s));
+    if (c >= s.machine.cpus)
+      return at(s, doc, path, join_path(path) + ": there is no CPU " + std::to_string(c), cpus_of(s));
   }
   return std::nullopt;
 }
@@ -51,8 +53,8 @@ MaybeError check_workload(const Scenario& s, const Document& doc, const FioJob& 
   const Path base{"workload", job.name};
   const auto path = [&](const char* key) { return Path{base[0], base[1], key}; };
   if (!job.direct) {
-    return at(s, doc, path("direct"), "workload " + job.name + ": buffered I/O (fio's default, direct=0) is not modelled",
-              "add direct=1");
+    return at(s, doc, path("direct"),
+              "workload " + job.name + ": buffered I/O (fio's default, direct=0) is not modelled", "add direct=1");
   }
   if (auto bad = check_cpus(s, doc, path("cpus_allowed"), job.cpus_allowed)) return bad;
   return check_group(s, doc, path("cgroup"), job.cgroup);
@@ -61,15 +63,19 @@ MaybeError check_workload(const Scenario& s, const Document& doc, const FioJob& 
 MaybeError check_program(const Scenario& s, const Document& doc, const Program& p) {
   const auto path = [&](const char* key) { return Path{"program", p.name, key}; };
   if (p.kind.empty()) {
-    return at(s, doc, path("kind"), "program " + p.name + " has no kind", "write kind = \"hog\", per, duty, ping, src, sink or psrc");
+    return at(s, doc, path("kind"), "program " + p.name + " has no kind",
+              "write kind = \"hog\", per, duty, ping, src, sink or psrc");
   }
   struct Need {
     const char* kinds;
     const char* key;
     bool given;
   };
-  const Need needs[] = {{"per duty ping src sink psrc", "run", p.run_ns > 0}, {"per psrc", "period", p.period_ns > 0},
-                        {"duty", "sleep", p.sleep_ns > 0}, {"ping sink", "in", p.in >= 0}, {"ping src psrc", "out", p.out >= 0}};
+  const Need needs[] = {{"per duty ping src sink psrc", "run", p.run_ns > 0},
+                        {"per psrc", "period", p.period_ns > 0},
+                        {"duty", "sleep", p.sleep_ns > 0},
+                        {"ping sink", "in", p.in >= 0},
+                        {"ping src psrc", "out", p.out >= 0}};
   for (const Need& n : needs) {
     const std::string kinds = " " + std::string(n.kinds) + " ";
     if (kinds.find(" " + p.kind + " ") != std::string::npos && !n.given) {
@@ -90,15 +96,19 @@ MaybeError check_device(const Scenario& s, const Document& doc) {
     return Error{s.file, 0, "there is a workload but no device", "name a platform, or give [device] law and times"};
   }
   if (s.device.law == "delay" && s.device.service_ns.set && s.device.service_ns.mean_ns() > 0) {
-    return at(s, doc, {"device", "service_ns"}, "device.law = \"delay\" has no service time", "use latency_ns, or law = \"serial\"");
+    return at(s, doc, {"device", "service_ns"}, "device.law = \"delay\" has no service time",
+              "set device.service_ns = 0 and use latency_ns, or law = \"serial\"");
   }
   if (s.device.servers > 1 && s.device.law != "parallel") {
-    return at(s, doc, {"device", "servers"}, "device.servers needs law = \"parallel\"", "set law = \"parallel\" or remove servers");
+    return at(s, doc, {"device", "servers"}, "device.servers needs law = \"parallel\"",
+              "set law = \"parallel\" or remove servers");
   }
   const auto queues = static_cast<std::size_t>(s.block.hw_queues);
   if (!s.block.irq_cpus.empty() && s.block.irq_cpus.size() != queues) {
-    return at(s, doc, {"block", "irq_cpus"}, "block.irq_cpus names " + std::to_string(s.block.irq_cpus.size()) + " CPUs for " +
-              std::to_string(queues) + " hardware queues", "give one CPU per queue, or leave it out");
+    return at(s, doc, {"block", "irq_cpus"},
+              "block.irq_cpus names " + std::to_string(s.block.irq_cpus.size()) + " CPUs for " +
+                  std::to_string(queues) + " hardware queues",
+              "give one CPU per queue, or leave it out");
   }
   return check_cpus(s, doc, {"block", "irq_cpus"}, s.block.irq_cpus);
 }
@@ -115,10 +125,12 @@ MaybeError check(Scenario& s, const Document& doc) {
   }
   for (const TaskRule& t : s.task_rules) {
     if (t.nice) continue;
-    return at(s, doc, {"task", t.glob, "nice"}, "task rule '" + t.glob + "' changes nothing", "add " + join_path({"task", t.glob, "nice"}));
+    return at(s, doc, {"task", t.glob, "nice"}, "task rule '" + t.glob + "' changes nothing",
+              "add " + join_path({"task", t.glob, "nice"}));
   }
   if (s.workloads.empty() && s.programs.empty()) {
-    return Error{s.file, 0, "the scenario has neither a workload nor a program", "add [workload.fio] or [program.NAME]"};
+    return Error{s.file, 0, "the scenario has neither a workload nor a program",
+                 "add [workload.fio] or [program.NAME]"};
   }
   return std::nullopt;
 }

@@ -24,17 +24,19 @@ Result<std::int64_t> one_time(const Entry& e, const Value& v, const std::string&
     return tl::make_unexpected(e.error(what + ": " + parsed.error().message, parsed.error().suggestion));
   }
   if (v.is(Kind::real)) {
-    return tl::make_unexpected(e.error(what + " must be whole nanoseconds, not " + v.text, "round it, or write \"1.5us\""));
+    return tl::make_unexpected(
+        e.error(what + " must be whole nanoseconds, not " + v.text, "round it, or write \"1.5us\""));
   }
-  return tl::make_unexpected(
-      e.error(what + " must be a number of ns, a time or a distribution, not " + kind_name(v.kind),
-              "write 80, \"1.2us\", {low = 1, high = 2}, {mean = 5, kind = \"exponential\"} or {quantiles = [1, 2, 3]}"));
+  return tl::make_unexpected(e.error(
+      what + " must be a number of ns, a time or a distribution, not " + kind_name(v.kind),
+      "write 80, \"1.2us\", {low = 1, high = 2}, {mean = 5, kind = \"exponential\"} or {quantiles = [1, 2, 3]}"));
 }
 
 // Any number of equally spaced quantiles becomes the 17 the cost holds, linear in between, in integers.
 std::optional<Error> read_quantiles(const Entry& e, const Value& list, const std::string& what, Dist& out) {
   if (!list.is(Kind::array) || list.items.size() < 2) {
-    return e.error(what + ".quantiles must be a list of at least two times", "write the values at 0, 1/n, ... 1 in rising order");
+    return e.error(what + ".quantiles must be a list of at least two times",
+                   "write the values at 0, 1/n, ... 1 in rising order");
   }
   std::vector<std::int64_t> given;
   for (const Value& v : list.items) {
@@ -74,10 +76,12 @@ std::optional<Error> read_fields(const Entry& e, const std::string& what, Dist& 
   const Value *ns = e.value.field("ns"), *quantiles = e.value.field("quantiles");
   const int forms = (ns != nullptr) + (mean != nullptr) + (quantiles != nullptr) + (low != nullptr || high != nullptr);
   const auto wrong = [&](const std::string& message) {
-    return e.error(what + ": " + message,
-                   "write {ns = 80}, {low = 1, high = 2}, {mean = 5, kind = \"exponential\"} or {quantiles = [1, 2, 3]}");
+    return e.error(
+        what + ": " + message,
+        "write {ns = 80}, {low = 1, high = 2}, {mean = 5, kind = \"exponential\"} or {quantiles = [1, 2, 3]}");
   };
-  if (forms != 1) return wrong(forms == 0 ? "the table holds no time" : "the table mixes several kinds of distribution");
+  if (forms != 1)
+    return wrong(forms == 0 ? "the table holds no time" : "the table mixes several kinds of distribution");
   if (mean != nullptr) {
     if (kind == nullptr || kind->text != "exponential") return wrong("a mean needs kind = \"exponential\"");
     const auto t = one_time(e, *mean, what + ".mean");
@@ -128,8 +132,12 @@ std::string format_dist(const Dist& d) {
       if (d.source.empty() && d.estimate) return std::to_string(d.ns);
       body = "ns = " + std::to_string(d.ns);
       break;
-    case Dist::Kind::uniform: body = "low = " + std::to_string(d.low) + ", high = " + std::to_string(d.high); break;
-    case Dist::Kind::exponential: body = "mean = " + std::to_string(d.ns) + ", kind = \"exponential\""; break;
+    case Dist::Kind::uniform:
+      body = "low = " + std::to_string(d.low) + ", high = " + std::to_string(d.high);
+      break;
+    case Dist::Kind::exponential:
+      body = "mean = " + std::to_string(d.ns) + ", kind = \"exponential\"";
+      break;
     case Dist::Kind::quantiles:
       body = "quantiles = [";
       for (std::size_t i = 0; i < d.q.size(); ++i) body += (i == 0 ? "" : ", ") + std::to_string(d.q[i]);

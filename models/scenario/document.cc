@@ -78,8 +78,10 @@ void Document::put(const Entry& e) {
     }
   }
   const auto [it, fresh] = index_.emplace(join_path(e.path), entries_.size());
-  if (fresh) entries_.push_back(e);
-  else entries_[it->second] = e;
+  if (fresh)
+    entries_.push_back(e);
+  else
+    entries_[it->second] = e;
 }
 
 void Document::put(const Layer& layer) {
@@ -137,9 +139,12 @@ Result<Layer> read_set(const std::string& set) {
   char quote = 0;
   std::size_t equals = std::string::npos;
   for (std::size_t i = 0; i < set.size() && equals == std::string::npos; ++i) {
-    if (quote != 0) quote = set[i] == quote ? '\0' : quote;
-    else if (set[i] == '"' || set[i] == '\'') quote = set[i];
-    else if (set[i] == '=') equals = i;
+    if (quote != 0)
+      quote = set[i] == quote ? '\0' : quote;
+    else if (set[i] == '"' || set[i] == '\'')
+      quote = set[i];
+    else if (set[i] == '=')
+      equals = i;
   }
   if (equals == std::string::npos) {
     Error e = where;
@@ -162,7 +167,8 @@ Result<Layer> read_set(const std::string& set) {
   }
   const Lookup found = find_key(*path);
   // What a shell passes has no type: a number where the key wants text is that text.
-  if (found.key != nullptr && (found.key->type == Type::text || found.key->type == Type::any || found.key->type == Type::choice) &&
+  if (found.key != nullptr &&
+      (found.key->type == Type::text || found.key->type == Type::any || found.key->type == Type::choice) &&
       !value.is(Kind::table) && !value.is(Kind::array) && !value.is(Kind::string)) {
     value = Value::of(text);
   }

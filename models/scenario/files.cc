@@ -76,7 +76,8 @@ Result<std::string> read_file(const std::string& path, const Error& where) {
   return text.str();
 }
 
-Result<std::string> find_fragment(const std::string& kind, const Entry& named_by, const std::vector<std::string>& search_dirs) {
+Result<std::string> find_fragment(const std::string& kind, const Entry& named_by,
+                                  const std::vector<std::string>& search_dirs) {
   const std::string& name = named_by.value.text;
   if (name.size() > 5 && name.compare(name.size() - 5, 5, ".toml") == 0) {
     const fs::path here = folder_of(named_by.file) / name;
@@ -92,8 +93,10 @@ Result<std::string> find_fragment(const std::string& kind, const Entry& named_by
     std::string list;
     for (const auto& k : known) list += (list.empty() ? "" : ", ") + k;
     const std::string near = did_you_mean(name, known);
-    return tl::make_unexpected(named_by.error("no " + kind + "/" + name + ".toml",
-                                              !near.empty() ? near : list.empty() ? "give a path" : "there are: " + list));
+    return tl::make_unexpected(named_by.error("no " + kind + "/" + name + ".toml", !near.empty() ? near
+                                                                                   : list.empty()
+                                                                                       ? "give a path"
+                                                                                       : "there are: " + list));
   }
   return tl::make_unexpected(named_by.error("no such file: " + name, "paths are relative to the file that names them"));
 }
@@ -111,7 +114,8 @@ Result<std::vector<Layer>> read_chain(const std::string& text, const std::string
       return tl::make_unexpected(extends->error("extends must be a string", "write extends = \"scenario.toml\""));
     }
     if (depth >= kMaxExtends) {
-      return tl::make_unexpected(extends->error("the chain of extends does not end", "look for files that extend each other"));
+      return tl::make_unexpected(
+          extends->error("the chain of extends does not end", "look for files that extend each other"));
     }
     const std::string base = (folder_of(file) / extends->value.text).lexically_normal().string();
     const auto base_text = read_file(base, extends->error({}));

@@ -19,13 +19,19 @@ class Option {
   std::optional<Error> add() {
     const FioOptionInfo info = fio_option(name_);
     switch (info.kind) {
-      case FioOption::modelled: return modelled();
-      case FioOption::descriptive: out_.ignored.emplace_back(job_, name_); return {};
-      case FioOption::rewritten: return rewrite();
-      case FioOption::only: return only(info);
+      case FioOption::modelled:
+        return modelled();
+      case FioOption::descriptive:
+        out_.ignored.emplace_back(job_, name_);
+        return {};
+      case FioOption::rewritten:
+        return rewrite();
+      case FioOption::only:
+        return only(info);
       case FioOption::unmodelled:
         return error("option '" + name_ + "' is not modelled", "remove it" + advice(info, " or ", ""));
-      case FioOption::unknown: break;
+      case FioOption::unknown:
+        break;
     }
     const std::string near = did_you_mean(name_, fio_option_names());
     return error("unknown key 'workload." + job_ + "." + name_ + "'", near.empty() ? "fio has no such option" : near);
@@ -53,7 +59,8 @@ class Option {
         const auto comma = rest.find(',');
         const std::string_view part = trim(rest.substr(0, comma));
         if (!part.empty() && part != first) {
-          return error(name_ + "=" + value_.text + ": different values for reads and writes are not modelled", "give one value");
+          return error(name_ + "=" + value_.text + ": different values for reads and writes are not modelled",
+                       "give one value");
         }
         rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
       }
@@ -84,7 +91,8 @@ class Option {
       std::string text = value_.text;
       if (text.rfind("0x", 0) != 0) {
         const auto number = parse_integer(text);
-        if (!number || *number <= 0) return error("cpumask=" + text + " is not a mask of CPUs", "write a number such as 0x3");
+        if (!number || *number <= 0)
+          return error("cpumask=" + text + " is not a mask of CPUs", "write a number such as 0x3");
         char hex[32];
         std::snprintf(hex, sizeof hex, "%llx", static_cast<unsigned long long>(*number));
         text = hex;
@@ -97,13 +105,16 @@ class Option {
     if (name_ == "buffered" || name_ == "overwrite") {
       const auto on = value_.is(Value::Kind::boolean) ? Parsed<bool>(value_.boolean) : parse_bool(value_.text);
       if (!on) return unit(on.error());
-      if (name_ == "buffered") put_job("direct", Value::of(!*on, value_.line));
-      else if (*on) put({"fs", "written"}, Value::of(true, value_.line));
+      if (name_ == "buffered")
+        put_job("direct", Value::of(!*on, value_.line));
+      else if (*on)
+        put({"fs", "written"}, Value::of(true, value_.line));
       return {};
     }
     if (name_ == "rwmixwrite") {
       const auto percent = parse_integer(value_.text);
-      if (!percent || *percent < 0 || *percent > 100) return error("rwmixwrite must be 0 to 100, not " + value_.text, "");
+      if (!percent || *percent < 0 || *percent > 100)
+        return error("rwmixwrite must be 0 to 100, not " + value_.text, "");
       put_job("rwmixread", Value::of(100 - *percent, value_.line));
       return {};
     }

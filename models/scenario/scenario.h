@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A scenario as plain data, resolved: nothing left to look up. scenario_io.h reads and writes it; models/run runs it.
-// Times are int64 ns. Keys of the file are the field names unless said otherwise; schema.cc is the one place that lists them.
+// Times are int64 ns. Keys of the file are the field names unless said otherwise; schema.cc lists them.
 #pragma once
 
 #include <cstdint>

@@ -17,7 +17,8 @@ namespace {
 
 bool is_fio_file(const fs::path& p) { return p.extension() == ".fio" || p.extension() == ".job"; }
 
-// "starved_completions" for its scenario.toml, "starved_completions/root" for a variant beside it, else the file's stem.
+// "starved_completions" for its scenario.toml, "starved_completions/root" for a variant beside it, else the file's
+// stem.
 std::string name_of(const fs::path& file) {
   std::error_code ec;
   const fs::path folder = fs::absolute(file, ec).lexically_normal().parent_path();
@@ -35,8 +36,8 @@ tl::expected<fs::path, Error> locate(const std::string& path_or_name, const std:
   }
   if (fs::exists(given, ec)) return given;
   for (const auto& dir : search_dirs) {
-    for (const fs::path& candidate : {fs::path(dir) / path_or_name / "scenario.toml", fs::path(dir) / (path_or_name + ".toml"),
-                                      fs::path(dir) / path_or_name}) {
+    for (const fs::path& candidate : {fs::path(dir) / path_or_name / "scenario.toml",
+                                      fs::path(dir) / (path_or_name + ".toml"), fs::path(dir) / path_or_name}) {
       if (fs::is_regular_file(candidate, ec)) return candidate;
     }
   }
@@ -48,10 +49,12 @@ tl::expected<fs::path, Error> locate(const std::string& path_or_name, const std:
 // A result repeats its run: the resolved scenario is in it.
 Result<Scenario> load_result(const std::string& text, const std::string& file, const LoadOptions& options) {
   const auto json = nlohmann::json::parse(text, nullptr, false);
-  if (json.is_discarded()) return tl::make_unexpected(Error{file, 0, "not a JSON file", "give a result of wakepath run --json"});
+  if (json.is_discarded())
+    return tl::make_unexpected(Error{file, 0, "not a JSON file", "give a result of wakepath run --json"});
   if (!json.is_object() || !json.contains("made_by") || !json["made_by"].is_object() ||
       !json["made_by"].contains("scenario") || !json["made_by"]["scenario"].is_string()) {
-    return tl::make_unexpected(Error{file, 0, "the result holds no made_by.scenario", "give a result of wakepath run --json"});
+    return tl::make_unexpected(
+        Error{file, 0, "the result holds no made_by.scenario", "give a result of wakepath run --json"});
   }
   return load_text(json["made_by"]["scenario"].get<std::string>(), file, options);
 }
@@ -79,8 +82,8 @@ std::string explain_switch(const std::string& name) {
   for (const auto& v : kernel::versions()) {
     const kernel::Cell c = kernel::cell(v, name);
     kernel::Switches s = kernel::switches_of(v);
-    out += "  " + v + std::string(6 - v.size(), ' ') + kernel::get_switch(s, name) + "  (" + kernel::grade_name(c.grade) + "; " +
-           c.source + ")\n";
+    out += "  " + v + std::string(6 - v.size(), ' ') + kernel::get_switch(s, name) + "  (" +
+           kernel::grade_name(c.grade) + "; " + c.source + ")\n";
   }
   return out;
 }
@@ -131,7 +134,8 @@ Result<std::string> explain(const std::string& key) {
     if (path->size() == 3 && (*path)[0] == "workload") {
       const FioOptionInfo option = fio_option((*path)[2]);
       if (option.kind == FioOption::unmodelled) return key + ": an option of fio's that is not modelled\n";
-      if (option.kind != FioOption::unknown) return key + ": an option of fio's, accepted; it is no key of the model itself\n";
+      if (option.kind != FioOption::unknown)
+        return key + ": an option of fio's, accepted; it is no key of the model itself\n";
     }
     Error e = unknown_key(*path, where);
     e.file.clear();

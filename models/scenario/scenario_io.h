@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Reading and writing scenarios: TOML files, fio jobs, pasted shell lines and truth cases in; a resolved Scenario out,
-// and back to text. Every mistake of the user's is an Error with its place and a suggestion; nothing is silently ignored,
-// and what had to be assumed is said in Scenario::notes.
+// and back to text. Every mistake of the user's is an Error with its place and a suggestion; nothing is ignored in
+// silence, and what had to be assumed is said in Scenario::notes.
 //
 // Order of layers, later ones win: the platform file, the cost table, the scenario (`extends` first), the machine file,
 // the options (--kernel, --seed, ...), the --set lines in their order.

@@ -63,8 +63,10 @@ Lookup find_key(const Path& path) {
   Path other = path;
   std::string& last = other.back();
   const bool has_ns = last.size() > 3 && last.compare(last.size() - 3, 3, "_ns") == 0;
-  if (has_ns) last.resize(last.size() - 3);
-  else last += "_ns";
+  if (has_ns)
+    last.resize(last.size() - 3);
+  else
+    last += "_ns";
   if (const Key* k = exact(other); k != nullptr && is_time(k->type) && k->part != Part::costs) {
     return {k, other, has_ns ? UnitRule::bare_is_ns : UnitRule::needs_unit};
   }
@@ -120,40 +122,58 @@ Error unknown_key(const Path& path, Error where) {
 
 std::string_view type_unit(Type t) {
   switch (t) {
-    case Type::duration: return "time with unit";
+    case Type::duration:
+      return "time with unit";
     case Type::time_ns:
-    case Type::dist: return "ns";
-    case Type::fio_us: return "us";
-    case Type::fio_s: return "s";
-    case Type::fio_size: return "bytes";
-    default: return "";
+    case Type::dist:
+      return "ns";
+    case Type::fio_us:
+      return "us";
+    case Type::fio_s:
+      return "s";
+    case Type::fio_size:
+      return "bytes";
+    default:
+      return "";
   }
 }
 
 std::string type_text(const Key& k) {
   switch (k.type) {
-    case Type::boolean: return "true or false";
+    case Type::boolean:
+      return "true or false";
     case Type::integer: {
       if (k.low >= k.high) return "integer";
       const bool open = k.high >= 1 << 30;
-      return "integer" + (open ? " from " + std::to_string(k.low) : " " + std::to_string(k.low) + ".." + std::to_string(k.high));
+      return "integer" +
+             (open ? " from " + std::to_string(k.low) : " " + std::to_string(k.low) + ".." + std::to_string(k.high));
     }
-    case Type::real: return "number";
-    case Type::text: return "string";
+    case Type::real:
+      return "number";
+    case Type::text:
+      return "string";
     case Type::choice: {
       std::string out = "one of";
       for (const auto& c : k.choices) out += " " + c;
       return out;
     }
-    case Type::duration: return "time with unit, \"500ms\"";
-    case Type::time_ns: return "integer, or time with unit";
+    case Type::duration:
+      return "time with unit, \"500ms\"";
+    case Type::time_ns:
+      return "integer, or time with unit";
     case Type::fio_us:
-    case Type::fio_s: return "time as fio reads it";
-    case Type::fio_size: return "size as fio reads it, \"4k\"";
-    case Type::cpus: return "list of CPUs, [0, 2] or \"0,2-3\"";
-    case Type::dist: return "integer, time with unit, or {low=, high=}, {mean=, kind=\"exponential\"}, {quantiles=[...]}";
-    case Type::list: return "list of strings";
-    case Type::any: return "string";
+    case Type::fio_s:
+      return "time as fio reads it";
+    case Type::fio_size:
+      return "size as fio reads it, \"4k\"";
+    case Type::cpus:
+      return "list of CPUs, [0, 2] or \"0,2-3\"";
+    case Type::dist:
+      return "integer, time with unit, or {low=, high=}, {mean=, kind=\"exponential\"}, {quantiles=[...]}";
+    case Type::list:
+      return "list of strings";
+    case Type::any:
+      return "string";
   }
   return "";
 }

@@ -31,17 +31,21 @@ Error wrong_kind(const Entry& e, const std::string& expected, const std::string&
   return e.error(join_path(e.path) + " must be " + expected + ", not " + what, suggestion);
 }
 
-Error unit_error(const Entry& e, const UnitError& u) { return e.error(join_path(e.path) + ": " + u.message, u.suggestion); }
+Error unit_error(const Entry& e, const UnitError& u) {
+  return e.error(join_path(e.path) + ": " + u.message, u.suggestion);
+}
 
 // fio's values, options of the command line and --set are text by nature.
-bool text_is_natural(const Key& key, const Entry& e) { return key.part == Part::workload || e.file.rfind("--", 0) == 0; }
+bool text_is_natural(const Key& key, const Entry& e) {
+  return key.part == Part::workload || e.file.rfind("--", 0) == 0;
+}
 
 Result<std::int64_t> read_integer(const Key& key, const Entry& e) {
   const Value& v = e.value;
   if (v.is(Kind::integer)) return v.integer;
   if (v.is(Kind::string) && text_is_natural(key, e)) {
     const auto parsed = key.part == Part::workload && v.text.find('-') == std::string::npos ? parse_fio_size(v.text)
-                                                                                           : parse_integer(v.text);
+                                                                                            : parse_integer(v.text);
     if (parsed) return *parsed;
     return tl::make_unexpected(unit_error(e, parsed.error()));
   }
@@ -59,7 +63,8 @@ Result<std::int64_t> read_time(const Key& key, const Entry& e) {
     if (parsed) return *parsed;
     return tl::make_unexpected(unit_error(e, parsed.error()));
   }
-  const bool bare_ok = e.unit_rule == UnitRule::bare_is_ns || (e.unit_rule == UnitRule::of_key && key.type == Type::time_ns);
+  const bool bare_ok =
+      e.unit_rule == UnitRule::bare_is_ns || (e.unit_rule == UnitRule::of_key && key.type == Type::time_ns);
   if (v.is(Kind::integer) && bare_ok) {
     if (v.integer < 0) return tl::make_unexpected(e.error(join_path(e.path) + " must not be negative, is " + v.text));
     return v.integer;
@@ -105,11 +110,16 @@ MaybeError check_range(const Key& key, std::int64_t v, const Entry& e) {
 
 MaybeError assign_number(const Key& key, Ref field, const Entry& e, std::int64_t v) {
   if (auto bad = check_range(key, v, e)) return bad;
-  if (auto** p = std::get_if<int*>(&field)) **p = static_cast<int>(v);
-  else if (auto** q = std::get_if<std::int64_t*>(&field)) **q = v;
-  else if (auto** r = std::get_if<std::uint64_t*>(&field)) **r = static_cast<std::uint64_t>(v);
-  else if (auto** s = std::get_if<std::optional<int>*>(&field)) **s = static_cast<int>(v);
-  else if (auto** t = std::get_if<std::optional<std::int64_t>*>(&field)) **t = v;
+  if (auto** p = std::get_if<int*>(&field))
+    **p = static_cast<int>(v);
+  else if (auto** q = std::get_if<std::int64_t*>(&field))
+    **q = v;
+  else if (auto** r = std::get_if<std::uint64_t*>(&field))
+    **r = static_cast<std::uint64_t>(v);
+  else if (auto** s = std::get_if<std::optional<int>*>(&field))
+    **s = static_cast<int>(v);
+  else if (auto** t = std::get_if<std::optional<std::int64_t>*>(&field))
+    **t = v;
   return std::nullopt;
 }
 
@@ -124,8 +134,10 @@ MaybeError assign_text(const Key& key, Ref field, const Entry& e) {
                      (near.empty() ? "" : "did you mean '" + near + "'? ") + "it is one of: " + list_text(key.choices));
     }
   }
-  if (auto** p = std::get_if<Preempt*>(&field)) **p = *parse_preempt(v.text);
-  else *std::get<std::string*>(field) = v.text;
+  if (auto** p = std::get_if<Preempt*>(&field))
+    **p = *parse_preempt(v.text);
+  else
+    *std::get<std::string*>(field) = v.text;
   return std::nullopt;
 }
 
@@ -144,7 +156,8 @@ MaybeError assign_real(Ref field, const Entry& e) {
   const Value& v = e.value;
   if (!v.is(Kind::real) && !v.is(Kind::integer)) return wrong_kind(e, "a number");
   const double number = v.is(Kind::real) ? v.real : static_cast<double>(v.integer);
-  if (!(number > 0) || number > 1e6) return e.error(join_path(e.path) + " must be above 0, not " + v.text, "1 changes nothing");
+  if (!(number > 0) || number > 1e6)
+    return e.error(join_path(e.path) + " must be above 0, not " + v.text, "1 changes nothing");
   *std::get<double*>(field) = number;
   return std::nullopt;
 }
@@ -208,11 +221,15 @@ MaybeError assign(const Key& key, Ref field, const Entry& e) {
       *std::get<Dist*>(field) = std::move(*v);
       return std::nullopt;
     }
-    case Type::real: return assign_real(field, e);
-    case Type::list: return assign_list(field, e);
+    case Type::real:
+      return assign_real(field, e);
+    case Type::list:
+      return assign_list(field, e);
     case Type::text:
-    case Type::choice: return assign_text(key, field, e);
-    case Type::any: break;
+    case Type::choice:
+      return assign_text(key, field, e);
+    case Type::any:
+      break;
   }
   return e.error("internal: " + key.pattern + " has no field");
 }
@@ -221,10 +238,14 @@ std::string toml_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
-    if (c == '\n') out += "\\n";
-    else if (c == '\t') out += "\\t";
-    else if (c == '\r') out += "\\r";
-    else out += c;
+    if (c == '\n')
+      out += "\\n";
+    else if (c == '\t')
+      out += "\\t";
+    else if (c == '\r')
+      out += "\\r";
+    else
+      out += c;
   }
   return out + "\"";
 }

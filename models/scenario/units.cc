@@ -17,10 +17,20 @@ struct Unit {
 constexpr std::int64_t kSecond = 1'000'000'000;
 // In the order format_time tries: largest first.
 constexpr std::array<Unit, 4> kShown{{{"s", kSecond}, {"ms", 1'000'000}, {"us", 1'000}, {"ns", 1}}};
-constexpr std::array<Unit, 14> kUnits{{{"ns", 1}, {"nsec", 1}, {"us", 1'000}, {"µs", 1'000}, {"usec", 1'000},
-                                       {"ms", 1'000'000}, {"msec", 1'000'000}, {"s", kSecond}, {"sec", kSecond},
-                                       {"m", 60 * kSecond}, {"min", 60 * kSecond}, {"h", 3600 * kSecond},
-                                       {"hour", 3600 * kSecond}, {"d", 86400 * kSecond}}};
+constexpr std::array<Unit, 14> kUnits{{{"ns", 1},
+                                       {"nsec", 1},
+                                       {"us", 1'000},
+                                       {"µs", 1'000},
+                                       {"usec", 1'000},
+                                       {"ms", 1'000'000},
+                                       {"msec", 1'000'000},
+                                       {"s", kSecond},
+                                       {"sec", kSecond},
+                                       {"m", 60 * kSecond},
+                                       {"min", 60 * kSecond},
+                                       {"h", 3600 * kSecond},
+                                       {"hour", 3600 * kSecond},
+                                       {"d", 86400 * kSecond}}};
 
 tl::unexpected<UnitError> bad(std::string message, std::string suggestion = {}) {
   return tl::make_unexpected(UnitError{std::move(message), std::move(suggestion)});

@@ -28,7 +28,7 @@ Parsed<std::int64_t> parse_fio_time(std::string_view text, std::int64_t default_
 Parsed<std::int64_t> parse_fio_size(std::string_view text);
 
 Parsed<std::int64_t> parse_integer(std::string_view text);
-Parsed<bool> parse_bool(std::string_view text);         // true false yes no on off 1 0
+Parsed<bool> parse_bool(std::string_view text);                  // true false yes no on off 1 0
 Parsed<std::vector<int>> parse_cpu_list(std::string_view text);  // "0,2-3", "0-7:2"; sorted, no duplicates
 Parsed<std::vector<int>> parse_cpu_mask(std::string_view text);  // "0x3", "f", "3" as taskset reads it
 std::string format_cpu_list(const std::vector<int>& cpus);

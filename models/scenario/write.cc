@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A resolved scenario as TOML, in the order of the schema, byte for byte the same for the same scenario.
-#include "models/scenario/schema.h"
 #include "models/scenario/scenario_io.h"
+#include "models/scenario/schema.h"
 
 namespace wakepath::scenario {
 namespace {
@@ -46,7 +46,8 @@ class Writer {
       if (k.part != part || k.field == nullptr) continue;
       const Ref field = k.field(object);
       const auto value = format(k, field);
-      if (!value || *value == "\"\"" || (k.pattern == "notes" && *value == "[]")) continue;  // nothing is said by leaving it out
+      if (!value || *value == "\"\"" || (k.pattern == "notes" && *value == "[]"))
+        continue;  // nothing is said by leaving it out
       line(key_name(k, depth), *value);
     }
   }

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A truth case (schema wakepath.truth/1) as a scenario: the setting of the case on the platform it was measured on.
+// Whatever a setting says that the model does not know is an error, so that no case is predicted under other
+// conditions.
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "models/scenario/document.h"
+
+namespace wakepath::scenario {
+namespace {
+
+using Json = nlohmann::json;
+
+// Tags of null_blk where a case does not say. The traces show more than 64 requests in flight at once, so it is not the
+// module's default; with 1024 a depth of 128 never waits for a tag.
+constexpr std::int64_t kNullBlkTags = 1024;
+
+class Case {
+ public:
+  explicit Case(const Json& json) : case_(json), id_(json.value("id", std::string("?"))) {}
+
+  std::optional<Error> read() {
+    if (case_.value("schema", std::string()) != "wakepath.truth/1")
+      return error("not a case of schema wakepath.truth/1");
+    platform_ = case_.value("platform", std::string());
+    if (platform_ != "qemu-icount" && platform_ != "vm-2cpu-6.18")
+      return error("platform '" + platform_ + "' is not known");
+    if (!case_.contains("setting") || !case_["setting"].is_object()) return error("the case has no setting");
+    put({"name"}, Value::of(id_));
+    put({"platform"}, Value::of(platform_));
+    put({"kernel", "version"}, Value::of(case_.value("kernel", std::string())));
+    for (const auto& [key, value] : case_["setting"].items()) {
+      if (auto bad = setting(key, value)) return bad;
+    }
+    if (in_group_) put({"workload", "fio", "cgroup"}, Value::of(std::string("g")));
+    return std::nullopt;
+  }
+
+  Layer out;
+  [[nodiscard]] const std::string& id() const { return id_; }
+
+ private:
+  Error error(std::string message) const {
+    return {"truth case " + id_, 0, std::move(message),
+            "see the README beside the truth cases for what a setting may hold"};
+  }
+  Error unknown(const std::string& key) const { return error("setting '" + key + "' is not understood"); }
+
+  void put(Path path, Value value) {
+    out.entries.push_back({std::move(path), std::move(value), "truth case " + id_, 0, {}});
+  }
+  void put_section(Path path) {
+    Value section;
+    section.kind = Value::Kind::table;
+    put(std::move(path), section);
+  }
+  static Value value_of(const Json& j) {
+    if (j.is_boolean()) return Value::of(j.get<bool>());
+    if (j.is_number_integer()) return Value::of(j.get<std::int64_t>());
+    if (j.is_string()) return Value::of(j.get<std::string>());
+    return Value::of(j.dump());
+  }
+
+  std::optional<Error> setting(const std::string& key, const Json& v) {
+    if (key == "cpus") return put({"machine", "cpus"}, value_of(v)), std::nullopt;
+    if (key == "hz" || key == "preempt" || key == "irq_time_accounting")
+      return put({"kernel", key}, value_of(v)), std::nullopt;
+    if (key == "sched")
+      return each(v, [&](const std::string& k, const Json& x) {
+        return put({"kernel", "sched", k}, value_of(x)), none();
+      });
+    if (key == "workload") return each(v, [&](const std::string& k, const Json& x) { return workload(k, x); });
+    if (key == "cgroup") return cgroup(v);
+    if (key == "cgroups") return each(v, [&](const std::string& k, const Json& x) { return named_group(k, x); });
+    if (key == "nice") return each(v, [&](const std::string& k, const Json& x) { return nice(k, x); });
+    if (key == "device") return v.is_object() ? device(v) : host_device(v);
+    if (key == "tasks") return tasks(v);
+    if (key == "hogs") return v.empty() ? none() : std::optional<Error>(error("hogs beside fio are not modelled yet"));
+    return unknown(key);
+  }
+
+  static std::optional<Error> none() { return std::nullopt; }
+
+  template <class F>
+  std::optional<Error> each(const Json& object, F f) {
+    if (!object.is_object()) return none();
+    for (const auto& [k, x] : object.items()) {
+      if (x.is_null()) continue;
+      if (auto bad = f(k, x)) return bad;
+    }
+    return none();
+  }
+
+  std::optional<Error> workload(const std::string& key, const Json& v) {
+    const auto fio = [&](const char* option) { put({"workload", "fio", option}, value_of(v)); };
+    if (key == "engine") return fio("ioengine"), none();
+    if (key == "filesystem") return put({"fs", "type"}, value_of(v)), none();
+    if (key == "overwrite") return put({"fs", "written"}, value_of(v)), none();
+    if (key == "pinned_cpu") return fio("cpus_allowed"), none();
+    static constexpr std::array<const char*, 9> same{"rw",
+                                                     "bs",
+                                                     "direct",
+                                                     "iodepth",
+                                                     "iodepth_batch_submit",
+                                                     "iodepth_batch_complete_min",
+                                                     "iodepth_batch_complete_max",
+                                                     "numjobs",
+                                                     "verify"};
+    for (const char* option : same) {
+      if (key == option) return add_fio_option(out, "fio", key, value_of(v), "truth case " + id_, 0);
+    }
+    return unknown("workload." + key);
+  }
+
+  std::optional<Error> group_key(const std::string& group, const std::string& key, const Json& v) {
+    if (key == "weight") return put({"cgroup", group, "cpu", "weight"}, value_of(v)), none();
+    if (key == "shares") return put({"cgroup", group, "cpu", "shares"}, value_of(v)), none();
+    if (key == "idle") return put({"cgroup", group, "cpu", "idle"}, value_of(v)), none();
+    if (key == "parent") return put({"cgroup", group, "parent"}, value_of(v)), none();
+    if (key == "version") return none();  // of the cgroup interface: weight or shares says it
+    return unknown("cgroup." + key);
+  }
+
+  std::optional<Error> cgroup(const Json& v) {
+    if (v.is_null()) return none();
+    put_section({"cgroup", "g"});
+    in_group_ = true;
+    return each(v, [&](const std::string& k, const Json& x) { return group_key("g", k, x); });
+  }
+
+  std::optional<Error> named_group(const std::string& name, const Json& v) {
+    put_section({"cgroup", name});
+    return each(v, [&](const std::string& k, const Json& x) { return group_key(name, k, x); });
+  }
+
+  std::optional<Error> nice(const std::string& who, const Json& v) {
+    if (v == 0) return none();
+    if (who == "fio") return put({"workload", "fio", "nice"}, value_of(v)), none();
+    if (who == "kworker") return put({"task", "kworker", "nice"}, value_of(v)), none();
+    return unknown("nice." + who);
+  }
+
+  std::optional<Error> device(const Json& v) {
+    std::int64_t tags = kNullBlkTags;
+    if (v.contains("hw_queue_depth"))
+      tags = v["hw_queue_depth"].get<std::int64_t>();
+    else
+      out.notes.push_back("null_blk has " + std::to_string(tags) + " tags (assumed; the case does not say)");
+    put({"block", "queue_depth"}, Value::of(tags));
+    return each(v, [&](const std::string& k, const Json& x) {
+      if (k == "hw_queue_depth" || k == "interrupt") return none();
+      if (k == "completion_grid_ns") return put({"device", "grid_ns"}, value_of(x)), none();
+      if (k == "law" || k == "service_ns" || k == "latency_ns" || k == "copies_data")
+        return put({"device", k}, value_of(x)), none();
+      return std::optional<Error>(unknown("device." + k));
+    });
+  }
+
+  // The platform file describes it; the text must be the one it was written for.
+  std::optional<Error> host_device(const Json& v) {
+    if (v == "virtio-blk, one queue, its interrupt on CPU 1") return none();
+    return unknown("device: " + v.dump());
+  }
+
+  std::optional<Error> tasks(const Json& list) {
+    struct Form {
+      const char* kind;
+      std::array<const char*, 3> keys;   // of args, in order
+      std::array<const char*, 3> units;  // "" : a number
+    };
+    static constexpr std::array<Form, 7> forms{{{"hog", {}, {}},
+                                                {"per", {"run", "period", nullptr}, {"us", "us", nullptr}},
+                                                {"duty", {"run", "sleep", nullptr}, {"us", "us", nullptr}},
+                                                {"ping", {"run", "in", "out"}, {"ns", "", ""}},
+                                                {"src", {"run", "out", nullptr}, {"ns", "", nullptr}},
+                                                {"sink", {"run", "in", nullptr}, {"ns", "", nullptr}},
+                                                {"psrc", {"period", "run", "out"}, {"us", "ns", ""}}}};
+    for (const Json& t : list) {
+      const std::string name = t.value("name", std::string()), kind = t.value("kind", std::string());
+      const Form* form = nullptr;
+      for (const Form& f : forms) {
+        if (kind == f.kind) form = &f;
+      }
+      const Json args = t.value("args", Json::array());
+      const auto wanted = form == nullptr
+                              ? 0
+                              : static_cast<std::size_t>((form->keys[0] != nullptr) + (form->keys[1] != nullptr) +
+                                                         (form->keys[2] != nullptr));
+      if (form == nullptr || name.empty() || args.size() != wanted) return unknown("tasks: " + t.dump());
+      put({"program", name, "kind"}, Value::of(kind));
+      for (std::size_t i = 0; i < wanted; ++i) {
+        const std::string unit = form->units[i];
+        const Value v = unit.empty() ? value_of(args[i]) : Value::of(args[i].dump() + unit);
+        put({"program", name, form->keys[i]}, v);
+      }
+      for (const auto& [k, x] : t.items()) {
+        if (k == "name" || k == "kind" || k == "args" || x.is_null()) continue;
+        if (k != "nice" && k != "cgroup" && k != "policy" && k != "rt_priority") return unknown("tasks." + k);
+        put({"program", name, k}, value_of(x));
+      }
+    }
+    return none();
+  }
+
+  const Json& case_;
+  std::string id_, platform_;
+  bool in_group_ = false;
+};
+
+}  // namespace
+
+Result<Scenario> from_truth_case(std::string_view json, const LoadOptions& options) {
+  const Json parsed = Json::parse(json, nullptr, false);
+  if (!parsed.is_object())
+    return tl::make_unexpected(Error{"truth case", 0, "not a JSON object", "give one line of a case file"});
+  Case c(parsed);
+  try {
+    if (auto bad = c.read()) return tl::make_unexpected(*bad);
+  } catch (const Json::exception& e) {  // a value of another type than the schema has
+    return tl::make_unexpected(Error{"truth case " + c.id(), 0, std::string("malformed case: ") + e.what(), {}});
+  }
+  return build({c.out}, options, "truth case " + c.id(), c.id());
+}
+
+}  // namespace wakepath::scenario
