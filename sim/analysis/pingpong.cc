@@ -73,7 +73,7 @@ void PingPong::note_flags(const Event& e, Cpu& c) {
 
 void PingPong::on_wake(const Event& e) {
   const Cpu& here = cpu(e.cpu);
-  const bool interrupted = e.has_flags ? (e.flags & kInterrupt) != 0 : here.interrupts > 0;
+  const bool interrupted = e.has_flags ? (e.flags & kInterrupt) != 0 : here.interrupts > 0 || here.maybe_softirq;
   const bool by_current = !interrupted && here.known && here.current == e.pid && e.u.task.target_cpu == e.cpu;
   Cpu& target = cpu(e.u.task.target_cpu);
   for (std::size_t i = 0; i < target.n_wakes; ++i) {
@@ -112,6 +112,8 @@ void PingPong::reset_stint(Cpu& c, std::int32_t pid, std::int64_t now) {
   c.n_wakes = 0;
   c.resched_seen = c.flags_seen = false;
   c.setter = Setter::none;
+  c.interrupts = 0;  // no switch happens inside one; the record of its end may be missing
+  c.maybe_softirq = false;
 }
 
 // ring[0] was just left for `next`. The shortest cycle that this closes counts.
@@ -206,6 +208,21 @@ void PingPong::on_event(const Event& e) {
     case EventType::local_timer_exit:
     case EventType::reschedule_exit:
       c.interrupts = std::max(c.interrupts - 1, 0);
+      c.maybe_softirq = e.type == EventType::irq_handler_exit;
+      break;
+    case EventType::block_rq_complete:
+      c.maybe_softirq = true;
+      break;
+    case EventType::block_rq_issue:
+    case EventType::workqueue_execute_start:
+    case EventType::workqueue_execute_end:
+    case EventType::sys_enter_io_submit:
+    case EventType::sys_exit_io_submit:
+    case EventType::sys_enter_io_getevents:
+    case EventType::sys_exit_io_getevents:
+    case EventType::sys_enter_io_uring_enter:
+    case EventType::sys_exit_io_uring_enter:
+      c.maybe_softirq = false;
       break;
     default:
       break;

@@ -64,7 +64,7 @@ class PingPong final : public trace::Sink {
   // slices in EEVDF.
   static constexpr std::int64_t kCreditNs = 6000000;
   static constexpr std::int64_t kSwitchesLeast = 10;   // fewer are chance
-  static constexpr std::int64_t kShareLeastPercent = 1;
+  static constexpr std::int64_t kShareLeastPercent = 5;
 
   explicit PingPong(const trace::StringPool& pool) : pool_(&pool) {}
   void on_event(const trace::Event& e) override;
@@ -99,6 +99,7 @@ class PingPong final : public trace::Sink {
     Setter setter = Setter::none;
     std::int32_t setter_pid = -1;
     int interrupts = 0;         // nesting, for records without latency columns
+    bool maybe_softirq = false; // such records: after an interrupt, until a record that only task context writes
     std::int32_t lead_wakee = -1, lead_waker = -1;
     std::int64_t lead_ns = 0;   // see follow_lead
   };

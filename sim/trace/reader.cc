@@ -14,6 +14,7 @@ constexpr std::size_t kLineLimit = 1 << 16;    // no tracepoint prints more than
 constexpr std::size_t kBufferSize = 1 << 18;
 constexpr std::size_t kNamesLimit = 4 << 20;   // distinct names: beyond it the input is no trace, and memory has an end
 constexpr std::size_t kExcerpt = 120;
+constexpr std::size_t kHeadSize = 4096;        // enough to tell text from the binary formats
 
 std::string excerpt(std::string_view text) {
   std::string out(text.substr(0, kExcerpt));
@@ -54,11 +55,14 @@ tl::expected<Reader, Error> Reader::open(const std::string& path, StringPool& po
   auto input = Input::open(path);
   if (!input) return tl::make_unexpected(Error{path, 0, input.error()});
   Reader reader(std::move(*input), pool, path, options);
-  const auto n = reader.input_->read(reader.buffer_.data(), reader.buffer_.size());
-  if (!n) return tl::make_unexpected(reader.error(n.error()));
-  reader.end_ = *n;
-  if (*n == 0) return tl::make_unexpected(reader.error("is empty, there is no trace in it"));
-  const std::string_view head(reader.buffer_.data(), *n);
+  while (reader.end_ < kHeadSize) {
+    const auto n = reader.input_->read(reader.buffer_.data() + reader.end_, reader.buffer_.size() - reader.end_);
+    if (!n) return tl::make_unexpected(reader.error(n.error()));
+    if (*n == 0) break;
+    reader.end_ += *n;
+  }
+  if (reader.end_ == 0) return tl::make_unexpected(reader.error("is empty, there is no trace in it"));
+  const std::string_view head(reader.buffer_.data(), reader.end_);
   if (const char* reason = binary_reason(head)) return tl::make_unexpected(reader.error(reason));
   return reader;
 }
