@@ -21,7 +21,10 @@ Result<std::int64_t> one_time(const Entry& e, const Value& v, const std::string&
     if (const auto bare = parse_integer(v.text); bare && bare_ok && *bare >= 0) return *bare;
     const auto parsed = parse_time(v.text);
     if (parsed) return *parsed;
-    return tl::make_unexpected(e.error(what + ": " + parsed.error().message, parsed.error().suggestion));
+    const bool bare = v.is(Kind::integer);
+    return tl::make_unexpected(
+        e.error(what + ": " + parsed.error().message,
+                bare ? "write \"" + v.text + "us\" or \"" + v.text + "ns\"" : parsed.error().suggestion));
   }
   if (v.is(Kind::real)) {
     return tl::make_unexpected(

@@ -33,8 +33,10 @@ class Option {
       case FioOption::unknown:
         break;
     }
-    const std::string near = did_you_mean(name_, fio_option_names());
-    return error("unknown key 'workload." + job_ + "." + name_ + "'", near.empty() ? "fio has no such option" : near);
+    const std::string near = nearest(name_, fio_option_names());
+    const std::string key = "workload." + job_ + ".";
+    return error("unknown key '" + key + name_ + "'",
+                 near.empty() ? "fio has no such option" : "did you mean '" + key + near + "'?");
   }
 
  private:

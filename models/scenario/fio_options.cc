@@ -100,13 +100,14 @@ constexpr Row kRows[] = {
 
 // Options fio takes without a value, for command lines and bare lines of job files.
 constexpr std::string_view kFlags[] = {
-    "time_based", "group_reporting", "norandommap", "thread", "direct", "buffered", "randrepeat", "invalidate", "overwrite",
-    "stonewall", "wait_for_previous", "new_group", "refill_buffers", "zero_buffers", "exitall", "create_only", "minimal",
-    "gtod_reduce", "disable_lat", "disable_clat", "disable_slat", "disable_bw_measurement", "unlink", "fsync_on_close",
-    "end_fsync", "hipri", "sync", "softrandommap", "userspace_reap", "fill_device", "do_verify", "unified_rw_reporting",
-    "clat_percentiles", "lat_percentiles", "slat_percentiles", "per_job_logs", "allow_mounted_write", "bandwidth-log",
-    "eta", "warnings-fatal", "nowait", "allrandrepeat", "scramble_buffers", "disk_util", "uncached", "fixedbufs",
-    "registerfiles", "sqthread_poll", "nonvectored", "force_async", "atomic", "pre_read", "create_on_open", "log_offset"};
+    "time_based", "group_reporting", "norandommap", "thread", "direct", "buffered", "randrepeat", "invalidate",
+    "overwrite", "stonewall", "wait_for_previous", "new_group", "refill_buffers", "zero_buffers", "exitall",
+    "create_only", "minimal", "gtod_reduce", "disable_lat", "disable_clat", "disable_slat",
+    "disable_bw_measurement", "unlink", "fsync_on_close", "end_fsync", "hipri", "sync", "softrandommap",
+    "userspace_reap", "fill_device", "do_verify", "unified_rw_reporting", "clat_percentiles", "lat_percentiles",
+    "slat_percentiles", "per_job_logs", "allow_mounted_write", "bandwidth-log", "eta", "warnings-fatal", "nowait",
+    "allrandrepeat", "scramble_buffers", "disk_util", "uncached", "fixedbufs", "registerfiles", "sqthread_poll",
+    "nonvectored", "force_async", "atomic", "pre_read", "create_on_open", "log_offset"};
 
 }  // namespace
 

@@ -173,7 +173,8 @@ std::string type_text(const Key& k) {
     case Type::list:
       return "list of strings";
     case Type::any:
-      return "string";
+      if (k.parts.size() != 3) return "string";
+      return k.parts.back() == "base_slice_ns" ? "integer, ns" : "true or false";  // a switch
   }
   return "";
 }

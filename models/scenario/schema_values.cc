@@ -73,8 +73,11 @@ Result<std::int64_t> read_time(const Key& key, const Entry& e) {
     if (bare_ok && v.is(Kind::string)) {
       if (const auto bare = parse_integer(v.text); bare && *bare >= 0) return *bare;
     }
-    const auto parsed = parse_time(v.text);
+    auto parsed = parse_time(v.text);
     if (parsed) return *parsed;
+    // A device's time is not likely to be meant in seconds.
+    if (key.type == Type::time_ns && v.is(Kind::integer))
+      parsed.error().suggestion = "write \"" + v.text + "us\" or \"" + v.text + "ns\"";
     return tl::make_unexpected(unit_error(e, parsed.error()));
   }
   return tl::make_unexpected(wrong_kind(e, "a time", "write for example \"500ms\""));

@@ -23,8 +23,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string nearest(std::string_view word, const std::vector<std::string>& names) {
   std::string best;
-  // A third of the word may be wrong; beyond that a suggestion misleads.
-  std::size_t limit = std::max<std::size_t>(2, word.size() / 3) + 1;
+  // About a third of the word may be wrong; beyond that a suggestion misleads.
+  std::size_t limit = 1 + (word.size() < 3 ? 0 : word.size() < 5 ? 1 : std::max<std::size_t>(2, word.size() / 3));
   for (const auto& n : names) {
     const std::size_t d = edit_distance(word, n);
     if (d < limit) {

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Truth cases become the scenario of their setting, all of them, and nothing in a setting is passed over.
+#include "tests/unit/scenario_files.h"
+
+namespace wakepath::tests {
+using namespace scenario;
+
+namespace {
+
+std::vector<std::string> lines_of(const std::string& name) {
+  std::ifstream in(source_dir() + "/tests/truth/" + name);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+std::string find_case(const std::string& file, const std::string& id) {
+  for (const auto& line : lines_of(file)) {
+    if (line.find("\"id\": \"" + id + "\"") != std::string::npos) return line;
+  }
+  FAIL("no case " + id);
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("every case of the direct-I/O and scheduler files loads and round trips", "[truth]") {
+  for (const char* file : {"qemu.jsonl", "host.jsonl", "sched.jsonl"}) {
+    for (const auto& line : lines_of(file)) {
+      const Scenario s = good(from_truth_case(line, options()));
+      CAPTURE(s.name);
+      const std::string text = to_toml(s);
+      CHECK(to_toml(good(load_text(text, "again.toml"))) == text);
+    }
+  }
+}
+
+TEST_CASE("an emulated case", "[truth]") {
+  const Scenario s =
+      good(from_truth_case(find_case("qemu.jsonl", "qemu-A-6.1-d71k-q128-m1-w1000-kwnice-10"), options()));
+  CHECK(s.kernel.version == "6.1");
+  CHECK(s.kernel.hz == 250);
+  CHECK(s.kernel.preempt == Preempt::voluntary);
+  CHECK(s.kernel.latency_ns == 6'000'000);
+  CHECK(s.machine.cpus == 1);
+  CHECK(s.block.driver == "null_blk");
+  CHECK(s.block.virtual_timer_completion);
+  CHECK(s.block.queue_depth == 1024);
+  CHECK(s.device.service_ns.ns == 14'000);
+  CHECK(s.device.grid_ns == 112'000);
+  CHECK(s.cgroups[0].cpu_weight == 1000);
+  CHECK(s.workloads[0].cgroup == "g");
+  CHECK(s.workloads[0].cpus_allowed == std::vector<int>{0});
+  CHECK(s.task_rules[0].nice == -10);
+  CHECK(s.costs.name == "qemu-icount-6.1");
+  CHECK(s.fs.type == "xfs");
+}
+
+TEST_CASE("tags, delay law and copying", "[truth]") {
+  CHECK(good(from_truth_case(find_case("qemu.jsonl", "qemu-A-6.1-hwq8-q128-m1-wroot"), options())).block.queue_depth ==
+        8);
+  const Scenario s = good(from_truth_case(find_case("qemu.jsonl", "qemu-A-6.12-stock-q128-m1-wroot"), options()));
+  CHECK(s.device.law == "delay");
+  CHECK(s.device.copies_data);
+  CHECK(s.costs.name == "qemu-icount-6.12");
+  CHECK(s.cgroups.empty());
+}
+
+TEST_CASE("a case of this kind of machine", "[truth]") {
+  const Scenario s = good(from_truth_case(find_case("host.jsonl", "host-libaio-randwrite-qd32-b32-s10240"), options()));
+  CHECK(s.kernel.version == "6.18");
+  CHECK(s.kernel.preempt == Preempt::none);
+  CHECK(s.kernel.base_slice_ns == 1'400'000);
+  CHECK(s.machine.cpus == 2);
+  CHECK(s.block.driver == "virtio_blk");
+  CHECK(s.block.irq_cpus == std::vector<int>{1});
+  CHECK(s.fs.type == "ext4");
+  CHECK(s.cgroups[0].cpu_shares == 10240);
+  CHECK(s.workloads[0].cpus_allowed == std::vector<int>{1});
+}
+
+TEST_CASE("a scheduler case", "[truth]") {
+  const Scenario s = good(from_truth_case(find_case("sched.jsonl", "qemu-B-6.1-ping-cg1000_root"), options()));
+  REQUIRE(s.programs.size() == 2);
+  CHECK(s.programs[0].name == "a");
+  CHECK(s.programs[0].kind == "ping");
+  CHECK(s.programs[0].run_ns == 2'000);
+  CHECK(s.programs[0].in == 0);
+  CHECK(s.programs[0].out == 1);
+  CHECK(s.programs[0].cgroup == "c");
+  CHECK(s.cgroups[0].path == "c");
+}
+
+TEST_CASE("a setting that is not understood is an error", "[truth][errors]") {
+  const std::string head =
+      R"({"schema": "wakepath.truth/1", "id": "x", "platform": "qemu-icount", "kernel": "6.1", "setting": )";
+  CHECK(line_of(from_truth_case(head + R"({"cpus": 1, "moon": "full"}})", options()))
+            .rfind("truth case x: setting 'moon' is not understood", 0) == 0);
+  CHECK(line_of(from_truth_case(head + R"({"workload": {"engine": "libaio", "zonemode": 1}}})", options()))
+            .rfind("truth case x: setting 'workload.zonemode' is not understood", 0) == 0);
+  CHECK(line_of(from_truth_case("nonsense", options())) ==
+        "truth case: not a JSON object (give one line of a case file)");
+}
+
+}  // namespace wakepath::tests
