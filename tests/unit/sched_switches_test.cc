@@ -245,7 +245,7 @@ TEST_CASE("pick_buddy prefers the group that lost a sleeper") {
     a.vruntime = g->se[0].vruntime + 1'000'000;  // equal once the group is accounted
     Eevdf::enqueue_in_timeline(d.rq().cfs, a);
     g->se[0].vlag = 0;               // not protected
-    g1.se.vruntime = g2.se.vruntime;  // eligible, so its sleep is no delayed dequeue
+    g1.se.vruntime = g2.se.vruntime - 1'000'000;  // eligible, so its sleep is no delayed dequeue
     d.sleep();
     return d.running();
   });
