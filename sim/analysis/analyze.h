@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Everything that is computed from one trace, in one pass: event pattern, ping-pong, counts, and what the reader has to say
-// about the file. The same for a simulated and a recorded trace.
+// Everything that is computed from one trace, in one pass: event pattern, ping-pong, counts, and what the reader has to
+// say about the file. The same for a simulated and a recorded trace.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

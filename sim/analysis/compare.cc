@@ -37,7 +37,8 @@ void add_workers(const TransitionTable& t, std::vector<Figure>& out) {
     const WorkerCounts& w = t.workers[static_cast<std::size_t>(c)];
     // A class that did next to nothing of the work is noise.
     const bool minor = w.items * 100 < t.queue_works;
-    out.push_back({fmt::format("workers.{}.items_per_activation.mean", name_of(c)), mean(w.items_per_activation), minor});
+    out.push_back(
+        {fmt::format("workers.{}.items_per_activation.mean", name_of(c)), mean(w.items_per_activation), minor});
     out.push_back({fmt::format("workers.{}.wakeups_per_item", name_of(c)), share(w.wakeups, w.items), minor});
   }
 }
@@ -96,7 +97,11 @@ double worst_difference(const std::vector<ComparisonRow>& rows) {
 nlohmann::json to_json(const std::vector<ComparisonRow>& rows) {
   nlohmann::json out = nlohmann::json::array();
   for (const ComparisonRow& r : rows) {
-    out.push_back({{"name", r.name}, {"a", json_of(r.a)}, {"b", json_of(r.b)}, {"difference", json_of(r.difference)}, {"minor", r.minor}});
+    out.push_back({{"name", r.name},
+                   {"a", json_of(r.a)},
+                   {"b", json_of(r.b)},
+                   {"difference", json_of(r.difference)},
+                   {"minor", r.minor}});
   }
   return out;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Two transition tables side by side: the same figures of both, and by how much the second differs from the first. Meant
-// for "measured against simulated": `a` is what is to be met.
+// Two transition tables side by side: the same figures of both, and by how much the second differs from the first.
+// Meant for "measured against simulated": `a` is what is to be met.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -13,9 +13,9 @@
 namespace wakepath::analysis {
 
 struct Figure {
-  std::string name;                // "transitions.kworker>fio.R+.share", "workers.kworker.items_per_activation.mean"
-  std::optional<double> value;     // none: the trace cannot tell (no latency columns, no syscalls recorded)
-  bool minor = false;              // a transition below kMinorShare of the switches: noise in a short trace
+  std::string name;             // "transitions.kworker>fio.R+.share", "workers.kworker.items_per_activation.mean"
+  std::optional<double> value;  // none: the trace cannot tell (no latency columns, no syscalls recorded)
+  bool minor = false;           // a transition below kMinorShare of the switches: noise in a short trace
 };
 
 inline constexpr double kMinorShare = 0.01;

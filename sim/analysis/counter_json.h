@@ -10,7 +10,7 @@
 namespace wakepath::analysis {
 
 [[nodiscard]] inline nlohmann::json to_json(const Counter& c) {
-  nlohmann::json histogram = nlohmann::json::array();  // [[value, count], …] ascending: object keys would sort as text
+  nlohmann::json histogram = nlohmann::json::array();
   for (std::size_t i = 0; i < c.counts().size(); ++i) {
     if (c.counts()[i] > 0) histogram.push_back({i, c.counts()[i]});
   }

@@ -2,17 +2,16 @@
 // Ping-pong: tasks that take turns on one CPU in short cycles (A B A B, up to four tasks), and what makes them.
 //
 // Every sched_switch gets a reason from the decision records around it, never from names: prev's state; who woke next,
-// when, and from which context; and which record first showed need_resched. A cycle is closed when a CPU comes back to a
-// task after one to three others, without idling. Cycles are counted per family of comms, which labels them only: the
+// when, and from which context; and which record first showed need_resched. A cycle is closed when a CPU comes back to
+// a task after one to three others, without idling. Cycles are counted per family of comms, which labels them only: the
 // same trace with tasks renamed gives the same rows under other labels.
 //
-// A cause is named when most rounds of a cycle contain the switch that makes it:
-//   the waker is switched out runnable, right after its own wakeup of the next task set need_resched  -> wakeup preemption
-// and it is known that the wakee outweighs the waker when, while the waker never blocked and the CPU never idled, the wakee
-// ran longer than the waker by more than any credit of a sleeper (kCreditNs), and still preempted: with equal weights its
-// virtual time would have overtaken the waker's. The quotient of their run times is then a lower bound of the quotient of
-// the weights. Rounds of other reasons (a worker woken by an interrupt preempts, slices end, both block) are counted as
-// alternations without being ping-pong.
+// A cause is named when most rounds of a cycle contain the switch that makes it: the waker is switched out runnable,
+// right after its own wakeup of the next task set need_resched. That is wakeup preemption. The wakee is said to
+// outweigh the waker only when that is proven: while the waker never blocked and the CPU never idled, the wakee ran
+// longer than the waker by more than any credit of a sleeper (kCreditNs), and still preempted; with equal weights its
+// virtual time would have overtaken the waker's. Rounds of other reasons (a worker woken by an interrupt preempts,
+// slices end, both block) are counted as alternations without being ping-pong.
 //
 // One switch costs some tens of ns; memory is bounded whatever the trace.
 #pragma once
@@ -30,32 +29,32 @@
 namespace wakepath::analysis {
 
 enum class SwitchReason : std::uint8_t {
-  blocked,             // prev slept; next had been waiting
-  hand_off,            // prev slept; it had woken next itself while it ran
-  own_wakee,           // prev runnable: the task that it woke preempts it
-  interrupt_wakee,     // prev runnable: preempted by a task that an interrupt, or another CPU, woke
-  slice_end,           // prev runnable: need_resched came from elsewhere (tick), or next had waited longer
+  blocked,          // prev slept; next had been waiting
+  hand_off,         // prev slept; it had woken next itself while it ran
+  own_wakee,        // prev runnable: the task that it woke preempts it
+  interrupt_wakee,  // prev runnable: preempted by a task that an interrupt, or another CPU, woke
+  slice_end,        // prev runnable: need_resched came from elsewhere (tick), or next had waited longer
   count_
 };
 [[nodiscard]] std::string_view name_of(SwitchReason r);
 
 struct PingPongRow {
-  std::string cycle;                 // "fio > kworker": families in switching order, the alphabetically first one first
+  std::string cycle;  // "fio > kworker": families in switching order, the alphabetically first one first
   int length = 0;
-  std::int64_t switches = 0;         // switches that closed a round
+  std::int64_t switches = 0;                                                           // switches that closed a round
   std::array<std::int64_t, static_cast<std::size_t>(SwitchReason::count_)> reasons{};  // of those switches
-  std::int64_t preempting_rounds = 0;  // rounds with an own_wakee switch in them
+  std::int64_t preempting_rounds = 0;               // rounds with an own_wakee switch in them
   std::int64_t wakee_run_ns = 0, waker_run_ns = 0;  // summed over the own_wakee switches
-  std::int64_t lead_ns = 0;          // most that the wakee ran beyond the waker while the waker never blocked
-  std::string cause;                 // "" where none is shown by decisions
+  std::int64_t lead_ns = 0;  // most that the wakee ran beyond the waker while the waker never blocked
+  std::string cause;         // "" where none is shown by decisions
   [[nodiscard]] bool is_pingpong() const { return !cause.empty(); }
 };
 
 struct PingPongResult {
-  std::vector<PingPongRow> rows;     // most frequent first
+  std::vector<PingPongRow> rows;  // most frequent first
   std::int64_t switches = 0;
   std::array<std::int64_t, static_cast<std::size_t>(SwitchReason::count_)> reasons{};  // of all judged switches
-  std::int64_t duration_ns = 0;      // without gaps
+  std::int64_t duration_ns = 0;                                                        // without gaps
 };
 
 class PingPong final : public trace::Sink {
@@ -63,7 +62,7 @@ class PingPong final : public trace::Sink {
   // Beyond any lead that a sleeper of equal weight can hold: half of sched_latency (3 ms on one CPU) in CFS, two base
   // slices in EEVDF.
   static constexpr std::int64_t kCreditNs = 6000000;
-  static constexpr std::int64_t kSwitchesLeast = 10;   // fewer are chance
+  static constexpr std::int64_t kSwitchesLeast = 10;  // fewer are chance
   static constexpr std::int64_t kShareLeastPercent = 5;
 
   explicit PingPong(const trace::StringPool& pool) : pool_(&pool) {}
@@ -80,7 +79,7 @@ class PingPong final : public trace::Sink {
     std::int32_t pid = -1;
     bool by_current = false;  // from the task's own context on this CPU, not from an interrupt
   };
-  struct Stint {              // what one task did between switch-in and switch-out
+  struct Stint {  // what one task did between switch-in and switch-out
     std::int32_t pid = -1;
     Family family = 0;
     std::int64_t run_ns = 0;
@@ -98,10 +97,10 @@ class PingPong final : public trace::Sink {
     bool flags_seen = false;
     Setter setter = Setter::none;
     std::int32_t setter_pid = -1;
-    int interrupts = 0;         // nesting, for records without latency columns
-    bool maybe_softirq = false; // such records: after an interrupt, until a record that only task context writes
+    int interrupts = 0;          // nesting, for records without latency columns
+    bool maybe_softirq = false;  // such records: after an interrupt, until a record that only task context writes
     std::int32_t lead_wakee = -1, lead_waker = -1;
-    std::int64_t lead_ns = 0;   // see follow_lead
+    std::int64_t lead_ns = 0;  // see follow_lead
   };
   struct Tally {
     std::int64_t switches = 0, preempting_rounds = 0, wakee_run_ns = 0, waker_run_ns = 0, lead_ns = 0;
@@ -122,9 +121,9 @@ class PingPong final : public trace::Sink {
   const trace::StringPool* pool_;
   std::vector<Cpu> cpus_;
   std::vector<std::string> family_names_;
-  std::vector<Family> family_of_comm_;                   // by StringId; 0: not looked up yet
+  std::vector<Family> family_of_comm_;  // by StringId; 0: not looked up yet
   std::unordered_map<std::string, Family> family_ids_;
-  std::unordered_map<std::uint64_t, Tally> tallies_;     // by the families of the cycle, 16 bits each, smallest rotation
+  std::unordered_map<std::uint64_t, Tally> tallies_;  // by the families of the cycle, 16 bits each, smallest rotation
   std::array<std::int64_t, static_cast<std::size_t>(SwitchReason::count_)> reasons_{};
   std::int64_t switches_ = 0;
   std::int64_t duration_ns_ = 0, last_ts_ns_ = 0;

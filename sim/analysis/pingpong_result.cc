@@ -54,7 +54,8 @@ json row_json(const PingPongRow& r, const PingPongResult& all) {
   out["preempting_share"] = ratio(r.preempting_rounds, r.switches);
   out["wakee_run_ns"] = r.wakee_run_ns;
   out["waker_run_ns"] = r.waker_run_ns;
-  if (r.lead_ns > PingPong::kCreditNs) out["weight_ratio_at_least"] = ratio(r.wakee_run_ns, r.waker_run_ns);
+  out["run_time_ratio"] = ratio(r.wakee_run_ns, r.waker_run_ns);
+  out["lead_ns"] = r.lead_ns;
   return out;
 }
 
@@ -100,7 +101,9 @@ json to_json(const PingPongResult& r) {
       others.push_back(row_json(row, r));
     }
   }
-  return {{"pingpong", std::move(pingpong)}, {"alternations", std::move(others)}, {"switch_reasons", reasons_json(r.reasons)}};
+  return {{"pingpong", std::move(pingpong)},
+          {"alternations", std::move(others)},
+          {"switch_reasons", reasons_json(r.reasons)}};
 }
 
 }  // namespace wakepath::analysis

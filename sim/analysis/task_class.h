@@ -25,11 +25,11 @@ inline constexpr std::size_t kTaskClasses = static_cast<std::size_t>(TaskClass::
 
 // "kworker/0:1H-kblockd" -> kworker_high, "kworker/u8:2" -> kworker_unbound, "fio" -> fio.
 [[nodiscard]] TaskClass class_of_comm(std::string_view comm);
-// The comm without what numbers its instances: "iou-wrk-378" -> "iou-wrk", "kworker/0:2" -> "kworker", "ublkq0" -> "ublkq".
+// The comm without what numbers its instances: "iou-wrk-378" -> "iou-wrk", "ublkq0" -> "ublkq", a kworker's class.
 [[nodiscard]] std::string family_of_comm(std::string_view comm);
 
-// Classes of the tasks of one trace. A task that was seen calling io_submit or io_getevents is of class fio whatever its
-// name, so that a renamed or another program gives the same table.
+// Classes of the tasks of one trace. A task that was seen calling io_submit or io_getevents is of class fio whatever
+// its name, so that a renamed or another program gives the same table.
 class TaskClasses {
  public:
   explicit TaskClasses(const trace::StringPool& pool) : pool_(&pool) {}

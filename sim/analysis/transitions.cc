@@ -17,7 +17,8 @@ std::size_t index(TaskClass c) { return static_cast<std::size_t>(c); }
 }  // namespace
 
 std::string_view letter_of(Leave l) {
-  constexpr std::array<std::string_view, static_cast<std::size_t>(Leave::count_)> kLetters{"R", "R+", "S", "D", "I", "other"};
+  constexpr std::array<std::string_view, static_cast<std::size_t>(Leave::count_)> kLetters{"R", "R+", "S",
+                                                                                           "D", "I",  "other"};
   return kLetters[static_cast<std::size_t>(l)];
 }
 

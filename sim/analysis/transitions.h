@@ -4,9 +4,9 @@
 // pattern when these tables agree (sim/analysis/compare.h).
 //
 // Memory does not grow with the trace. A loss of records (lost_events) resets all state: nothing is judged across it. A
-// trace may lack records without saying so (perf drops those of the idle loop): a sched_switch whose prev is not the task
-// that was switched to before is counted as a missing switch, and completions that were issued but never seen are told;
-// nothing is inferred in their place.
+// trace may lack records without saying so (perf drops those of the idle loop): a sched_switch whose prev is not the
+// task that was switched to before is counted as a missing switch, and completions that were issued but never seen are
+// told; nothing is inferred in their place.
 #pragma once
 
 #include <array>
@@ -24,12 +24,12 @@ namespace wakepath::analysis {
 
 // Why the task that left the CPU left it: sched_switch's prev_state.
 enum class Leave : std::uint8_t {
-  runnable,    // R: schedule() of a runnable task, on return to user space or by yield
-  preempted,   // R+: a preemption point inside the kernel
-  sleep,       // S
-  disk_sleep,  // D
-  idle_worker, // I: a kworker out of work
-  other,       // dead, stopped, parked
+  runnable,     // R: schedule() of a runnable task, on return to user space or by yield
+  preempted,    // R+: a preemption point inside the kernel
+  sleep,        // S
+  disk_sleep,   // D
+  idle_worker,  // I: a kworker out of work
+  other,        // dead, stopped, parked
   count_
 };
 [[nodiscard]] std::string_view letter_of(Leave l);
@@ -44,15 +44,15 @@ struct WorkerCounts {
 
 struct TransitionTable {
   std::int64_t records = 0;
-  std::int64_t duration_ns = 0;        // without gaps
+  std::int64_t duration_ns = 0;  // without gaps
   std::int64_t gaps = 0, lost_events = 0;
   std::int64_t switches = 0;
-  std::int64_t missing_switches = 0;   // places where the trace lacks at least one sched_switch
+  std::int64_t missing_switches = 0;  // places where the trace lacks at least one sched_switch
   std::array<std::array<std::array<std::int64_t, static_cast<std::size_t>(Leave::count_)>, kTaskClasses>, kTaskClasses>
-      transitions{};                   // [from][to][leave]
+      transitions{};                               // [from][to][leave]
   std::array<WorkerCounts, kTaskClasses> workers;  // by class; only the kworker ones are filled
   std::int64_t queue_works = 0;
-  std::int64_t queue_works_nop = 0;    // without a wakeup: the pool had a worker at work already
+  std::int64_t queue_works_nop = 0;  // without a wakeup: the pool had a worker at work already
 
   std::int64_t getevents_returns = 0;  // whose entry was seen too
   std::int64_t getevents_slept = 0;    // of these: blocked at least once
@@ -61,10 +61,10 @@ struct TransitionTable {
   Counter submit_nr;                   // nr of io_submit entries
 
   std::int64_t fio_wakings = 0;
-  std::int64_t fio_wakeups = 0;            // sched_wakeup records
-  std::int64_t fio_wakeups_judged = 0;     // of these: with latency columns, so that need_resched can be seen
-  std::int64_t fio_wakeups_preempting = 0; // of these: need_resched appeared between sched_waking and sched_wakeup
-  std::int64_t fio_wakeups_to_switch = 0;  // the next switch on that CPU went from a runnable task to the woken one
+  std::int64_t fio_wakeups = 0;             // sched_wakeup records
+  std::int64_t fio_wakeups_judged = 0;      // of these: with latency columns, so that need_resched can be seen
+  std::int64_t fio_wakeups_preempting = 0;  // of these: need_resched appeared between sched_waking and sched_wakeup
+  std::int64_t fio_wakeups_to_switch = 0;   // the next switch on that CPU went from a runnable task to the woken one
 
   std::int64_t interrupts = 0;             // irq_handler, local_timer and reschedule entries
   Counter completions_per_interrupt;       // of those that completed something
@@ -88,15 +88,15 @@ class Transitions final : public trace::Sink {
 
  private:
   struct Cpu {
-    bool known = false;            // current holds
-    bool whole = false;            // switched in within sight: its activation counts
+    bool known = false;  // current holds
+    bool whole = false;  // switched in within sight: its activation counts
     std::int32_t current = 0;
     TaskClass current_class = TaskClass::other;
     std::int64_t items = 0;
-    bool queued = false;           // the record before was queue_work
-    std::int32_t waking = -1;      // pid of the last sched_waking written here
-    bool resched_before = false;   // need_resched there
-    std::int32_t woken = -1;       // last fio task woken to this CPU
+    bool queued = false;          // the record before was queue_work
+    std::int32_t waking = -1;     // pid of the last sched_waking written here
+    bool resched_before = false;  // need_resched there
+    std::int32_t woken = -1;      // last fio task woken to this CPU
     bool in_interrupt = false;
     std::int64_t completions = 0;
   };

@@ -22,7 +22,8 @@ std::vector<Row> rows_of(const TransitionTable& t) {
   for (std::size_t f = 0; f < kTaskClasses; ++f) {
     for (std::size_t to = 0; to < kTaskClasses; ++to) {
       for (std::size_t l = 0; l < static_cast<std::size_t>(Leave::count_); ++l) {
-        const Row r{static_cast<TaskClass>(f), static_cast<TaskClass>(to), static_cast<Leave>(l), t.transitions[f][to][l]};
+        const Row r{static_cast<TaskClass>(f), static_cast<TaskClass>(to), static_cast<Leave>(l),
+                    t.transitions[f][to][l]};
         if (r.n > 0) rows.push_back(r);
       }
     }
@@ -35,7 +36,8 @@ json workers_json(const TransitionTable& t) {
   json out = json::object();
   for (std::size_t c = 0; c < kTaskClasses; ++c) {
     const WorkerCounts& w = t.workers[c];
-    if (!is_kworker(static_cast<TaskClass>(c)) || (w.items == 0 && w.wakeups == 0 && w.items_per_activation.n() == 0)) continue;
+    if (!is_kworker(static_cast<TaskClass>(c)) || (w.items == 0 && w.wakeups == 0 && w.items_per_activation.n() == 0))
+      continue;
     out[std::string(name_of(static_cast<TaskClass>(c)))] = {{"items", w.items},
                                                             {"items_per_activation", to_json(w.items_per_activation)},
                                                             {"wakeups", w.wakeups},
@@ -68,7 +70,8 @@ json to_json(const TransitionTable& t) {
                      {"missing", t.missing_switches}};
   out["transitions"] = std::move(rows);
   out["workers"] = workers_json(t);
-  out["queue_work"] = {{"n", t.queue_works}, {"nop", t.queue_works_nop}, {"nop_share", ratio(t.queue_works_nop, t.queue_works)}};
+  out["queue_work"] = {
+      {"n", t.queue_works}, {"nop", t.queue_works_nop}, {"nop_share", ratio(t.queue_works_nop, t.queue_works)}};
   out["getevents"] = {{"returns", t.getevents_returns},
                       {"slept", t.getevents_slept},
                       {"sleeps", t.getevents_sleeps},

@@ -15,20 +15,20 @@ namespace wakepath::trace {
 using StringId = std::uint32_t;  // index into a StringPool; 0 is ""
 
 enum class EventType : std::uint8_t {
-  unknown,               // unknown.name: a tracepoint without a type here
-  sched_switch,          // prev_*, next_*
-  sched_waking,          // task.{pid,prio,comm}, target_cpu
-  sched_wakeup,          // "
-  sched_wakeup_new,      // "
-  sched_migrate_task,    // task, orig_cpu, dest_cpu
-  sched_stat_runtime,    // runtime, vruntime (CFS kernels print it; has_vruntime)
-  sched_process_fork,    // task = child
-  irq_handler_entry,     // irq, name
+  unknown,             // unknown.name: a tracepoint without a type here
+  sched_switch,        // prev_*, next_*
+  sched_waking,        // task.{pid,prio,comm}, target_cpu
+  sched_wakeup,        // "
+  sched_wakeup_new,    // "
+  sched_migrate_task,  // task, orig_cpu, dest_cpu
+  sched_stat_runtime,  // runtime, vruntime (CFS kernels print it; has_vruntime)
+  sched_process_fork,  // task = child
+  irq_handler_entry,   // irq, name
   irq_handler_exit,
-  softirq_raise,         // vec
+  softirq_raise,  // vec
   softirq_entry,
   softirq_exit,
-  local_timer_entry,     // vec
+  local_timer_entry,  // vec
   local_timer_exit,
   reschedule_entry,
   reschedule_exit,
@@ -38,27 +38,40 @@ enum class EventType : std::uint8_t {
   workqueue_activate_work,
   workqueue_execute_start,
   workqueue_execute_end,
-  block_rq_issue,        // dev, rwbs, bytes, sector, nr_sector
+  block_rq_issue,  // dev, rwbs, bytes, sector, nr_sector
   block_rq_complete,
-  sys_enter_io_submit,   // ctx_id, nr, ptr = iocbpp
-  sys_exit_io_submit,    // ret
-  sys_enter_io_getevents,// ctx_id, min_nr, nr, ptr = events, extra = timeout
-  sys_exit_io_getevents, // ret
-  sys_enter_io_uring_enter,  // ctx_id = fd, nr = to_submit, min_nr = min_complete, extra = flags, ptr = argp, ret = argsz
+  sys_enter_io_submit,       // ctx_id, nr, ptr = iocbpp
+  sys_exit_io_submit,        // ret
+  sys_enter_io_getevents,    // ctx_id, min_nr, nr, ptr = events, extra = timeout
+  sys_exit_io_getevents,     // ret
+  sys_enter_io_uring_enter,  // ctx_id = fd, nr = to_submit, min_nr = min_complete, extra = flags, ptr, ret = argp,
+                             // argsz
   sys_exit_io_uring_enter,
-  lost_events,           // count in `value` (0: not told): a gap, no decision is judged across it; cpu -1: every CPU
-  sched_process_exit,    // task
-  count_                 // number of types
+  lost_events,         // count in `value` (0: not told): a gap, no decision is judged across it; cpu -1: every CPU
+  sched_process_exit,  // task
+  count_               // number of types
 };
 
 // prev_state as the kernel prints it: 0 R, 1 S, 2 D, ... 128 I, 256 R+ (preempted inside the kernel).
 enum : std::uint16_t {
-  kStateRunning = 0, kStateInterruptible = 1, kStateUninterruptible = 2, kStateStopped = 4, kStateTraced = 8,
-  kStateDead = 16, kStateZombie = 32, kStateParked = 64, kStateIdle = 128, kStatePreempted = 256
+  kStateRunning = 0,
+  kStateInterruptible = 1,
+  kStateUninterruptible = 2,
+  kStateStopped = 4,
+  kStateTraced = 8,
+  kStateDead = 16,
+  kStateZombie = 32,
+  kStateParked = 64,
+  kStateIdle = 128,
+  kStatePreempted = 256
 };
 
 enum : std::uint8_t {  // latency columns
-  kIrqsOff = 1, kNeedResched = 2, kHardirq = 4, kSoftirq = 8, kNeedReschedLazy = 16,
+  kIrqsOff = 1,
+  kNeedResched = 2,
+  kHardirq = 4,
+  kSoftirq = 8,
+  kNeedReschedLazy = 16,
   kBhOff = 32,    // "b", with kIrqsOff "D"
   kTifOnly = 64,  // with kNeedResched "n": the thread flag is set, the preempt count does not show it yet
   kNmi = 128
@@ -71,24 +84,72 @@ struct Event {
   std::uint8_t preempt_depth = 0;
   bool has_flags = false;
   std::int16_t cpu = 0;
-  std::int32_t pid = 0;     // current task when the record was written
+  std::int32_t pid = 0;  // current task when the record was written
   StringId comm = 0;
   std::uint8_t migrate_disable = 0;  // fifth latency column
 
   // The payload; which fields hold is said beside each type above.
-  struct Switch { StringId prev_comm; std::int32_t prev_pid, prev_prio; std::uint16_t prev_state;
-                  StringId next_comm; std::int32_t next_pid, next_prio; };
-  struct TaskRef { StringId comm; std::int32_t pid, prio, target_cpu, orig_cpu, dest_cpu; };
-  struct Runtime { StringId comm; std::int32_t pid; std::int64_t runtime_ns; std::uint64_t vruntime; bool has_vruntime; };
-  struct Irq { std::int32_t irq; StringId name; };  // also vec of softirq_*, vector of local_timer_*
-  struct Timer { StringId function; std::int64_t now; std::uint64_t hrtimer; };  // now: the clock, or 0
-  struct Work { std::uint64_t work; StringId function, workqueue; std::int32_t req_cpu, cpu; };
-  struct Request { std::uint32_t major, minor; StringId rwbs; std::uint32_t bytes; std::uint64_t sector; std::uint32_t nr_sector; std::int32_t error;
-                   StringId comm, ioprio; };  // comm: of block_rq_issue; ioprio: as printed from 6.10 on ("be,0,4"), "" before
-  struct Syscall { std::uint64_t ctx_id; std::int64_t nr, min_nr, ret; std::uint64_t ptr, extra; };
-  struct Unknown { StringId name; };
+  struct Switch {
+    StringId prev_comm;
+    std::int32_t prev_pid, prev_prio;
+    std::uint16_t prev_state;
+    StringId next_comm;
+    std::int32_t next_pid, next_prio;
+  };
+  struct TaskRef {
+    StringId comm;
+    std::int32_t pid, prio, target_cpu, orig_cpu, dest_cpu;
+  };
+  struct Runtime {
+    StringId comm;
+    std::int32_t pid;
+    std::int64_t runtime_ns;
+    std::uint64_t vruntime;
+    bool has_vruntime;
+  };
+  struct Irq {
+    std::int32_t irq;  // also vec of softirq_*, vector of local_timer_*
+    StringId name;
+  };
+  struct Timer {
+    StringId function;
+    std::int64_t now;  // of the timer's clock
+    std::uint64_t hrtimer;
+  };
+  struct Work {
+    std::uint64_t work;
+    StringId function, workqueue;
+    std::int32_t req_cpu, cpu;
+  };
+  struct Request {
+    std::uint32_t major, minor;
+    StringId rwbs;
+    std::uint32_t bytes;
+    std::uint64_t sector;
+    std::uint32_t nr_sector;
+    std::int32_t error;
+    StringId comm;    // of block_rq_issue; 0: the record's own
+    StringId ioprio;  // as printed from 6.10 on ("be,0,4"); "" before
+  };
+  struct Syscall {
+    std::uint64_t ctx_id;
+    std::int64_t nr, min_nr, ret;
+    std::uint64_t ptr, extra;
+  };
+  struct Unknown {
+    StringId name;
+  };
   union Payload {
-    Switch sw; TaskRef task; Runtime runtime; Irq irq; Timer timer; Work work; Request rq; Syscall sys; Unknown unknown; std::int64_t value;
+    Switch sw;
+    TaskRef task;
+    Runtime runtime;
+    Irq irq;
+    Timer timer;
+    Work work;
+    Request rq;
+    Syscall sys;
+    Unknown unknown;
+    std::int64_t value;
     Payload() : sys{} {}
   } u;
 };

@@ -114,8 +114,8 @@ std::optional<std::uint16_t> parse_state(std::string_view letters) {
       if (letters[i] != '|' || i + 1 == letters.size()) return std::nullopt;
       continue;
     }
-    const auto* it = std::find_if(kStates.begin(), kStates.end(),
-                                  [c = letters[i]](const StateLetter& s) { return s.letter == c; });
+    const auto* it =
+        std::find_if(kStates.begin(), kStates.end(), [c = letters[i]](const StateLetter& s) { return s.letter == c; });
     if (it == kStates.end()) return std::nullopt;
     state = static_cast<std::uint16_t>(state | it->bit);
   }
@@ -124,7 +124,7 @@ std::optional<std::uint16_t> parse_state(std::string_view letters) {
 
 std::string_view softirq_name(std::int32_t vec) {
   return vec >= 0 && vec < static_cast<std::int32_t>(kSoftirqs.size()) ? kSoftirqs[static_cast<std::size_t>(vec)]
-                                                                      : "UNKNOWN";
+                                                                       : "UNKNOWN";
 }
 
 }  // namespace wakepath::trace

@@ -93,8 +93,7 @@ const char* parse_task(EventType type, Text s, StringPool& pool, Event& e) {
     const auto close = s.find("] ");
     const auto cpu = s.rfind("CPU:");
     if (type == EventType::sched_migrate_task || close == Text::npos || cpu == Text::npos ||
-        !plugin_task(s.substr(0, close + 1), pool, t.comm, t.pid, t.prio) ||
-        !number(s.substr(cpu + 4), t.target_cpu)) {
+        !plugin_task(s.substr(0, close + 1), pool, t.comm, t.pid, t.prio) || !number(s.substr(cpu + 4), t.target_cpu)) {
       return "a task without comm=";
     }
     e.u.task = t;
@@ -191,7 +190,8 @@ const char* parse_work(EventType type, Text s, StringPool& pool, Event& e) {
   Text p, f, n;
   if (!skip(s, "work struct")) return "a work record without its work struct";
   if (type == EventType::workqueue_queue_work) {
-    if (!skip(s, "=") || !until(s, " function=", p) || !until(s, " workqueue=", f)) return "queue_work without function=";
+    if (!skip(s, "=") || !until(s, " function=", p) || !until(s, " workqueue=", f))
+      return "queue_work without function=";
     const auto req = s.rfind(" req_cpu="), cpu = s.rfind(" cpu=");
     if (req == Text::npos || cpu == Text::npos || cpu < req) return "queue_work without req_cpu= or cpu=";
     std::uint32_t u = 0;  // WORK_CPU_UNBOUND is NR_CPUS; some kernels print the CPUs unsigned

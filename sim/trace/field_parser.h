@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The fields of a record, as TP_printk of each tracepoint prints them, into the payload of an Event.
-// Sources: include/trace/events/{sched,irq,workqueue,block,timer}.h and kernel/trace/trace_syscalls.c of 5.4 to 6.19, and
-// the forms that libtraceevent's plugins print instead (`fio:119 [120] S ==> kworker/0:2:46 [120]`).
+// Sources: include/trace/events/{sched,irq,workqueue,block,timer}.h and kernel/trace/trace_syscalls.c of 5.4 to 6.19,
+// and the forms that libtraceevent's plugins print instead (`fio:119 [120] S ==> kworker/0:2:46 [120]`).
 #pragma once
 
 #include <string_view>

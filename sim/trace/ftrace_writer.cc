@@ -28,7 +28,9 @@ void put_pointer(std::string& out, std::uint64_t p) {
   }
 }
 
-char depth_column(std::uint8_t depth) { return depth == 0 ? '.' : "0123456789abcdef"[std::min<std::uint8_t>(depth, 15)]; }
+char depth_column(std::uint8_t depth) {
+  return depth == 0 ? '.' : "0123456789abcdef"[std::min<std::uint8_t>(depth, 15)];
+}
 
 char resched_column(std::uint8_t flags) {
   const bool full = (flags & kNeedResched) != 0, lazy = (flags & kNeedReschedLazy) != 0, tif = (flags & kTifOnly) != 0;
@@ -54,7 +56,8 @@ void put_flags(std::string& out, const Event& e) {
 }
 
 void put_switch(std::string& out, const Event::Switch& s, const StringPool& pool) {
-  put(out, FMT_COMPILE("prev_comm={} prev_pid={} prev_prio={} prev_state="), pool.str(s.prev_comm), s.prev_pid, s.prev_prio);
+  put(out, FMT_COMPILE("prev_comm={} prev_pid={} prev_prio={} prev_state="), pool.str(s.prev_comm), s.prev_pid,
+      s.prev_prio);
   append_state(out, s.prev_state);
   put(out, FMT_COMPILE(" ==> next_comm={} next_pid={} next_prio={}"), pool.str(s.next_comm), s.next_pid, s.next_prio);
 }
@@ -66,7 +69,8 @@ void put_task(std::string& out, EventType type, const Event::TaskRef& t, const E
       put(out, FMT_COMPILE("comm={} pid={} child_comm={} child_pid={}"), pool.str(e.comm), e.pid, comm, t.pid);
       return;
     case EventType::sched_migrate_task:
-      put(out, FMT_COMPILE("comm={} pid={} prio={} orig_cpu={} dest_cpu={}"), comm, t.pid, t.prio, t.orig_cpu, t.dest_cpu);
+      put(out, FMT_COMPILE("comm={} pid={} prio={} orig_cpu={} dest_cpu={}"), comm, t.pid, t.prio, t.orig_cpu,
+          t.dest_cpu);
       return;
     case EventType::sched_process_exit:
       put(out, FMT_COMPILE("comm={} pid={} prio={}"), comm, t.pid, t.prio);
@@ -87,7 +91,8 @@ void put_interrupt(std::string& out, EventType type, const Event::Irq& i, const 
       put(out, FMT_COMPILE("irq={} name={}"), i.irq, pool.str(i.name));
       return;
     case EventType::irq_handler_exit:
-      put(out, FMT_COMPILE("irq={} ret={}"), i.irq, i.name == 0 ? std::string_view("handled") : std::string_view(pool.str(i.name)));
+      put(out, FMT_COMPILE("irq={} ret={}"), i.irq,
+          i.name == 0 ? std::string_view("handled") : std::string_view(pool.str(i.name)));
       return;
     case EventType::softirq_raise:
     case EventType::softirq_entry:
@@ -102,15 +107,16 @@ void put_interrupt(std::string& out, EventType type, const Event::Irq& i, const 
 void put_timer(std::string& out, EventType type, const Event::Timer& t, const StringPool& pool) {
   out += "hrtimer=";
   put_pointer(out, t.hrtimer);
-  if (type == EventType::hrtimer_expire_entry) put(out, FMT_COMPILE(" function={} now={}"), pool.str(t.function), t.now);
+  if (type == EventType::hrtimer_expire_entry)
+    put(out, FMT_COMPILE(" function={} now={}"), pool.str(t.function), t.now);
 }
 
 void put_work(std::string& out, EventType type, const Event::Work& w, const StringPool& pool) {
   out += type == EventType::workqueue_queue_work ? "work struct=" : "work struct ";
   put_pointer(out, w.work);
   if (type == EventType::workqueue_queue_work) {
-    put(out, FMT_COMPILE(" function={} workqueue={} req_cpu={} cpu={}"), pool.str(w.function), pool.str(w.workqueue), w.req_cpu,
-        w.cpu);
+    put(out, FMT_COMPILE(" function={} workqueue={} req_cpu={} cpu={}"), pool.str(w.function), pool.str(w.workqueue),
+        w.req_cpu, w.cpu);
   } else if (w.function != 0) {
     put(out, FMT_COMPILE(": function {}"), pool.str(w.function));
   }
@@ -137,11 +143,13 @@ void put_syscall(std::string& out, EventType type, const Event::Syscall& s) {
       put(out, FMT_COMPILE("sys_io_submit(ctx_id: {:x}, nr: {:x}, iocbpp: {:x})"), s.ctx_id, nr, s.ptr);
       return;
     case EventType::sys_enter_io_getevents:
-      put(out, FMT_COMPILE("sys_io_getevents(ctx_id: {:x}, min_nr: {:x}, nr: {:x}, events: {:x}, timeout: {:x})"), s.ctx_id,
-          min_nr, nr, s.ptr, s.extra);
+      put(out, FMT_COMPILE("sys_io_getevents(ctx_id: {:x}, min_nr: {:x}, nr: {:x}, events: {:x}, timeout: {:x})"),
+          s.ctx_id, min_nr, nr, s.ptr, s.extra);
       return;
     case EventType::sys_enter_io_uring_enter:
-      put(out, FMT_COMPILE("sys_io_uring_enter(fd: {:x}, to_submit: {:x}, min_complete: {:x}, flags: {:x}, argp: {:x}, argsz: {:x})"),
+      put(out,
+          FMT_COMPILE("sys_io_uring_enter(fd: {:x}, to_submit: {:x}, min_complete: {:x}, flags: {:x}, argp: {:x}, "
+                      "argsz: {:x})"),
           s.ctx_id, nr, min_nr, s.extra, s.ptr, ret);
       return;
     case EventType::sys_exit_io_submit:
@@ -164,14 +172,16 @@ void put_lost(std::string& out, const Event& e) {
 
 void put_fields(std::string& out, const Event& e, const StringPool& pool) {
   using T = EventType;
-  if (e.type >= T::sys_enter_io_submit && e.type <= T::sys_exit_io_uring_enter) return put_syscall(out, e.type, e.u.sys);
+  if (e.type >= T::sys_enter_io_submit && e.type <= T::sys_exit_io_uring_enter)
+    return put_syscall(out, e.type, e.u.sys);
   out += e.type == T::unknown ? std::string_view(pool.str(e.u.unknown.name)) : name_of(e.type);
   out += ':';
   if (e.type == T::unknown) return;
   out += ' ';
   if (e.type == T::sched_switch) return put_switch(out, e.u.sw, pool);
   if (e.type == T::sched_stat_runtime) return put_runtime(out, e.u.runtime, pool);
-  if (e.type <= T::sched_process_fork || e.type == T::sched_process_exit) return put_task(out, e.type, e.u.task, e, pool);
+  if (e.type <= T::sched_process_fork || e.type == T::sched_process_exit)
+    return put_task(out, e.type, e.u.task, e, pool);
   if (e.type <= T::reschedule_exit) return put_interrupt(out, e.type, e.u.irq, pool);
   if (e.type <= T::hrtimer_expire_exit) return put_timer(out, e.type, e.u.timer, pool);
   if (e.type <= T::workqueue_execute_end) return put_work(out, e.type, e.u.work, pool);

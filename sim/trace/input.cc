@@ -217,7 +217,10 @@ tl::expected<std::unique_ptr<Input>, std::string> Input::open(const std::string&
   }
   const auto head = plain->peek();
   if (!head) return tl::make_unexpected(head.error());
-  if (head->starts_with(std::string_view("\xfd" "7zXZ\0", 6))) return std::make_unique<Xz>(std::move(plain));
+  if (head->starts_with(std::string_view("\xfd"
+                                         "7zXZ\0",
+                                         6)))
+    return std::make_unique<Xz>(std::move(plain));
   if (head->starts_with("\x1f\x8b")) return std::make_unique<Gzip>(std::move(plain));
   if (head->starts_with("\x28\xb5\x2f\xfd")) return std::make_unique<Zstd>(std::move(plain));
   return plain;

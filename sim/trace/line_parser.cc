@@ -106,8 +106,8 @@ bool parse_task(std::string_view left, Line& out) {
   std::size_t at = left.size();
   while (at > 0 && !blank(left[at - 1])) --at;
   std::string_view token = left.substr(at);
-  if (const auto slash = token.find('/'); slash != std::string_view::npos && all_digits(token.substr(0, slash)) &&
-                                          all_digits(token.substr(slash + 1))) {
+  if (const auto slash = token.find('/');
+      slash != std::string_view::npos && all_digits(token.substr(0, slash)) && all_digits(token.substr(slash + 1))) {
     token.remove_prefix(slash + 1);  // perf's pid/tid
   }
   if (at > 0 && (all_digits(token) || token == "-1")) {

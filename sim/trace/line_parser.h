@@ -2,9 +2,9 @@
 // One line of trace text -> what kind of line it is, and for a record its head: who, where, when, which tracepoint.
 //
 // Three layouts are understood, told line by line, as files of different tools are sometimes joined:
-//   ftrace     `  comm-pid  (tgid) [cpu] flags  stamp: name: fields`     kernel/trace/trace_output.c:trace_print_context
-//   trace-cmd  `  comm-pid  [cpu] flags  stamp: name:  fields`
-//   perf       `  comm  pid/tid [cpu] stamp:  period system:name: fields`  tools/perf/builtin-script.c
+//   ftrace    `  comm-pid  (tgid) [cpu] flags  stamp: name: fields`   kernel/trace/trace_output.c:trace_print_context
+//   trace-cmd `  comm-pid  [cpu] flags  stamp: name:  fields`
+//   perf      `  comm  pid/tid [cpu] stamp:  period system:name: fields`  tools/perf/builtin-script.c
 // A comm may hold spaces, dashes, colons and brackets: the line is therefore read from its "[cpu]" outwards.
 // Views point into the line given.
 #pragma once
@@ -16,7 +16,7 @@ namespace wakepath::trace {
 
 enum class LineKind : std::uint8_t {
   blank,
-  header,      // "# ...", "cpus=2"
+  header,  // "# ...", "cpus=2"
   record,
   lost,        // "CPU:1 [LOST 5 EVENTS]"; cpu and lost hold
   call_chain,  // a frame of the record before; text holds
@@ -30,12 +30,12 @@ struct Line {
   Layout layout = Layout::ftrace;
   bool has_flags = false;
   std::uint8_t flags = 0, preempt_depth = 0, migrate_disable = 0;  // as in Event
-  std::uint8_t stamp_digits = 0;  // of the seconds' fraction; 0: the stamp is whole ns
+  std::uint8_t stamp_digits = 0;                                   // of the seconds' fraction; 0: the stamp is whole ns
   bool sys_enter = false, sys_exit = false;  // `sys_NAME(…)` and `sys_NAME -> 0x…`; name is then NAME
   std::int16_t cpu = -1;
   std::int32_t pid = 0;
   std::int64_t ts_ns = 0;
-  std::int64_t lost = 0;  // 0: the number is not told
+  std::int64_t lost = 0;              // 0: the number is not told
   std::string_view comm, name, text;  // text: what follows the name
   const char* reason = nullptr;
 };

@@ -77,7 +77,11 @@ class Temporary {
 class File final : public Output {
  public:
   File(std::string path, std::string place, mode_t mode)
-      : path_(std::move(path)), place_(std::move(place)), mode_(mode), body_(place_), packer_(Packer::for_path(path_)) {}
+      : path_(std::move(path)),
+        place_(std::move(place)),
+        mode_(mode),
+        body_(place_),
+        packer_(Packer::for_path(path_)) {}
 
   [[nodiscard]] bool ok() const { return body_.fd() >= 0; }
 

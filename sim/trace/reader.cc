@@ -10,11 +10,11 @@
 namespace wakepath::trace {
 namespace {
 
-constexpr std::size_t kLineLimit = 1 << 16;    // no tracepoint prints more than a page
+constexpr std::size_t kLineLimit = 1 << 16;  // no tracepoint prints more than a page
 constexpr std::size_t kBufferSize = 1 << 18;
-constexpr std::size_t kNamesLimit = 4 << 20;   // distinct names: beyond it the input is no trace, and memory has an end
+constexpr std::size_t kNamesLimit = 4 << 20;  // distinct names: beyond it the input is no trace, and memory has an end
 constexpr std::size_t kExcerpt = 120;
-constexpr std::size_t kHeadSize = 4096;        // enough to tell text from the binary formats
+constexpr std::size_t kHeadSize = 4096;  // enough to tell text from the binary formats
 
 std::string excerpt(std::string_view text) {
   std::string out(text.substr(0, kExcerpt));
@@ -105,7 +105,8 @@ tl::expected<bool, Error> Reader::read_line(std::string_view& line) {
     begin_ = 0;
     scanned = end_;
     const auto n = input_->read(buffer_.data() + end_, buffer_.size() - end_);
-    if (!n) return tl::make_unexpected(error(n.error() + " after line " + std::to_string(report_.lines), report_.lines));
+    if (!n)
+      return tl::make_unexpected(error(n.error() + " after line " + std::to_string(report_.lines), report_.lines));
     input_ended_ = *n == 0;
     end_ += *n;
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Streaming reader of trace text: ftrace (`trace`, `trace_pipe`, `trace-cmd report`) and `perf script`, plain or .xz, .gz,
-// .zst. The format is told by the lines themselves. Memory is constant but for the names (StringPool).
+// Streaming reader of trace text: ftrace (`trace`, `trace_pipe`, `trace-cmd report`) and `perf script`, plain or .xz,
+// .gz, .zst. The format is told by the lines themselves. Memory is constant but for the names (StringPool).
 //
 // Nothing is dropped silently. What is no record is counted in the Report: lines that cannot be read (the first hundred
 // with line number and reason), tracepoints without a type (as EventType::unknown, counted by name), frames of call
@@ -36,7 +36,7 @@ struct Report {
   static constexpr std::size_t kUnknownNamesKept = 1000;  // those beyond are counted together as "(others)"
 
   std::int64_t lines = 0;
-  std::int64_t records = 0;           // given out, unknown and lost ones included
+  std::int64_t records = 0;  // given out, unknown and lost ones included
   std::int64_t ftrace_records = 0, perf_records = 0;
   std::int64_t header_lines = 0;
   std::int64_t call_chain_lines = 0;
@@ -44,13 +44,14 @@ struct Report {
   std::vector<BadLine> first_bad;
   std::map<std::string, std::int64_t> unknown;  // tracepoint name -> records
   std::array<std::int64_t, static_cast<std::size_t>(EventType::count_)> by_type{};
-  std::int64_t losses = 0;            // places where records were lost
-  std::int64_t lost_events = 0;       // how many, as far as it was told
-  std::int64_t entries_in_buffer = -1, entries_written = -1;  // ftrace's header; written - in buffer: overwritten at the start
+  std::int64_t losses = 0;       // places where records were lost
+  std::int64_t lost_events = 0;  // how many, as far as it was told
+  std::int64_t entries_in_buffer = -1,
+               entries_written = -1;  // ftrace's header; written - in buffer: overwritten at the start
   std::int64_t stamps_back = 0;       // records older than the one before
   std::int64_t first_ts_ns = 0, last_ts_ns = 0;
-  std::int64_t precision_ns = 1;      // 1000: stamps are whole microseconds, their order within one is the file's
-  bool ends_within_line = false;      // no newline at the end: the last record may have been cut
+  std::int64_t precision_ns = 1;  // 1000: stamps are whole microseconds, their order within one is the file's
+  bool ends_within_line = false;  // no newline at the end: the last record may have been cut
 };
 
 struct ReadOptions {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Small steps over text that the line and field parsers share. All are total: no input makes them throw or read outside.
+// Small steps over text that the line and field parsers share. All are total: no input makes them throw or read
+// outside.
 #pragma once
 
 #include <charconv>

@@ -74,7 +74,9 @@ class Script {
     for (const Event& e : events) p.on_event(e);
     return p.result();
   }
-  [[nodiscard]] trace::StringId name(int pid) { return pool.intern(pid == 0 ? "swapper/0" : std::string("t") + static_cast<char>('a' + pid)); }
+  [[nodiscard]] trace::StringId name(int pid) {
+    return pool.intern(pid == 0 ? "swapper/0" : std::string("t") + static_cast<char>('a' + pid));
+  }
 
  private:
   Event record(EventType type, bool interrupt) {
@@ -84,7 +86,8 @@ class Script {
     e.pid = current_;
     e.comm = name(current_);
     e.has_flags = flags_;
-    if (flags_) e.flags = static_cast<std::uint8_t>((interrupt ? trace::kHardirq : 0) | (resched_ ? trace::kNeedResched : 0));
+    if (flags_)
+      e.flags = static_cast<std::uint8_t>((interrupt ? trace::kHardirq : 0) | (resched_ ? trace::kNeedResched : 0));
     return e;
   }
   std::int64_t now_ = 1000;
@@ -139,7 +142,8 @@ TEST_CASE("pingpong: other names, the same cause") {
   trace::StringPool other;
   const auto renamed = result_of_file("eevdf-w1000.txt.xz", other, [&other](Event& e) {
     const auto rename = [&other](trace::StringId& id, int pid) {
-      id = other.intern(std::string("task-") + static_cast<char>('a' + pid % 26) + static_cast<char>('a' + pid / 26 % 26));
+      id = other.intern(std::string("task-") + static_cast<char>('a' + pid % 26) +
+                        static_cast<char>('a' + pid / 26 % 26));
     };
     rename(e.comm, e.pid);
     if (e.type == EventType::sched_switch) {
@@ -328,7 +332,8 @@ TEST_CASE("analyze_file: one call from path to JSON, errors as values") {
   REQUIRE_FALSE(missing);
   CHECK(tests::contains(trace::to_string(missing.error()), "no-such-file.txt: cannot be opened"));
 
-  const auto both = analysis::compare_files(tests::data_trace("cfs-w1000.txt.xz"), tests::data_trace("eevdf-w1000.txt.xz"));
+  const auto both =
+      analysis::compare_files(tests::data_trace("cfs-w1000.txt.xz"), tests::data_trace("eevdf-w1000.txt.xz"));
   REQUIRE(both);
   CHECK((*both)["rows"].size() > 10);
   CHECK_FALSE(analysis::compare_files(tests::data_trace("cfs-w1000.txt.xz"), "no-such-file.txt"));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The transition table: pieces of real traces against figures counted by hand (with grep), and small traces for each rule.
+// The transition table: pieces of real traces against figures counted by hand (with grep), and small traces for each
+// rule.
 #include "sim/analysis/transitions.h"
 
 #include <nlohmann/json.hpp>
@@ -33,12 +34,16 @@ TransitionTable table_of_text(const std::string& text) {
   return t.table();
 }
 
-const analysis::WorkerCounts& kworkers(const TransitionTable& t) { return t.workers[static_cast<std::size_t>(TaskClass::kworker)]; }
+const analysis::WorkerCounts& kworkers(const TransitionTable& t) {
+  return t.workers[static_cast<std::size_t>(TaskClass::kworker)];
+}
 
-std::string switch_line(const char* at, const char* prev, int prev_pid, const char* state, const char* next, int next_pid, int cpu = 0) {
+std::string switch_line(const char* at, const char* prev, int prev_pid, const char* state, const char* next,
+                        int next_pid, int cpu = 0) {
   return std::string(" ") + prev + "-" + std::to_string(prev_pid) + " [00" + std::to_string(cpu) + "] d..2. " + at +
-         ": sched_switch: prev_comm=" + prev + " prev_pid=" + std::to_string(prev_pid) + " prev_prio=120 prev_state=" + state +
-         " ==> next_comm=" + next + " next_pid=" + std::to_string(next_pid) + " next_prio=120\n";
+         ": sched_switch: prev_comm=" + prev + " prev_pid=" + std::to_string(prev_pid) +
+         " prev_prio=120 prev_state=" + state + " ==> next_comm=" + next + " next_pid=" + std::to_string(next_pid) +
+         " next_prio=120\n";
 }
 
 }  // namespace
@@ -128,9 +133,10 @@ TEST_CASE("transitions: a perf trace lacks records of the idle loop, and says so
 }
 
 TEST_CASE("transitions: nothing is judged across a loss") {
-  const std::string before = switch_line("10", "fio", 1, "S", "kworker/0:1", 2) +
-                             " kworker/0:1-2 [000] ..... 11: workqueue_execute_start: work struct (____ptrval____): function f\n"
-                             " fio-1 [001] ...1. 12: sys_io_getevents(ctx_id: 7f, min_nr: 1, nr: 80, events: 2, timeout: 0)\n";
+  const std::string before =
+      switch_line("10", "fio", 1, "S", "kworker/0:1", 2) +
+      " kworker/0:1-2 [000] ..... 11: workqueue_execute_start: work struct (____ptrval____): function f\n"
+      " fio-1 [001] ...1. 12: sys_io_getevents(ctx_id: 7f, min_nr: 1, nr: 80, events: 2, timeout: 0)\n";
   const std::string after = switch_line("1000020", "kworker/0:1", 2, "R+", "fio", 1) +
                             " fio-1 [001] ...1. 1000021: sys_io_getevents -> 0x1\n" +
                             switch_line("1000030", "fio", 1, "S", "kworker/0:1", 2) +
@@ -159,11 +165,12 @@ TEST_CASE("transitions: a switch that the trace lacks spoils its activation only
 }
 
 TEST_CASE("transitions: a submitter counts as fio under any name; sched_waking's CPU is only the previous one") {
-  const TransitionTable t = table_of_text(
-      " mydb-7 [000] ...1. 1: sys_io_submit(ctx_id: 7f, nr: 20, iocbpp: 2)\n" + switch_line("10", "mydb", 7, "S", "kworker/0:1", 2) +
-      " kworker/0:1-2 [000] d..3. 11: sched_waking: comm=mydb pid=7 prio=120 target_cpu=000\n"
-      " kworker/0:1-2 [000] d..4. 12: sched_wakeup: comm=mydb pid=7 prio=120 target_cpu=001\n" +
-      switch_line("13", "bash", 9, "R", "mydb", 7, 1));
+  const TransitionTable t =
+      table_of_text(" mydb-7 [000] ...1. 1: sys_io_submit(ctx_id: 7f, nr: 20, iocbpp: 2)\n" +
+                    switch_line("10", "mydb", 7, "S", "kworker/0:1", 2) +
+                    " kworker/0:1-2 [000] d..3. 11: sched_waking: comm=mydb pid=7 prio=120 target_cpu=000\n"
+                    " kworker/0:1-2 [000] d..4. 12: sched_wakeup: comm=mydb pid=7 prio=120 target_cpu=001\n" +
+                    switch_line("13", "bash", 9, "R", "mydb", 7, 1));
   CHECK(t.at(TaskClass::fio, TaskClass::kworker, Leave::sleep) == 1);
   CHECK(t.at(TaskClass::other, TaskClass::fio, Leave::runnable) == 1);
   CHECK(t.submit_nr.sum() == 32);
@@ -177,7 +184,8 @@ TEST_CASE("transitions: completions per interrupt, with and without latency colu
   const std::string done = " a-1 [000] d.h1. 11: block_rq_complete: 254,0 WS () 8 + 8 [0]\n";
   const std::string exit = " a-1 [000] d.h1. 12: irq_handler_exit: irq=1 ret=handled\n";
   // Completions in the softirq that follows the interrupt belong to it.
-  const TransitionTable t = table_of_text(irq + done + exit + done + done + irq + exit + irq + exit + done + switch_line("20", "a", 1, "S", "b", 2));
+  const TransitionTable t = table_of_text(irq + done + exit + done + done + irq + exit + irq + exit + done +
+                                          switch_line("20", "a", 1, "S", "b", 2));
   CHECK(t.interrupts == 3);
   CHECK(t.completed == 4);
   CHECK(t.completions_per_interrupt.n() == 2);

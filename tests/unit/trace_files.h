@@ -24,9 +24,9 @@ inline std::string data_trace(const std::string& name) {
 }
 
 inline const std::vector<std::string>& all_data_traces() {
-  static const std::vector<std::string> kNames{"call-chains.txt.xz", "cfs-ping.txt.xz",  "cfs-root.txt.xz",  "cfs-w1000.txt.xz",
-                                               "eevdf-root.txt.xz",  "eevdf-w1000.txt.xz", "io-wq.txt.xz", "perf-root.txt.xz",
-                                               "perf-w10240.txt.xz", "ublk.txt.xz"};
+  static const std::vector<std::string> kNames{
+      "call-chains.txt.xz", "cfs-ping.txt.xz", "cfs-root.txt.xz",  "cfs-w1000.txt.xz",   "eevdf-root.txt.xz",
+      "eevdf-w1000.txt.xz", "io-wq.txt.xz",    "perf-root.txt.xz", "perf-w10240.txt.xz", "ublk.txt.xz"};
   return kNames;
 }
 

@@ -22,7 +22,8 @@ TEST_CASE("line: ftrace record") {
 }
 
 TEST_CASE("line: perf record") {
-  const Line l = parse_line("      kworker/1:1+dio 30274 [001]  5062.345175478:   workqueue:workqueue_execute_end: work struct 0xff");
+  const Line l = parse_line(
+      "      kworker/1:1+dio 30274 [001]  5062.345175478:   workqueue:workqueue_execute_end: work struct 0xff");
   REQUIRE(l.kind == LineKind::record);
   CHECK(l.layout == Layout::perf);
   CHECK(l.comm == "kworker/1:1+dio");
@@ -40,7 +41,8 @@ TEST_CASE("line: perf record") {
 }
 
 TEST_CASE("line: trace-cmd record, old columns, thread group column") {
-  const Line plain = parse_line("          fio-119   [000]  6864.392942: sched_switch:          fio:119 [120] S ==> swapper/0:0 [120]");
+  const Line plain = parse_line(
+      "          fio-119   [000]  6864.392942: sched_switch:          fio:119 [120] S ==> swapper/0:0 [120]");
   REQUIRE(plain.kind == LineKind::record);
   CHECK_FALSE(plain.has_flags);
   CHECK(plain.ts_ns == 6864392942000);
@@ -96,7 +98,8 @@ TEST_CASE("line: stamps") {
   CHECK(ns == 1);
   CHECK(parse_stamp("9223372036.854775807", ns, digits));
   CHECK(ns == INT64_MAX);
-  for (const char* bad : {"", ".", "1.", ".5", "-1", "1.0000000001", "9223372036.854775808", "9223372036854775808", "1e3", "12 "}) {
+  for (const char* bad :
+       {"", ".", "1.", ".5", "-1", "1.0000000001", "9223372036.854775808", "9223372036854775808", "1e3", "12 "}) {
     CAPTURE(bad);
     CHECK_FALSE(parse_stamp(bad, ns, digits));
   }
@@ -162,8 +165,9 @@ TEST_CASE("line: system calls, losses, headers, call chains, nonsense") {
   CHECK(parse_line(" fio-1 [000] d..2. 5: <stack trace>").name == "<stack trace>");
   CHECK(parse_line(" fio-1 [000] ..... 5: vfs_read <-ksys_read").name == "function");
 
-  for (const char* bad : {"hello", "fio [000] ..... 5: x:", "fio-1 [000] ..... x: y:", "fio-1 [000] 5 x:", "fio-1 [99999] ..... 5: x:",
-                          "fio-1 [-1] ..... 5: x:", "fio-1 [000", "fio-99999999999 [000] ..... 5: x:", "abcd [LOST x EVENTS]"}) {
+  for (const char* bad :
+       {"hello", "fio [000] ..... 5: x:", "fio-1 [000] ..... x: y:", "fio-1 [000] 5 x:", "fio-1 [99999] ..... 5: x:",
+        "fio-1 [-1] ..... 5: x:", "fio-1 [000", "fio-99999999999 [000] ..... 5: x:", "abcd [LOST x EVENTS]"}) {
     CAPTURE(bad);
     const Line l = parse_line(bad);
     CHECK(l.kind == LineKind::bad);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The reader: fields, losses, counts of what it did not understand, packed files, and every way in which a file can be bad.
+// The reader: fields, losses, counts of what it did not understand, packed files, and every way in which a file can be
+// bad.
 #include "sim/trace/reader.h"
 
 #include "sim/trace/packer.h"
@@ -18,7 +19,8 @@ std::string pack(const std::string& suffix, std::string_view data) {
 }
 
 const char* const kThree =
-    " a-1 [000] d..2. 10: sched_switch: prev_comm=a prev_pid=1 prev_prio=120 prev_state=S ==> next_comm=b next_pid=2 next_prio=100\n"
+    " a-1 [000] d..2. 10: sched_switch: prev_comm=a prev_pid=1 prev_prio=120 prev_state=S ==> next_comm=b next_pid=2 "
+    "next_prio=100\n"
     " b-2 [000] ..... 20: workqueue_execute_start: work struct 00000000f3b6d8c4: function f\n"
     " b-2 [000] ..... 20: workqueue_execute_end: work struct 00000000f3b6d8c4: function f\n";
 
@@ -27,7 +29,8 @@ const char* const kThree =
 TEST_CASE("reader: fields of every kind") {
   trace::StringPool pool;
   const auto r = tests::read_text(
-      " x-9 [000] d..2. 10: sched_switch: prev_comm=a b prev_pid=1 prev_prio=120 prev_state=R+ ==> next_comm=c: d next_pid=2 next_prio=98\n"
+      " x-9 [000] d..2. 10: sched_switch: prev_comm=a b prev_pid=1 prev_prio=120 prev_state=R+ ==> next_comm=c: d "
+      "next_pid=2 next_prio=98\n"
       " x-9 [000] d..2. 11: sched_stat_runtime: comm=a pid=1 runtime=5 [ns] vruntime=18446744073709551615 [ns]\n"
       " x-9 [000] d..2. 12: sched_stat_runtime: comm=a pid=1 runtime=7 [ns]\n"
       " x-9 [000] d..2. 13: sched_migrate_task: comm=fio pid=177 prio=120 orig_cpu=0 dest_cpu=1\n"
@@ -35,7 +38,8 @@ TEST_CASE("reader: fields of every kind") {
       " x-9 [000] d.h1. 15: irq_handler_entry: irq=36 name=nvme0q1, nvme0q2\n"
       " x-9 [000] d.h1. 16: irq_handler_exit: irq=36 ret=handled\n"
       " x-9 [000] d.h1. 17: hrtimer_expire_entry: hrtimer=(____ptrval____) function=f [null_blk] now=6892592928\n"
-      " x-9 [000] d.h1. 18: workqueue_queue_work: work struct=0xffff888106c379a0 function=f workqueue=dio/vda req_cpu=256 cpu=1\n"
+      " x-9 [000] d.h1. 18: workqueue_queue_work: work struct=0xffff888106c379a0 function=f workqueue=dio/vda "
+      "req_cpu=256 cpu=1\n"
       " x-9 [000] d.h1. 19: block_rq_complete: 254,3 WS () 353513120 + 8 0x2,0,4 [-5]\n"
       " x-9 [000] ..... 20: block_rq_issue: 254,0 WFS 4096 () 44104 + 8 [my job]\n"
       " x-9 [000] ...1. 21: sys_io_getevents(ctx_id: 7f74a51f6000, min_nr: 1, nr: 80, events: 2ffa2570, timeout: 0)\n"
@@ -70,7 +74,8 @@ TEST_CASE("reader: fields of every kind") {
 TEST_CASE("reader: perf's system calls and the plugins' forms") {
   trace::StringPool pool;
   const auto r = tests::read_text(
-      "fio  7 [001]  5.000000001: syscalls:sys_enter_io_submit: ctx_id: 0x7f74a51f6000, nr: 0x00000020, iocbpp: 0x2ffa3968\n"
+      "fio  7 [001]  5.000000001: syscalls:sys_enter_io_submit: ctx_id: 0x7f74a51f6000, nr: 0x00000020, iocbpp: "
+      "0x2ffa3968\n"
       "fio  7 [001]  5.000000002:  syscalls:sys_exit_io_submit: 0x20\n"
       "fio  7 [001]  5.000000003: sched:sched_switch: fio:7 [120] R+ ==> kworker/1:1:33 [120]\n"
       "fio  7 [001]  5.000000004: sched:sched_wakeup: kworker/1:1:33 [120] success=1 CPU:001\n",
@@ -88,10 +93,11 @@ TEST_CASE("reader: perf's system calls and the plugins' forms") {
 
 TEST_CASE("reader: losses are records, and counted") {
   trace::StringPool pool;
-  const auto r = tests::read_text(std::string("# entries-in-buffer/entries-written: 3/1003   #P:2\n") + kThree +
-                                      "CPU:1 [LOST 5 EVENTS]\n b-2 [000] ..... 30: irq_handler_exit: irq=1 ret=handled\n"
-                                      "[LOST 7 EVENTS]\nCPU:0 [EVENTS DROPPED]\n",
-                                  pool);
+  const auto r =
+      tests::read_text(std::string("# entries-in-buffer/entries-written: 3/1003   #P:2\n") + kThree +
+                           "CPU:1 [LOST 5 EVENTS]\n b-2 [000] ..... 30: irq_handler_exit: irq=1 ret=handled\n"
+                           "[LOST 7 EVENTS]\nCPU:0 [EVENTS DROPPED]\n",
+                       pool);
   REQUIRE(r.events.size() == 7);
   CHECK(r.events[3].type == EventType::lost_events);
   CHECK(r.events[3].u.value == 5);
@@ -203,7 +209,8 @@ TEST_CASE("reader: a truncated packed file is an error, with what came before gi
   const tests::TemporaryFolder folder;
   std::string text;
   for (int i = 0; i < 20000; ++i) {
-    text += " a-1 [000] ..... " + std::to_string(i * 7919) + ": irq_handler_exit: irq=" + std::to_string(i * i) + " ret=handled\n";
+    text += " a-1 [000] ..... " + std::to_string(i * 7919) + ": irq_handler_exit: irq=" + std::to_string(i * i) +
+            " ret=handled\n";
   }
   for (const std::string suffix : {".xz", ".gz", ".zst"}) {
     const std::string whole = pack(suffix, text);
@@ -215,7 +222,8 @@ TEST_CASE("reader: a truncated packed file is an error, with what came before gi
       CHECK(tests::contains(r.error, "cut" + suffix));
     }
     std::string damaged = whole;
-    for (std::size_t i = damaged.size() / 2; i < damaged.size() / 2 + 64; ++i) damaged[i] = static_cast<char>(~damaged[i]);
+    for (std::size_t i = damaged.size() / 2; i < damaged.size() / 2 + 64; ++i)
+      damaged[i] = static_cast<char>(~damaged[i]);
     trace::StringPool pool;
     CHECK_FALSE(tests::read_trace(folder.write("damaged" + suffix, damaged), pool).error.empty());
   }
@@ -228,12 +236,16 @@ TEST_CASE("reader: files that are no trace") {
   CHECK(tests::contains(tests::read_trace(folder.file(""), pool).error, "folder"));
   CHECK(tests::contains(tests::read_trace(folder.write("empty", ""), pool).error, "is empty"));
   CHECK(tests::contains(tests::read_trace(folder.write("blank", "\n\n"), pool).error, "no trace record"));
-  CHECK(tests::contains(tests::read_trace(folder.write("mail.txt", "\nDear all,\nit is slow\n"), pool).error, "mail.txt:2: no trace record"));
+  CHECK(tests::contains(tests::read_trace(folder.write("mail.txt", "\nDear all,\nit is slow\n"), pool).error,
+                        "mail.txt:2: no trace record"));
   CHECK(tests::contains(tests::read_trace(folder.write("perf.data", "PERFILE2xx"), pool).error, "perf script"));
-  CHECK(tests::contains(tests::read_trace(folder.write("trace.dat", "\x17\x08\x44tracing6"), pool).error, "trace-cmd report"));
-  CHECK(tests::contains(tests::read_trace(folder.write("binary", std::string_view("ab\0cd", 5)), pool).error, "binary"));
+  CHECK(tests::contains(tests::read_trace(folder.write("trace.dat", "\x17\x08\x44tracing6"), pool).error,
+                        "trace-cmd report"));
+  CHECK(
+      tests::contains(tests::read_trace(folder.write("binary", std::string_view("ab\0cd", 5)), pool).error, "binary"));
   // An empty ring buffer is a trace without records.
-  const auto none = tests::read_trace(folder.write("none", "# tracer: nop\n#\n# entries-in-buffer/entries-written: 0/0   #P:2\n"), pool);
+  const auto none = tests::read_trace(
+      folder.write("none", "# tracer: nop\n#\n# entries-in-buffer/entries-written: 0/0   #P:2\n"), pool);
   CHECK(none.error.empty());
   CHECK(none.events.empty());
 }
@@ -242,7 +254,9 @@ TEST_CASE("reader: long lines, no newline at the end, carriage returns") {
   trace::StringPool pool;
   std::string text = kThree;
   text += std::string(300000, 'x') + "\n" + std::string(70000, 'y') + "\n";
-  text += " a-1 [000] ..... 40: irq_handler_exit: irq=1 ret=handled\r\n a-1 [000] ..... 41: irq_handler_exit: irq=2 ret=handled";
+  text +=
+      " a-1 [000] ..... 40: irq_handler_exit: irq=1 ret=handled\r\n a-1 [000] ..... 41: irq_handler_exit: irq=2 "
+      "ret=handled";
   const auto r = tests::read_text(text, pool);
   CHECK(r.events.size() == 5);
   CHECK(r.report.bad_lines == 2);

@@ -43,7 +43,8 @@ std::string without_header(const std::string& text) {
 
 TEST_CASE("writer: ftrace text of real kernels comes back byte for byte") {
   const tests::TemporaryFolder folder;
-  for (const char* name : {"cfs-root.txt.xz", "cfs-w1000.txt.xz", "cfs-ping.txt.xz", "eevdf-root.txt.xz", "eevdf-w1000.txt.xz"}) {
+  for (const char* name :
+       {"cfs-root.txt.xz", "cfs-w1000.txt.xz", "cfs-ping.txt.xz", "eevdf-root.txt.xz", "eevdf-w1000.txt.xz"}) {
     CAPTURE(name);
     const std::string original = unpack(tests::data_trace(name));
     rewrite(tests::data_trace(name), folder.file("out.txt"));
@@ -151,7 +152,9 @@ TEST_CASE("writer: losses, unknown events and pointers") {
   w.pid = 46;
   w.comm = pool.intern("kworker/0:2");
   w.u.work = {0, pool.intern("f"), 0, -1, -1};
-  CHECK(line(w) == "     kworker/0:2-46      [000] .....           77: workqueue_execute_start: work struct (____ptrval____): function f\n");
+  CHECK(line(w) ==
+        "     kworker/0:2-46      [000] .....           77: workqueue_execute_start: work struct (____ptrval____): "
+        "function f\n");
   w.u.work.work = 0xf3b6d8c4;
   CHECK(tests::contains(line(w), "work struct 00000000f3b6d8c4: function f"));
   w.type = trace::EventType::unknown;
