@@ -111,7 +111,6 @@ Call<void> QueueInterrupt::handle(ExecContext& irq) {
     Request& rq = *cq_.front();
     cq_.pop_front();
     co_await run_cost(machine_, irq, CostId::cqe);
-    if (queue_.device_.copies_data) co_await run_cost(machine_, irq, CostId::data_copy);
     switch (completions_.steer(cpu->id(), rq, rq.hctx->nr_ctx, static_cast<int>(queue_.hctxs_.size()))) {
       case Completions::Steer::remote: co_await completions_.to_remote(irq, rq); break;
       case Completions::Steer::softirq_here: co_await completions_.to_softirq(irq, rq); break;

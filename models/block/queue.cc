@@ -175,6 +175,7 @@ Call<void> Queue::issue_list(ExecContext& ctx, Request* first) {
     next = rq->next;
     co_await run_cost(machine_, ctx, CostId::issue_rq);
     machine_.tp.request(*ctx.cpu, EventType::block_rq_issue, rq->bio->sector, rq->bio->write, rq->bio->bytes);
+    if (device_.copies_data) co_await run_cost(machine_, ctx, CostId::data_copy);  // null_blk copies when it is issued
     const Time done = law_.completion_time(machine_.now(), rq->bio->write);
     if (conf_.virtual_timer_completion) machine_.local_timer(rq->ctx_cpu).arm(*rq, done);
     else machine_.engine.arm(rq->device, done);
@@ -188,7 +189,6 @@ Call<void> Queue::issue_list(ExecContext& ctx, Request* first) {
 Call<void> Request::expired(ExecContext& irq) {
   Machine& m = queue->machine_;
   co_await run_cost(m, irq, CostId::cqe);
-  if (queue->device_.copies_data) co_await run_cost(m, irq, CostId::data_copy);
   co_await queue->end_request(irq, *this);
 }
 

@@ -143,6 +143,8 @@ void Cpu::enter_hardirq() {
 
 void Cpu::leave_interrupt() {
   const bool was_hard = active_ == &hardirq_;
+  // Its body is about to park, and may be entered again before it has: where it goes on is after the park.
+  active_->resume_at = was_hard ? hardirq_call_.handle() : softirq_call_.handle();
   active_ = below_[static_cast<std::size_t>(--depth_)];
   if (active_ == &idle_) idle_since_ = engine_.now();
   if (was_hard && softirq_pending_ != 0 && active_ != &softirq_ && pending_.empty() && !machine_.softirqs_deferred(*this)) {
@@ -230,6 +232,7 @@ Call<void> Cpu::switch_body(ExecContext& ctx) {
       }
       active_ = next;
     }
+    ctx.resume_at = switch_call_.handle();  // may be entered again before it has parked
     continue_active();
     co_await ctx.park();
   }

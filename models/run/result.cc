@@ -166,6 +166,9 @@ json Simulation::result(engine::Stop end) const {
   r["tasks"] = tasks_json(seconds);
   r["groups"] = groups_json(seconds);
   r["workqueue"] = workqueue_json(seconds);
+  const auto rate = [&](std::uint64_t a, std::uint64_t b) { return static_cast<double>(a - b) / seconds; };
+  r["block"] = {{"doorbells_per_s", rate(queue_.counters.doorbells, block_start_.doorbells)},
+                {"tag_waits_per_s", rate(queue_.counters.tag_waits, block_start_.tag_waits)}};
   r["io_wq"] = {{"workers_created_per_s", 0.0}, {"workers_exited_per_s", 0.0}, {"wakeups_without_work_per_s", 0.0}, {"workers_peak", 0}};
   r["ublk"] = json::object();
   r["pingpong"] = json::array();

@@ -95,6 +95,7 @@ void Simulation::begin_window() {
     cpu_start_.push_back({cpu.usage_now(), cpu.switches, cpu.interrupts});
   }
   wq_start_ = workqueues_.totals();
+  block_start_ = queue_.counters;
   wakeups_start_ = machine_.wakeups;
   for (auto& j : jobs_) j.reset_window();
   pingpong_.reset();

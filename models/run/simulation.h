@@ -62,6 +62,7 @@ class Simulation {
   std::map<const machine::KTask*, TaskStart> task_start_;
   std::vector<CpuStart> cpu_start_;
   workqueue::Pool::Counters wq_start_;
+  block::Queue::Counters block_start_;
   std::uint64_t wakeups_start_ = 0;
   engine::Time window_start_ = 0;
   nlohmann::ordered_json samples_ = nlohmann::ordered_json::array();

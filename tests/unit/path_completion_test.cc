@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Worked examples of the completion path (io-completion.md section 11): counts per cycle of a steady state.
+#include "tests/unit/catch.h"
+#include "tests/unit/path_fixture.h"
+
+using namespace path_test;
+
+TEST_CASE("an interrupt with six completions in idle wakes one worker and fio once", "[path]") {  // example 6
+  auto s = small_machine("6.1", 6);
+  Record r;
+  record(r, s);
+  const long cycles = r.count(EventType::irq_handler_entry);
+  REQUIRE(cycles > 100);
+  CHECK(about(r.count(EventType::block_rq_complete), 6 * cycles, 12));
+  CHECK(about(r.wakes_of("kworker/0:"), cycles));
+  CHECK(about(r.wakes_of("fio"), cycles));
+  CHECK(about(r.count(EventType::workqueue_queue_work), 6 * cycles, 12));
+  CHECK(about(r.switches("swapper", "kworker/0:"), cycles));
+  CHECK(about(r.switches("kworker/0:", "fio"), cycles));
+  CHECK(about(r.switches("fio", "swapper"), cycles));
+  CHECK(r.result["workqueue"]["items_per_activation"].get<double>() == Approx(6).margin(0.1));
+}
+
+TEST_CASE("a batch ends newest first up to 6.12 and in order from 6.13", "[path]") {  // examples 6, 7
+  for (const auto& [version, reversed] : {std::pair{"6.1", true}, {"6.12", true}, {"6.18", false}}) {
+    auto s = small_machine(version, 6);
+    Record r;
+    record(r, s);
+    std::vector<std::uint64_t> issued, ended;
+    bool in_irq = false;
+    for (const auto& e : r.events) {
+      if (e.type == EventType::block_rq_issue) issued.push_back(e.u.rq.sector);
+      if (e.type == EventType::irq_handler_entry) in_irq = true;
+      if (in_irq && e.type == EventType::block_rq_complete) ended.push_back(e.u.rq.sector);
+      if (e.type == EventType::irq_handler_exit && ended.size() == 6 && issued.size() >= 6) break;
+      if (e.type == EventType::irq_handler_exit) ended.clear(), issued.clear(), in_irq = false;
+    }
+    REQUIRE(ended.size() == 6);
+    if (reversed) std::reverse(ended.begin(), ended.end());
+    CHECK(std::equal(ended.begin(), ended.end(), issued.end() - 6));
+  }
+}
+
+TEST_CASE("a heavy submitter takes every completion alone", "[path]") {  // example 9
+  auto s = small_machine("6.1", 6);
+  put_in_group(s, 10000);
+  s.device.latency_ns.ns = 2'000;  // the device keeps the CPU busy: no idle time in which the lag could shrink
+  s.device.coalesce_n = 1;
+  s.device.coalesce_ns = 0;
+  Record r;
+  record(r, s);
+  const long done = r.count(EventType::sys_exit_io_getevents);
+  REQUIRE(done > 1000);
+  CHECK(about(r.count(EventType::workqueue_execute_end), done, done / 20));
+  CHECK(about(r.switches("kworker/0:", "fio"), done, done / 20));
+  CHECK(about(r.switches("fio", "kworker/0:"), done, done / 20));
+  REQUIRE(r.result["pingpong"].size() >= 1);
+  CHECK(r.result["pingpong"][0]["cause"] == "weight");
+}
+
+TEST_CASE("min_nr is obeyed by wakeups from 6.8 on only", "[path]") {  // example 10
+  for (const auto& [version, wakes_per_batch] : {std::pair{"6.1", 6}, {"6.8", 1}, {"6.12", 1}}) {
+    auto s = small_machine(version, 6, 6);
+    put_in_group(s, 10000);
+    if (wakes_per_batch == 6) s.kernel.switches.eevdf = false;
+    Record r;
+    record(r, s);
+    const long batches = r.count(EventType::sys_exit_io_submit);
+    REQUIRE(batches > 50);
+    INFO(version);
+    if (wakes_per_batch == 1) CHECK(about(r.wakes_of("fio"), batches));
+    else CHECK(r.wakes_of("fio") > 3 * batches);  // the first wake finds the sleeper's credit, so up to six
+    CHECK(about(r.count(EventType::sys_exit_io_getevents), batches));
+  }
+}
+
+TEST_CASE("completions while the worker runs are appended without a wake", "[path]") {  // example 12
+  auto s = small_machine("6.1", 64);
+  s.device.coalesce_n = 4;
+  s.device.coalesce_ns = 1'000;
+  s.device.law = "serial";
+  s.device.service_ns.ns = 700;  // faster than the CPU: the worker is never idle for long
+  s.costs[machine::CostId::dio_complete].ns = 3'000;
+  Record r;
+  record(r, s);
+  CHECK(r.wakes_of("kworker/0:") < r.count(EventType::irq_handler_entry) / 2);
+  CHECK(r.result["workqueue"]["items_per_activation"].get<double>() > 8);
+}
+
+TEST_CASE("max_active holds items back and keeps their order", "[path]") {  // example 17
+  auto s = small_machine("6.1", 400);
+  s.block.queue_depth = 1023;
+  s.dio_wq.max_active = 256;
+  Record r;
+  record(r, s);
+  CHECK(about(r.count(EventType::workqueue_execute_end), r.count(EventType::workqueue_queue_work), 500));
+  CHECK(r.result["io"]["completed"].get<long>() > 1000);
+}
+
+TEST_CASE("reads, block devices and 6.19 overwrites complete in the interrupt", "[path]") {  // examples 18, 19, 20
+  for (const int variant : {0, 1, 2, 3}) {
+    auto s = small_machine(variant == 2 || variant == 3 ? "6.19" : "6.1", 6);
+    if (variant == 0) s.fs.type = "none";
+    if (variant == 1) s.workloads[0].rw = "randread";
+    if (variant == 3) s.fs.written = false;  // unwritten extents still need the worker
+    Record r;
+    record(r, s);
+    const long cycles = r.count(EventType::irq_handler_entry);
+    REQUIRE(cycles > 100);
+    INFO(variant);
+    if (variant == 3) {
+      CHECK(about(r.count(EventType::workqueue_execute_end), 6 * cycles, 12));
+    } else {
+      CHECK(r.count(EventType::workqueue_queue_work) == 0);
+      CHECK(about(r.wakes_of("fio"), cycles));
+      CHECK(about(r.switches("swapper", "fio"), cycles));
+    }
+  }
+}
+
+TEST_CASE("a plug holds 32 requests and small submissions have none of their own", "[path]") {  // examples 1, 2, 3
+  for (const auto& [nr, rings] : {std::pair{128, 4}, {33, 2}, {3, 1}, {2, 2}}) {
+    auto s = small_machine("6.1", nr, nr);
+    s.block.queue_depth = 1023;
+    Record r;
+    record(r, s);
+    INFO(nr);
+    const auto submits = r.result["io"]["io_submit_per_s"].get<double>();
+    CHECK(r.result["block"]["doorbells_per_s"].get<double>() / submits == Approx(rings).epsilon(0.02));
+  }
+}
+
+TEST_CASE("a submitter without a tag sleeps and its plug is issued by kblockd", "[path]") {
+  auto s = small_machine("6.1", 32);
+  s.block.queue_depth = 8;
+  s.device.coalesce_n = 8;
+  Record r;
+  record(r, s);
+  CHECK(r.switches("fio", "kworker/0:0H") + r.switches("fio", "kworker/0:1H") > 50);
+  CHECK(r.result["block"]["tag_waits_per_s"].get<double>() > 1000);
+}
+
+TEST_CASE("the same scenario gives the same bytes", "[path]") {
+  auto s = small_machine("6.12", 32);
+  put_in_group(s, 1000);
+  s.device.latency_ns.kind = machine::Cost::Kind::exponential;
+  const auto text = [&] {
+    auto j = nlohmann::json::parse(run::run(s).json);
+    j.erase("engine");
+    return j.dump();
+  };
+  const auto first = text();
+  CHECK(first == text());
+  s.run.seed = 2;
+  CHECK(first != text());
+}
