@@ -6,6 +6,9 @@ ln(scale) / ln(1.5). A parameter is the factor on one named cost (or one time of
 The second part is a weak prior: where the figures do not say, a cost stays what the table says, and "by half more or
 less" is one sigma of it. Sigmas (SIGMA) are the accuracy asked of the model, not of the measurement.
 
+Residuals beyond ROBUST sigmas count linearly (soft_l1): a case whose mechanism the model misses must show as a large
+residual, and not bend the costs of all others until it looks better.
+
 The seed is that of each scenario, the same in every evaluation (common random numbers), so a difference comes from the
 parameter. The Jacobian is by forward differences of 6 % in ln(scale): figures are step functions of a cost on the scale
 of a nanosecond (grids, batches), so a differential step would measure the steps. Columns are evaluated in threads; the
@@ -44,6 +47,8 @@ SIGMA = {
 }
 PRIOR = math.log(1.5)
 STEP = 0.06
+# Residuals beyond this many sigmas count linearly.
+ROBUST = 2.0
 # A fitted cost beyond this factor of its starting value is outside what physics allows: reported, not hidden.
 PHYSICAL = 10.0
 # The search stays within this factor; at the edge a parameter is reported as well.
@@ -233,7 +238,15 @@ def fit(problem: Problem, report: Callable[[float], object] | None = None) -> Fi
     if felt:
         edge = math.log(BOUND)
         solution = least_squares(
-            residuals, np.zeros(len(felt)), jac=jacobian, bounds=(-edge, edge), max_nfev=MAX_STEPS, xtol=1e-4, ftol=1e-4
+            residuals,
+            np.zeros(len(felt)),
+            jac=jacobian,
+            bounds=(-edge, edge),
+            loss="soft_l1",
+            f_scale=ROBUST,
+            max_nfev=MAX_STEPS,
+            xtol=1e-4,
+            ftol=1e-4,
         )
         x, last = solution.x, np.asarray(solution.jac)[: len(jac0[0])]
     else:

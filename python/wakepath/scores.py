@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from wakepath.metrics import ABSOLUTE
 from wakepath.truth import Case
 
 # Measured values nearer than this are a tie: neither an order nor a slope is asked of the model there.
@@ -47,6 +48,13 @@ class Metric:
     def ok(self) -> bool | None:
         return None if self.low is None or self.high is None else self.low <= self.predicted <= self.high
 
+    def in_points(self) -> Metric:
+        """The same with errors relative to a whole CPU."""
+        shift = 1.0 - self.measured
+        bounds = [None if b is None else b + shift for b in (self.low, self.high)]
+        moved = {k: v + shift for k, v in self.baselines.items()}
+        return Metric(1.0, self.predicted + shift, bounds[0], bounds[1], self.noise, moved)
+
     def baseline_error(self, name: str) -> float | None:
         if name not in self.baselines or not self.measured:
             return None
@@ -77,10 +85,13 @@ def summarize(rows: Sequence[Row]) -> dict[str, dict[str, float | int]]:
         for name, metric in row.metrics.items():
             if metric.error is not None and not metric.noise:
                 columns[name].append((row.case.id, metric))
-    return {name: _summary(column) for name, column in columns.items()}
+    return {name: _summary(name, column) for name, column in columns.items()}
 
 
-def _summary(column: Sequence[tuple[str, Metric]]) -> dict[str, Any]:
+def _summary(name: str, column: Sequence[tuple[str, Metric]]) -> dict[str, Any]:
+    if name in ABSOLUTE:
+        # A share of the CPU that may be near zero: errors are points of the CPU, and the summary says so.
+        column = [(i, m.in_points()) for i, m in column]
     errors = [100.0 * abs(m.error or 0.0) for _, m in column]
     worst = max(range(len(errors)), key=lambda i: errors[i])
     summary: dict[str, Any] = {
@@ -90,6 +101,8 @@ def _summary(column: Sequence[tuple[str, Metric]]) -> dict[str, Any]:
         "worst": column[worst][0],
         "bias": statistics.fmean(100.0 * (m.error or 0.0) for _, m in column),
     }
+    if name in ABSOLUTE:
+        summary["unit"] = "points of the CPU"
     distances = [100.0 * m.distance for _, m in column if m.distance is not None]
     if distances:
         summary["distance"] = statistics.fmean(distances)

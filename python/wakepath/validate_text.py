@@ -75,14 +75,14 @@ def published_lines(rows: Sequence[PublishedRow]) -> str:
     for p in rows:
         row = p.row
         if p.failure:
-            lines.append([row.id, row.role, row.metric, "", "not run", "", "", p.failure])
+            lines.append([row.id, row.role, row.title or row.metric, "", "not run", "", "", p.failure])
             continue
         accept = "" if row.low is None and row.high is None else f"{_edge(row.low)}..{_edge(row.high)}"
         band = " / ".join(f"{k} {figure(v)}" for k, v in p.values.items()) if row.band else ""
         verdict = {True: "inside", False: "OUTSIDE", None: ""}[p.ok]
         value = "" if row.value is None else figure(row.value)
         centre = "" if p.centre is None else figure(p.centre)
-        lines.append([row.id, row.role, row.metric, value, centre, accept, verdict, band])
+        lines.append([row.id, row.role, row.title or row.metric, value, centre, accept, verdict, band])
     return table(["row", "role", "metric", "published", "predicted", "accept", "", "band"], lines)
 
 
@@ -123,9 +123,9 @@ def _summary_rows(label: str, summary: dict[str, Any]) -> list[list[str]]:
                 label,
                 name,
                 str(s["n"]),
-                f"{s['mape']:.1f} %",
-                f"{s['max']:.1f} %",
-                f"{s['bias']:+.1f} %",
+                f"{s['mape']:.1f} {_unit(s)}",
+                f"{s['max']:.1f} {_unit(s)}",
+                f"{s['bias']:+.1f} {_unit(s)}",
                 _optional(s, "nothing_changes_mape"),
                 _optional(s, "formula_mape"),
                 _optional(s, "distance"),
@@ -135,8 +135,12 @@ def _summary_rows(label: str, summary: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
+def _unit(summary: dict[str, Any]) -> str:
+    return "pt" if summary.get("unit") else "%"
+
+
 def _optional(summary: dict[str, Any], key: str) -> str:
-    return f"{summary[key]:.1f} %" if key in summary else "-"
+    return f"{summary[key]:.1f} {_unit(summary)}" if key in summary else "-"
 
 
 def check_lines(validation: Validation) -> str:

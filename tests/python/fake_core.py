@@ -67,7 +67,9 @@ def install(monkeypatch: Any) -> None:
     monkeypatch.setattr(validate, "simulate", simulate)
 
 
-def case(name: str, *, role: str = "predict", depth: int = 1, weight: int | None = None, **measured: Any) -> dict[str, Any]:
+def case(
+    name: str, *, role: str = "predict", depth: int = 1, weight: int | None = None, **measured: Any
+) -> dict[str, Any]:
     """A truth case in a few words."""
     setting = {
         "workload": {"engine": "libaio", "rw": "randwrite", "iodepth": depth, "pinned_cpu": 0},

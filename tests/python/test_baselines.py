@@ -34,7 +34,12 @@ def test_nothing_changes_gives_the_nearest_figures() -> None:
 def test_device_rate() -> None:
     assert device_rate(ONE, []) == pytest.approx(1e9 / 100_000)
     raw = make_case("serial", depth=128, **FIGURES)
-    raw["setting"]["device"] = {"law": "serial", "latency_ns": 60_000, "service_ns": 14_000, "completion_grid_ns": 112_000}
+    raw["setting"]["device"] = {
+        "law": "serial",
+        "latency_ns": 60_000,
+        "service_ns": 14_000,
+        "completion_grid_ns": 112_000,
+    }
     assert device_rate(_case(raw), []) == pytest.approx(1e9 / 14_000)
     raw["setting"]["workload"]["iodepth"] = 1
     assert device_rate(_case(raw), []) == pytest.approx(1e9 / 112_000)

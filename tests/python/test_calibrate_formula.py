@@ -108,5 +108,5 @@ def test_scaled_quantities_read_back_as_toml() -> None:
 
 
 def test_toml_values_round_trip(tmp_path: Path) -> None:
-    values = {"a": 1, "b": 1.5, "c": "x\"y", "d": [1, 2], "e": {"f": True, "with space": "g"}}
+    values = {"a": 1, "b": 1.5, "c": 'x"y', "d": [1, 2], "e": {"f": True, "with space": "g"}}
     assert tomllib.loads("\n".join(f"{k} = {toml_value(v)}" for k, v in values.items())) == values

@@ -12,7 +12,9 @@ from wakepath.scores import Metric, Row, flat_sweeps, kendall_tau, onsets, summa
 from wakepath.truth import _case
 
 
-def row(name: str, measured: float, predicted: float, *, switches: tuple[float, float] = (1.0, 1.0), **setting: object) -> Row:
+def row(
+    name: str, measured: float, predicted: float, *, switches: tuple[float, float] = (1.0, 1.0), **setting: object
+) -> Row:
     metrics = {"iops": Metric(measured, predicted), "context_switches_per_s": Metric(*switches)}
     return Row(_case(make_case(name, iops=measured, **setting)), metrics)
 
