@@ -5,6 +5,7 @@
 
 #include "sim/analysis/compare.h"
 #include "sim/trace/event_names.h"
+#include "sim/trace/scan.h"
 
 namespace wakepath::analysis {
 
@@ -56,7 +57,7 @@ tl::expected<Read, trace::Error> read(const std::string& path) {
   Read out{analyzer.transitions(), analyzer.json()};
   out.result["schema"] = "wakepath.analysis/1";
   out.result["trace"] = to_json(reader->report());
-  out.result["trace"]["file"] = path;
+  out.result["trace"]["file"] = trace::scan::printable(path);
   return out;
 }
 
@@ -73,8 +74,8 @@ tl::expected<json, trace::Error> compare_files(const std::string& a, const std::
   if (!left) return tl::make_unexpected(left.error());
   if (!right) return tl::make_unexpected(right.error());
   return json{{"schema", "wakepath.trace_comparison/1"},
-              {"a", a},
-              {"b", b},
+              {"a", trace::scan::printable(a)},
+              {"b", trace::scan::printable(b)},
               {"rows", to_json(compare(left->table, right->table))},
               {"traces", {std::move(left->result["trace"]), std::move(right->result["trace"])}}};
 }

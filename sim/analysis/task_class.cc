@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include "sim/trace/scan.h"
+
 namespace wakepath::analysis {
 namespace {
 
@@ -34,11 +36,11 @@ std::string family_of_comm(std::string_view comm) {
   const TaskClass c = class_of_comm(comm);
   if (c != TaskClass::other) return std::string(name_of(c));
   if (const auto slash = comm.find('/'); slash != std::string_view::npos && slash > 0) {
-    return std::string(comm.substr(0, slash));  // ksoftirqd/3, migration/0, xfsaild/nvme0n1
+    return trace::scan::printable(comm.substr(0, slash));  // ksoftirqd/3, migration/0, xfsaild/nvme0n1
   }
   std::string_view stem = comm;
   while (!stem.empty() && (digit(stem.back()) || stem.back() == '-' || stem.back() == ':')) stem.remove_suffix(1);
-  return std::string(stem.empty() ? comm : stem);
+  return trace::scan::printable(stem.empty() ? comm : stem);
 }
 
 }  // namespace wakepath::analysis

@@ -16,14 +16,6 @@ constexpr std::size_t kNamesLimit = 4 << 20;  // distinct names: beyond it the i
 constexpr std::size_t kExcerpt = 120;
 constexpr std::size_t kHeadSize = 4096;  // enough to tell text from the binary formats
 
-std::string excerpt(std::string_view text) {
-  std::string out(text.substr(0, kExcerpt));
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
-  }
-  return out;
-}
-
 // sys_NAME(…) of ftrace and sys_enter_NAME of perf are the same tracepoint.
 EventType type_of_line(const Line& line) {
   if (!line.sys_enter && !line.sys_exit) return type_of(line.name);
@@ -115,7 +107,7 @@ tl::expected<bool, Error> Reader::read_line(std::string_view& line) {
 void Reader::bad(const char* reason, std::string_view text) {
   ++report_.bad_lines;
   if (report_.first_bad.size() < Report::kBadLinesKept) {
-    report_.first_bad.push_back({report_.lines, reason, excerpt(text)});
+    report_.first_bad.push_back({report_.lines, reason, scan::printable(text.substr(0, kExcerpt))});
   }
 }
 
@@ -194,7 +186,7 @@ bool Reader::take(const Line& line, std::string_view text, Event& e) {
   e.type = type_of_line(line);
   if (e.type == EventType::unknown) {
     std::string name = line.sys_enter ? "sys_enter_" : line.sys_exit ? "sys_exit_" : "";
-    name += line.name;
+    name += scan::printable(line.name);
     const bool known = report_.unknown.contains(name);
     if (!known && report_.unknown.size() >= Report::kUnknownNamesKept) name = "(others)";
     ++report_.unknown[name];

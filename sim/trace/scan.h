@@ -4,6 +4,7 @@
 #pragma once
 
 #include <charconv>
+#include <string>
 #include <string_view>
 #include <system_error>
 
@@ -59,6 +60,15 @@ inline std::string_view word(std::string_view& s) {
   const std::string_view w = s.substr(0, n);
   s = ltrim(s.substr(n));
   return w;
+}
+
+// With '?' for every byte that is not printable ASCII: a name of a damaged file must not break JSON or a terminal.
+inline std::string printable(std::string_view s) {
+  std::string out(s);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
+  }
+  return out;
 }
 
 inline bool all_digits(std::string_view s) {

@@ -106,6 +106,26 @@ TEST_CASE("fuzz: damaged text") {
   }
 }
 
+TEST_CASE("fuzz: names that are no text still give JSON") {
+  trace::StringPool pool;
+  std::string text;
+  for (int i = 0; i < 40; ++i) {
+    const std::string a = "\xff\xfe", b = "\x80 b";
+    const std::string& prev = i % 2 == 0 ? a : b;
+    const std::string& next = i % 2 == 0 ? b : a;
+    text += " x-1 [000] ..... " + std::to_string(i) + ": sched_switch: prev_comm=" + prev +
+            " prev_pid=" + std::to_string(1 + i % 2) + " prev_prio=120 prev_state=R ==> next_comm=" + next +
+            " next_pid=" + std::to_string(2 - i % 2) + " next_prio=120\n x-1 [000] ..... " + std::to_string(i) +
+            ": odd\xf0name: 1\n";
+  }
+  const tests::TemporaryFolder folder;
+  const auto j = analysis::analyze_file(folder.write("t\xff.txt", text));
+  REQUIRE(j);
+  CHECK((*j)["alternations"][0]["cycle"] == "? b > ??");
+  CHECK((*j)["trace"]["unknown_events"]["odd?name"] == 40);
+  CHECK_FALSE(j->dump().empty());
+}
+
 TEST_CASE("fuzz: damaged packed files are errors or whole, never a crash") {
   const tests::TemporaryFolder folder;
   const std::string good = tests::slurp(tests::data_trace("io-wq.txt.xz"));
