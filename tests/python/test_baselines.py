@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+
 from fake_core import case as make_case
 from wakepath.baselines import device_rate, formula, nearest, nothing_changes, share_of_kworker
 from wakepath.truth import _case

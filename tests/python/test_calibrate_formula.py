@@ -7,8 +7,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import fake_core
 import pytest
+
+import fake_core
 from wakepath import calibrate
 from wakepath.calibrate import Problem, calibration_cases, figures_of, fit, scaled
 from wakepath.errors import InputError

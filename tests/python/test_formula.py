@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from wakepath.errors import InputError
 from wakepath.expected import read_expected
 from wakepath.formula import evaluate

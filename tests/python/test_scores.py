@@ -6,8 +6,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from fake_core import case as make_case
 from scipy.stats import kendalltau
+
+from fake_core import case as make_case
 from wakepath.scores import Metric, Row, flat_sweeps, kendall_tau, onsets, summarize, sweeps, tau_over
 from wakepath.truth import _case
 

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from fake_core import case as make_case
 from fake_core import write
 from wakepath.errors import InputError

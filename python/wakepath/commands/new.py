@@ -64,7 +64,10 @@ def command(file: str, source: str | None, whole: bool, force: bool) -> int:
         text = _TEMPLATE.format(file=file, title=title)
     else:
         scenario = Scenario.load(source)  # a wrong name is told now
-        extends = str(Path(source).resolve()) if Path(source).exists() else source
+        base = scenario.describe()["file"]
+        if not whole and Path(base).suffix != ".toml":
+            raise InputError("only a scenario file can be extended", source, suggestion="add --whole to write it all out")
+        extends = str(Path(base).resolve())
         text = scenario.to_toml() if whole else _EXTENDS.format(file=file, name=extends, title=title)
     # What `new` writes must load: found here, not by the reader of the file.
     Scenario.from_toml(text, file, options=Options())

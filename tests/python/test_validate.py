@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""validate and calibrate with the real core: on made-up cases whose truth is a simulation with other costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fake_core import write
+from wakepath.metrics import truth_metrics
+from wakepath.runner import simulate
+from wakepath.scenario import Options, Scenario
+from wakepath.truth import Case, read_cases
+
+Call = Callable[..., Any]
+
+TRUTH = Path(__file__).parent.parent / "truth"
+WINDOW = ("--duration", "40ms", "--warmup", "10ms")
+BRIEF = Options(duration="40ms", warmup="10ms")
+CALIBRATE = ("qemu-A-6.1-d71k-q128-m1-wroot", "qemu-A-6.1-d50k-q128-m1-wroot", "qemu-A-6.1-d71k-q8-m1-wroot")
+PREDICT = ("qemu-A-6.1-d71k-q128-m1-w100", "qemu-A-6.1-d71k-q128-m1-w1000")
+CHANGED = {"fs_dio_submit": 1.3, "rq_end": 0.8}
+
+
+def shipped(ids: tuple[str, ...]) -> list[Case]:
+    cases = {c.id: c for c in read_cases(str(TRUTH / "qemu.jsonl"))}
+    return [cases[i] for i in ids]
+
+
+def made_up(case: Case) -> dict[str, Any]:
+    """The case with what the simulator says under other costs as its measurement."""
+    entries = Scenario.from_case(case.raw).describe()["costs"]["entries"]
+    sets = tuple(f"costs.{k}={round(entries[k]['mean_ns'] * v)}" for k, v in CHANGED.items())
+    figures = simulate(Scenario.from_case(case.raw, options=replace(BRIEF, sets=sets)))
+    return {**case.raw, "measured": truth_metrics(figures, cpu=case.cpu)}
+
+
+@pytest.fixture(scope="module")
+def cases_file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    made = [made_up(c) for c in shipped(CALIBRATE + PREDICT)]
+    return write(tmp_path_factory.mktemp("cases") / "made-up.jsonl", made)
+
+
+def test_validate_reports_every_case(wakepath: Call, cases_file: str) -> None:
+    said = wakepath("validate", cases_file, *WINDOW, "--json", "-")
+    assert said.status == 0, said.err
+    data = json.loads(said.out)
+    assert [c["id"] for c in data["cases"]] == [*CALIBRATE, *PREDICT]
+    for case in data["cases"]:
+        assert set(case) >= {"id", "role", "ok", "metrics"}
+        for metric in case["metrics"].values():
+            assert set(metric) >= {"measured", "predicted", "error", "low", "high"}
+    for role in ("calibrate", "predict"):
+        assert set(data["summary"][role]["iops"]) >= {"mape", "max", "n"}
+    assert data["summary"]["predict"]["iops"]["n"] == len(PREDICT)
+    (onset,) = [o for o in data["checks"]["onset"] if len(o["weights"]) == 3]
+    assert onset["measured"] == [100, 1000]
+    assert "mean |error|" in said.err
+
+
+def test_filters_choose_cases(wakepath: Call, cases_file: str) -> None:
+    said = wakepath("validate", cases_file, *WINDOW, "--role", "predict", "--only", "w1000", "--json", "-")
+    data = json.loads(said.out)
+    assert [c["id"] for c in data["cases"]] == [PREDICT[1]]
+    # The baselines still know the calibrate cases.
+    assert data["cases"][0]["metrics"]["iops"]["baselines"]["nothing_changes"]["error"] is not None
+    assert wakepath("validate", cases_file, "--only", "nothing-like-it").status == 2
+
+
+def test_calibrate_finds_the_changed_costs(wakepath: Call, cases_file: str, tmp_path: Path) -> None:
+    machine, report = tmp_path / "machine.toml", tmp_path / "fit.json"
+    arguments = ("calibrate", cases_file, "--out", str(machine), "--json", str(report), *WINDOW)
+    said = wakepath(*arguments)
+    assert said.status == 0, said.err
+    fit = json.loads(report.read_text(encoding="utf-8"))
+    assert set(fit["cases"]) == set(CALIBRATE)
+    assert fit["after"]["fio_cpu_ns_per_s"] < min(0.015, fit["before"]["fio_cpu_ns_per_s"] / 3)
+    scale = dict(zip((p["key"] for p in fit["parameters"]), fit["scales"], strict=True))
+    assert scale["costs.fs_dio_submit"] == pytest.approx(1.3, rel=0.1)
+    first = machine.read_bytes()
+    # It says what it was fitted to, is the same when made again, and is taken by --machine.
+    assert b"qemu-A-6.1-d71k-q128-m1-wroot" in first
+    assert b"fitted" in first
+    assert not any(i.encode() in first for i in PREDICT)
+    assert wakepath(*arguments).status == 0
+    assert machine.read_bytes() == first
+    with_machine = wakepath("validate", cases_file, *WINDOW, "--machine", str(machine), "--json", "-")
+    assert with_machine.status == 0, with_machine.err
+    summary = json.loads(with_machine.out)["summary"]["predict"]
+    without = json.loads(wakepath("validate", cases_file, *WINDOW, "--json", "-").out)["summary"]["predict"]
+    assert summary["fio_cpu_ns_per_s"]["mape"] < without["fio_cpu_ns_per_s"]["mape"]
+
+
+def test_several_kernels_must_be_chosen(wakepath: Call, tmp_path: Path) -> None:
+    said = wakepath("calibrate", str(TRUTH / "qemu.jsonl"), "--out", str(tmp_path / "m.toml"))
+    assert said.status == 2
+    assert "--kernel 6.12" in said.err
+
+
+def test_published_rows(wakepath: Call, tmp_path: Path) -> None:
+    scenario = wakepath("show", "starved_completions/qemu-6.1").out
+    (tmp_path / "scenario.toml").write_text(scenario, encoding="utf-8")
+    row = '[[row]]\nid = "{}"\nmetric = "io.iops / control.io.iops"\nlow = {}\nhigh = 1.01\nband = "b"\n'
+    head = (
+        'schema = "wakepath.expected/1"\n[run]\nduration = "40ms"\nwarmup = "10ms"\n'
+        '[band.b]\ncentre = "mid"\npoints.low = ["costs.cold_task=0"]\npoints.mid = ["costs.cold_task=100"]\n'
+    )
+    expected = tmp_path / "expected.toml"
+    expected.write_text(head + row.format("good", 0.1), encoding="utf-8")
+    said = wakepath("validate", str(tmp_path), "--json", "-")
+    assert said.status == 0, said.err
+    (case,) = json.loads(said.out)["cases"]
+    (figure,) = case["metrics"].values()
+    assert case["ok"] is True
+    assert set(figure["band"]["values"]) == {"low", "mid"}
+    assert figure["predicted"] == figure["band"]["values"]["mid"]
+    expected.write_text(head + row.format("good", 0.1) + row.format("bad", 1.0), encoding="utf-8")
+    said = wakepath("validate", str(tmp_path))
+    assert said.status == 1
+    assert "OUTSIDE" in said.out
+
+
+def test_a_case_that_cannot_be_run_is_reported(wakepath: Call, tmp_path: Path) -> None:
+    (case,) = shipped(PREDICT[:1])
+    raw = json.loads(json.dumps(case.raw))
+    raw["setting"]["workload"]["iodepth"] = 0
+    said = wakepath("validate", write(tmp_path / "c.jsonl", [raw]), *WINDOW)
+    assert said.status == 1
+    assert "not run" in said.out
+    assert "iodepth" in said.out
