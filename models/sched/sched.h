@@ -61,10 +61,11 @@ class Scheduler {
   void set_shares(TaskGroup& g, std::uint64_t shares, Time now);
 
   // Tasks: the owner allocates (address stable). init leaves it sleeping (not on a run queue).
-  void init_task(Task& t, std::string comm, std::int32_t pid, Policy policy, int nice, int rt_priority, TaskGroup* group, int cpu);
+  void init_task(Task& t, std::string comm, std::int32_t pid, Policy policy, int nice, int rt_priority,
+                 TaskGroup* group, int cpu);
   void set_nice(Task& t, int nice, Time now);            // renice, queued or not, running or not
   void set_policy(Task& t, Policy p, int nice, int rt_priority, Time now);
-  void set_slice(Task& t, Time slice_ns);                // EEVDF: own request length, clamped to 0.1..100 ms; 0: default
+  void set_slice(Task& t, Time slice_ns);                // EEVDF: own request, clamped to 0.1..100 ms; 0: default
 
   Rq& rq(int cpu);
   Task& idle_task(int cpu);
@@ -87,7 +88,7 @@ class Scheduler {
   static void set_state(Task& t, State s);
   void tick(int cpu, Time now);
   void yield(int cpu, Time now);                         // sched_yield up to, not including, schedule()
-  void update_curr(int cpu, Time now);                   // clock update + accounting of current, for readers of run times
+  void update_curr(int cpu, Time now);                   // clock update, accounting of current: for readers of times
   void exit_current(int cpu);                            // mark current dead; the next schedule() drops it
   // A queued task that does not run goes to another CPU (load balance, affinity). A delayed one stays delayed.
   void migrate_queued(Task& t, int dst, Time now);

@@ -47,7 +47,7 @@ std::uint64_t calc_delta(std::uint64_t delta, std::uint64_t weight, LoadWeight& 
   const auto keep_32_bits = [&] {
     const auto high = static_cast<std::uint32_t>(fact >> 32);
     if (high == 0) return;
-    const int excess = std::bit_width(high);
+    const auto excess = static_cast<int>(std::bit_width(high));
     fact >>= excess;
     shift -= excess;
   };

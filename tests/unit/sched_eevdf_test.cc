@@ -144,9 +144,9 @@ TEST_CASE("E21: lag limits") {
   Queue x;
   const auto limit = [&](LoadWeight load) {
     Entity e = x.make(0, load);
-    const std::int64_t far = 1ll << 40;
-    CHECK(x.eevdf.entity_lag(static_cast<std::uint64_t>(-far), e) == -x.eevdf.entity_lag(static_cast<std::uint64_t>(far), e));
-    return x.eevdf.entity_lag(static_cast<std::uint64_t>(far), e);
+    const std::uint64_t far = 1ull << 40;
+    CHECK(x.eevdf.entity_lag(0 - far, e) == -x.eevdf.entity_lag(far, e));
+    return x.eevdf.entity_lag(far, e);
   };
   CHECK(limit(load_of_nice(0)) == 5600000);
   CHECK(limit(load_of_nice(5)) == 17117612);

@@ -138,8 +138,8 @@ struct Chaos {
     for (Task& t : tasks) {
       if (t.on_rq != OnRq::no || t.se.cfs_rq == nullptr) continue;
       LoadWeight lw = t.se.load;
-      const auto limit = static_cast<std::int64_t>(
-          calc_delta_fair(std::max<std::uint64_t>(2 * t.se.slice, static_cast<std::uint64_t>(s.tunables().tick_ns)), lw));
+      const auto real = std::max<std::uint64_t>(2 * t.se.slice, static_cast<std::uint64_t>(s.tunables().tick_ns));
+      const auto limit = static_cast<std::int64_t>(calc_delta_fair(real, lw));
       // A renice while asleep rescales and rounds.
       REQUIRE(std::abs(t.se.vlag) <= limit + limit / 8 + 16);
     }
@@ -264,8 +264,8 @@ TEST_CASE("a group's share is its weight's, whatever is inside") {
   }
 }
 
-// Virtual time scales with weights, real time does not. (CFS compares a virtual distance with a real slice in the tick's
-// second rule and in placement, so there it holds among equals only.)
+// Virtual time scales with weights, real time does not. (CFS compares a virtual distance with a real slice in the
+// tick's second rule and in placement, so there it holds among equals only.)
 TEST_CASE("doubling all weights changes nothing") {
   for (const char* version : {"6.1", "6.12", "6.18"}) {
     std::vector<std::pair<Time, std::string>> runs[2];

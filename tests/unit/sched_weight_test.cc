@@ -125,10 +125,10 @@ TEST_CASE("the rate limit of a group's load_avg") {
     fair.update_tg_load_avg(q.grq);
     CHECK(q.tg.load_avg == 100);
     q.grq.avg.load_avg = 200;
-    q.rq.clock = 999'999;
+    q.rq.now = 999'999;
     fair.update_tg_load_avg(q.grq);
     CHECK(q.tg.load_avg == (limited ? 100 : 200));
-    q.rq.clock = 1'000'000;
+    q.rq.now = 1'000'000;
     fair.update_tg_load_avg(q.grq);
     CHECK(q.tg.load_avg == 200);
   }

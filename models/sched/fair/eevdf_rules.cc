@@ -208,7 +208,8 @@ void Eevdf::reweight_entity(CfsRq& cfs_rq, Entity& se, std::uint64_t weight) {
   if (!se.on_rq || k_.reweight_by_place) {
     se.vlag = div_s64(mul(se.vlag, old_weight), new_weight);
     if (k_.reweight_by_place && se.rel_deadline) {
-      se.deadline = static_cast<std::uint64_t>(div_s64(mul(static_cast<std::int64_t>(se.deadline), old_weight), new_weight));
+      const auto relative = static_cast<std::int64_t>(se.deadline);
+      se.deadline = static_cast<std::uint64_t>(div_s64(mul(relative, old_weight), new_weight));
     }
   } else if (k_.reweight_scales_lag) {
     reweight_eevdf(se, v, weight);

@@ -238,7 +238,7 @@ void Fair::detach_entity_load_avg(CfsRq& cfs_rq, Entity& se) {
 
 void Fair::update_tg_load_avg(CfsRq& cfs_rq) const {
   if (cfs_rq.tg->parent == nullptr) return;
-  const std::uint64_t now = cfs_rq.rq->clock;
+  const std::uint64_t now = cfs_rq.rq->now;  // sched_clock, not the run queue's
   if (k_.tg_load_avg_ratelimit && now - cfs_rq.last_update_tg_load_avg < 1'000'000) return;
   const auto contrib = static_cast<std::int64_t>(cfs_rq.tg_load_avg_contrib);
   const std::int64_t delta = static_cast<std::int64_t>(cfs_rq.avg.load_avg) - contrib;
