@@ -29,11 +29,24 @@ step_python() {
   "$venv/bin/python" -m pytest -n "$(nproc)" --dist loadgroup "${select[@]}" "${arguments[@]}"
 }
 
-step_lint() {
-  sources '*.h' '*.cc' | xargs -r -d '\n' "$venv/bin/clang-format" --dry-run -Werror
-  "$venv/bin/ruff" check .
-  "$venv/bin/ruff" format --check .
-  "$venv/bin/mypy"
+step_lint() {  # every tool speaks before the step fails
+  local file wrong=0
+  while read -r file; do
+    if ! "$venv/bin/clang-format" "$file" | cmp -s - "$file"; then
+      echo "$file: not as clang-format would have it"
+      wrong=1
+    fi
+  done < <(sources '*.h' '*.cc')
+  "$venv/bin/ruff" check . || wrong=1
+  "$venv/bin/ruff" format --check . || wrong=1
+  "$venv/bin/mypy" || wrong=1
+  [ $wrong -eq 0 ] || fail "./test format repairs what tools can repair"
+}
+
+step_format() {
+  sources '*.h' '*.cc' | xargs -r -d '\n' "$venv/bin/clang-format" -i
+  "$venv/bin/ruff" check --fix --quiet .
+  "$venv/bin/ruff" format .
 }
 
 step_tidy() {
