@@ -34,8 +34,10 @@ Call<void> Context::complete(ExecContext& ctx, Iocb& iocb) {
     }
     const bool woken = co_await machine_.wake(ctx, *w.task);
     counters.waiter_wakes += woken;
-    if (woken || machine_.k.aio_obey_min_nr) unlink(*w.task);  // autoremove
-    else ++i;
+    if (woken || machine_.k.aio_obey_min_nr)
+      unlink(*w.task);  // autoremove
+    else
+      ++i;
   }
 }
 

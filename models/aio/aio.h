@@ -2,8 +2,8 @@
 // fs/aio.c: the completion ring, io_getevents and whom a completion wakes.
 //
 // Up to 6.7 the first completion after a waiter parked wakes it, whatever it waits for, and it sleeps again after any
-// drain that is not enough; from 6.8 (71eb6b6b0ba9) a waiter is woken when min_nr events are there, and sleeps only after
-// a drain that found nothing new. Switch: aio_obey_min_nr.
+// drain that is not enough; from 6.8 (71eb6b6b0ba9) a waiter is woken when min_nr events are there, and sleeps only
+// after a drain that found nothing new. Switch: aio_obey_min_nr.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,8 @@ class Context {
   // aio_complete, any context: publishes the event, wakes the waiter by the version's rule.
   Call<void> complete(ExecContext& ctx, Iocb& iocb);
 
-  // io_getevents without the syscall's entry and exit; appends to `out`, returns how many. Waits for min_nr, no timeout.
+  // io_getevents without the syscall's entry and exit; appends to `out`, returns how many. Waits for min_nr, no
+  // timeout.
   Call<int> read_events(KTask& t, int min_nr, int nr, std::vector<Iocb*>& out);
 
   struct Counters {

@@ -9,7 +9,8 @@ using machine::CostId;
 using machine::run_cost;
 using trace::EventType;
 
-// A remote completion: its handler marks the BLOCK softirq, which runs on the way out (5.4: it ends the requests itself).
+// A remote completion: its handler marks the BLOCK softirq, which runs on the way out (5.4: it ends the requests
+// itself).
 struct Completions::CallIpi final : machine::IrqLine {
   CallIpi(Machine& machine, Completions& all, int cpu_id) : m(machine), completions(all) {
     cpu = &m.cpu(cpu_id);
@@ -22,8 +23,10 @@ struct Completions::CallIpi final : machine::IrqLine {
   }
   ~CallIpi() override { m.engine.cancel(flight); }
   Call<void> handle(ExecContext& irq) override {
-    if (m.k.ipi_completes_in_hardirq) co_await completions.run(irq);
-    else co_await m.raise_softirq(irq, Machine::kBlockSoftirq);
+    if (m.k.ipi_completes_in_hardirq)
+      co_await completions.run(irq);
+    else
+      co_await m.raise_softirq(irq, Machine::kBlockSoftirq);
   }
   Machine& m;
   Completions& completions;
@@ -73,14 +76,13 @@ Call<void> Completions::run(ExecContext& ctx) {
 
 // ---- the interrupt -------------------------------------------------------------------------------------------------
 
-QueueInterrupt::QueueInterrupt(Machine& m, Queue& q, Completions& c, int irq_cpu, int index) : machine_(m), queue_(q), completions_(c) {
+QueueInterrupt::QueueInterrupt(Machine& m, Queue& q, Completions& c, int irq_cpu, int index)
+    : machine_(m), queue_(q), completions_(c) {
   cpu = &m.cpu(irq_cpu);
   number = 36 + index;
   name_id = m.tp.name(fmt::format("{}q{}", m.scenario.block.name, index + 1));
   coalesce_.context = this;
-  coalesce_.fire = [](engine::Timer& t, Time) {
-    static_cast<QueueInterrupt*>(t.context)->raise();
-  };
+  coalesce_.fire = [](engine::Timer& t, Time) { static_cast<QueueInterrupt*>(t.context)->raise(); };
 }
 
 QueueInterrupt::~QueueInterrupt() { machine_.engine.cancel(coalesce_); }
@@ -112,8 +114,12 @@ Call<void> QueueInterrupt::handle(ExecContext& irq) {
     cq_.pop_front();
     co_await run_cost(machine_, irq, CostId::cqe);
     switch (completions_.steer(cpu->id(), rq, rq.hctx->nr_ctx, static_cast<int>(queue_.hctxs_.size()))) {
-      case Completions::Steer::remote: co_await completions_.to_remote(irq, rq); break;
-      case Completions::Steer::softirq_here: co_await completions_.to_softirq(irq, rq); break;
+      case Completions::Steer::remote:
+        co_await completions_.to_remote(irq, rq);
+        break;
+      case Completions::Steer::softirq_here:
+        co_await completions_.to_softirq(irq, rq);
+        break;
       case Completions::Steer::direct:
         if (!queue_.batches_) {
           co_await queue_.end_request(irq, rq);

@@ -10,7 +10,11 @@ namespace wakepath::block {
 using engine::Time;
 
 DeviceLaw::DeviceLaw(const scenario::Device& d, std::uint64_t seed)
-    : d_(d), delay_only_(d.law == "delay"), serial_(d.law == "serial"), service_(seed, "device.service", 0), latency_(seed, "device.latency", 0) {
+    : d_(d),
+      delay_only_(d.law == "delay"),
+      serial_(d.law == "serial"),
+      service_(seed, "device.service", 0),
+      latency_(seed, "device.latency", 0) {
   free_at_.resize(static_cast<std::size_t>(serial_ ? 1 : std::max(1, d.servers)), 0);
   if (d.iops_cap > 0) cap_step_ = 1'000'000'000 / d.iops_cap;
 }

@@ -27,7 +27,8 @@ HwQueue::~HwQueue() = default;
 Queue::Queue(Machine& m, workqueue::Workqueues& wqs)
     : machine_(m), law_(m.scenario.device, m.scenario.run.seed), conf_(m.scenario.block), device_(m.scenario.device) {
   batches_ = conf_.driver == "nvme" && m.k.completion_batch;
-  has_queue_rqs_ = conf_.driver == "nvme" || conf_.driver == "virtio_blk" || (conf_.driver == "null_blk" && m.k.null_blk_queue_rqs);
+  has_queue_rqs_ =
+      conf_.driver == "nvme" || conf_.driver == "virtio_blk" || (conf_.driver == "null_blk" && m.k.null_blk_queue_rqs);
   kblockd_ = &wqs.create("kblockd", {.highpri = true});
   timer_function_ = m.tp.name("null_cmd_timer_expired [null_blk]");
   completions_ = std::make_unique<Completions>(m, *this);
@@ -41,7 +42,8 @@ Queue::Queue(Machine& m, workqueue::Workqueues& wqs)
     h->run_work->function_id = m.tp.name("blk_mq_run_work_fn");
     const int depth = std::max(1, conf_.queue_depth);
     h->wake_batch = std::clamp(depth / 8, 1, 8);
-    const int irq_cpu = conf_.irq_cpus.empty() ? std::min(i, cpus - 1) : conf_.irq_cpus[static_cast<std::size_t>(i) % conf_.irq_cpus.size()];
+    const int irq_cpu = conf_.irq_cpus.empty() ? std::min(i, cpus - 1)
+                                               : conf_.irq_cpus[static_cast<std::size_t>(i) % conf_.irq_cpus.size()];
     h->irq = std::make_unique<QueueInterrupt>(m, *this, *completions_, irq_cpu, i);
     hctxs_.push_back(std::move(h));
   }
@@ -177,8 +179,10 @@ Call<void> Queue::issue_list(ExecContext& ctx, Request* first) {
     machine_.tp.request(*ctx.cpu, EventType::block_rq_issue, rq->bio->sector, rq->bio->write, rq->bio->bytes);
     if (device_.copies_data) co_await run_cost(machine_, ctx, CostId::data_copy);  // null_blk copies when it is issued
     const Time done = law_.completion_time(machine_.now(), rq->bio->write);
-    if (conf_.virtual_timer_completion) machine_.local_timer(rq->ctx_cpu).arm(*rq, done);
-    else machine_.engine.arm(rq->device, done);
+    if (conf_.virtual_timer_completion)
+      machine_.local_timer(rq->ctx_cpu).arm(*rq, done);
+    else
+      machine_.engine.arm(rq->device, done);
   }
   ++counters.doorbells;
   co_await run_cost(machine_, ctx, CostId::doorbell);

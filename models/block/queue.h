@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// blk-mq for one device: tags, plugging, direct issue and run-queue through kblockd, the driver, completion steering, and
-// the completion contexts (hard interrupt, batch, BLOCK softirq). Source: block/blk-mq.c, blk-mq-tag.c, drivers/block/null_blk,
-// virtio_blk, nvme/host/pci.c as specified in io-completion.md sections 1 and 2.
+// blk-mq for one device: tags, plugging, direct issue and run-queue through kblockd, the driver, completion steering,
+// and the completion contexts (hard interrupt, batch, BLOCK softirq). Source: block/blk-mq.c, blk-mq-tag.c,
+// drivers/block/null_blk, virtio_blk, nvme/host/pci.c as specified in io-completion.md sections 1 and 2.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,8 @@ struct Request final : machine::HrTimer {
   Queue* queue = nullptr;
   HwQueue* hctx = nullptr;
   Bio* bio = nullptr;
-  int ctx_cpu = 0;          // CPU that allocated it; frozen
-  engine::Timer device;     // completion at the device
+  int ctx_cpu = 0;       // CPU that allocated it; frozen
+  engine::Timer device;  // completion at the device
   Request* next = nullptr;
 };
 
@@ -57,12 +57,12 @@ struct HwQueue {
   HwQueue();
   ~HwQueue();
   int index = 0;
-  int nr_ctx = 1;                         // CPUs that map to it
+  int nr_ctx = 1;  // CPUs that map to it
   std::vector<std::unique_ptr<Request>> requests;
   std::vector<Request*> free_tags;
   int freed_since_wake = 0, wake_batch = 1;
   std::deque<KTask*> tag_waiters;
-  std::deque<Request*> insert_list;       // software queue: waits for a run of the hctx
+  std::deque<Request*> insert_list;  // software queue: waits for a run of the hctx
   struct RunWork;
   std::unique_ptr<RunWork> run_work;
   std::unique_ptr<QueueInterrupt> irq;
@@ -100,8 +100,8 @@ class Queue {
   DeviceLaw law_;
   const scenario::Block& conf_;
   const scenario::Device& device_;
-  bool batches_ = false;       // nvme: the requests of one sweep are ended together, after it
-  bool has_queue_rqs_ = false; // the driver takes a whole plug
+  bool batches_ = false;        // nvme: the requests of one sweep are ended together, after it
+  bool has_queue_rqs_ = false;  // the driver takes a whole plug
   std::unique_ptr<Completions> completions_;
   std::vector<std::unique_ptr<HwQueue>> hctxs_;
   trace::StringId timer_function_ = 0;

@@ -9,8 +9,9 @@ using machine::run_cost;
 Filesystem::Filesystem(Machine& m, block::Queue& q, workqueue::Workqueues& wqs)
     : machine_(m), queue_(q), block_device_(m.scenario.fs.type == "none") {
   const auto& c = m.scenario.dio_wq;
-  dio_wq_ = &wqs.create("dio/" + m.scenario.block.name,
-                        {.highpri = c.highpri, .unbound = c.unbound, .cpu_intensive = c.cpu_intensive, .max_active = c.max_active});
+  dio_wq_ = &wqs.create(
+      "dio/" + m.scenario.block.name,
+      {.highpri = c.highpri, .unbound = c.unbound, .cpu_intensive = c.cpu_intensive, .max_active = c.max_active});
   work_function_ = m.tp.name("iomap_dio_complete_work");
 }
 
@@ -42,7 +43,8 @@ Call<void> Dio::end_io(ExecContext& ctx) {
     ended = true;
     co_return;
   }
-  const bool deferred = write && !fs->block_device_ && !(fs->machine_.k.dio_write_complete_inline && fs->machine_.scenario.fs.written);
+  const bool deferred =
+      write && !fs->block_device_ && !(fs->machine_.k.dio_write_complete_inline && fs->machine_.scenario.fs.written);
   if (deferred) {
     ++fs->counters.deferred;
     co_await fs->dio_wq_->queue(ctx, *this);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Direct I/O through iomap (XFS, ext4 from 5.5) or straight to a block device: submission in the caller's context, and who
-// finishes it: the dio workqueue of the superblock for writes, the completing context for reads, block devices and, from
-// 6.19, pure overwrites. Source: fs/iomap/direct-io.c, block/fops.c as specified in io-completion.md section 3.
+// Direct I/O through iomap (XFS, ext4 from 5.5) or straight to a block device: submission in the caller's context, and
+// who finishes it: the dio workqueue of the superblock for writes, the completing context for reads, block devices and,
+// from 6.19, pure overwrites. Source: fs/iomap/direct-io.c, block/fops.c as specified in io-completion.md section 3.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ struct Dio final : block::Bio, workqueue::Work, aio::Iocb {
   Call<void> function(KTask& worker) override;  // iomap_dio_complete_work
   Filesystem* fs = nullptr;
   aio::Context* aio = nullptr;
-  bool submitting = false;      // the submitter still holds its reference
-  bool ended = false;           // the bio ended while it did: the submitter completes it
+  bool submitting = false;  // the submitter still holds its reference
+  bool ended = false;       // the bio ended while it did: the submitter completes it
 };
 
 class Filesystem {

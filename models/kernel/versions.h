@@ -24,10 +24,10 @@ enum class Grade : std::uint8_t {
 };
 const char* grade_name(Grade g);
 
-struct Cell {                // one switch in one version
+struct Cell {  // one switch in one version
   std::int64_t value = 0;
   Grade grade = Grade::inferred;
-  std::string source;        // spec section or commit
+  std::string source;  // spec section or commit
 };
 
 struct SwitchInfo {
@@ -40,10 +40,10 @@ struct Difference {
   Cell before, after;
 };
 
-const std::vector<std::string>& versions();          // ascending: "5.4" ... "6.19"
+const std::vector<std::string>& versions();  // ascending: "5.4" ... "6.19"
 bool has_version(std::string_view version);
 std::string previous_version(std::string_view version);  // "" for the first
-const std::vector<SwitchInfo>& switch_list();        // in the order of switches.h
+const std::vector<SwitchInfo>& switch_list();            // in the order of switches.h
 
 // Both require has_version(version).
 Switches switches_of(std::string_view version);

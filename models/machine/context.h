@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What runs on a CPU: a task, a softirq, a hard interrupt, the switch itself. Each is a coroutine with a frame stack of its
-// own and at most one segment of CPU time that it is waiting to have spent.
+// What runs on a CPU: a task, a softirq, a hard interrupt, the switch itself. Each is a coroutine with a frame stack of
+// its own and at most one segment of CPU time that it is waiting to have spent.
 #pragma once
 
 #include <coroutine>
@@ -20,8 +20,8 @@ class Cpu;
 // In which mode a segment runs; decides who may interrupt or preempt it and which bucket of CPU time it falls into.
 enum class Mode : std::uint8_t {
   user,
-  kernel,           // preemptible under preempt = full
-  kernel_nopreempt, // a spinlock is held
+  kernel,            // preemptible under preempt = full
+  kernel_nopreempt,  // a spinlock is held
   irqs_off,
 };
 
@@ -36,8 +36,8 @@ struct ExecContext {
 
   Kind kind;
   Mode mode = Mode::kernel;
-  Time left_ns = 0;                  // of the current segment
-  std::coroutine_handle<> resume_at; // what to resume when the segment is spent
+  Time left_ns = 0;                   // of the current segment
+  std::coroutine_handle<> resume_at;  // what to resume when the segment is spent
   Cpu* cpu = nullptr;
 
   // Awaitables; defined in cpu.h.

@@ -7,10 +7,12 @@ namespace wakepath::machine {
 const char* cost_name(CostId id) {
   switch (id) {
 #define X(name, text) \
-  case CostId::name: return #name;
+  case CostId::name:  \
+    return #name;
     WAKEPATH_COSTS(X)
 #undef X
-    case CostId::count_: break;
+    case CostId::count_:
+      break;
   }
   return "?";
 }
@@ -18,10 +20,12 @@ const char* cost_name(CostId id) {
 const char* cost_text(CostId id) {
   switch (id) {
 #define X(name, text) \
-  case CostId::name: return text;
+  case CostId::name:  \
+    return text;
     WAKEPATH_COSTS(X)
 #undef X
-    case CostId::count_: break;
+    case CostId::count_:
+      break;
   }
   return "?";
 }
@@ -29,8 +33,10 @@ const char* cost_text(CostId id) {
 std::int64_t Cost::mean_ns() const {
   switch (kind) {
     case Kind::constant:
-    case Kind::exponential: return ns;
-    case Kind::uniform: return low + (high - low) / 2;
+    case Kind::exponential:
+      return ns;
+    case Kind::uniform:
+      return low + (high - low) / 2;
     case Kind::quantiles: {
       // Linear between equally spaced quantiles: the trapezium rule, exact up to the last division.
       std::int64_t twice = q.front() + q.back();

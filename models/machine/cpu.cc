@@ -9,7 +9,8 @@
 namespace wakepath::machine {
 
 namespace {
-// kernel/softirq.c: softirqs raised while softirqs run are handled at once for this long and this often, then by ksoftirqd.
+// kernel/softirq.c: softirqs raised while softirqs run are handled at once for this long and this often, then by
+// ksoftirqd.
 constexpr int kMaxSoftirqRestart = 10;
 constexpr int kMaxSoftirqTicks = 1;  // 2 ms rounded up to a tick at HZ = 250
 }  // namespace
@@ -50,10 +51,18 @@ Usage Cpu::usage_now() const {
   } else if (segment_timer_.armed()) {
     const Time spent = engine_.now() - segment_start_;
     switch (active_->kind) {
-      case ExecContext::Kind::hardirq: u.irq += spent; break;
-      case ExecContext::Kind::softirq: u.softirq += spent; break;
-      case ExecContext::Kind::task: (active_->mode == Mode::user ? u.user : u.sys) += spent; break;
-      default: u.sys += spent; break;
+      case ExecContext::Kind::hardirq:
+        u.irq += spent;
+        break;
+      case ExecContext::Kind::softirq:
+        u.softirq += spent;
+        break;
+      case ExecContext::Kind::task:
+        (active_->mode == Mode::user ? u.user : u.sys) += spent;
+        break;
+      default:
+        u.sys += spent;
+        break;
     }
   }
   return u;
@@ -109,8 +118,8 @@ void Cpu::raise(IrqLine& line) {
   if (line.pending) return;
   line.pending = true;
   pending_.push_back(&line);
-  if (looping_) return;                       // seen at the next segment
-  if (machine_.in_loop) {                     // another CPU's code runs now: go through the event queue
+  if (looping_) return;    // seen at the next segment
+  if (machine_.in_loop) {  // another CPU's code runs now: go through the event queue
     if (!idle_timer_.armed()) engine_.arm(idle_timer_, engine_.now());
     return;
   }
@@ -147,7 +156,8 @@ void Cpu::leave_interrupt() {
   active_->resume_at = was_hard ? hardirq_call_.handle() : softirq_call_.handle();
   active_ = below_[static_cast<std::size_t>(--depth_)];
   if (active_ == &idle_) idle_since_ = engine_.now();
-  if (was_hard && softirq_pending_ != 0 && active_ != &softirq_ && pending_.empty() && !machine_.softirqs_deferred(*this)) {
+  if (was_hard && softirq_pending_ != 0 && active_ != &softirq_ && pending_.empty() &&
+      !machine_.softirqs_deferred(*this)) {
     if (active_ == &idle_) from_idle_ = true;
     below_[static_cast<std::size_t>(depth_++)] = active_;
     active_ = &softirq_;

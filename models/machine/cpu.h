@@ -55,7 +55,7 @@ class Cpu {
 
   [[nodiscard]] int id() const { return id_; }
   Machine& machine() { return machine_; }
-  void start();                      // begins idle
+  void start();  // begins idle
 
   // Interrupts.
   void raise(IrqLine& line);
@@ -63,7 +63,9 @@ class Cpu {
   [[nodiscard]] bool softirq_pending() const { return softirq_pending_ != 0; }
   unsigned take_softirqs() { return std::exchange(softirq_pending_, 0U); }
   [[nodiscard]] bool in_hardirq() const { return active_ == &hardirq_; }
-  [[nodiscard]] bool in_interrupt() const { return active_->kind == ExecContext::Kind::hardirq || active_->kind == ExecContext::Kind::softirq; }
+  [[nodiscard]] bool in_interrupt() const {
+    return active_->kind == ExecContext::Kind::hardirq || active_->kind == ExecContext::Kind::softirq;
+  }
   [[nodiscard]] bool in_task() const { return active_->kind == ExecContext::Kind::task; }
   [[nodiscard]] bool idle() const { return active_ == &idle_; }
 
@@ -85,11 +87,11 @@ class Cpu {
   [[nodiscard]] std::uint8_t trace_flags() const;
 
  private:
-  void loop();                    // resumes coroutines until the CPU waits for time
-  void continue_active();         // the top context goes on: interrupts first, then preemption, then its segment
-  void deliver();                 // pending interrupts, if the running context lets them in
+  void loop();             // resumes coroutines until the CPU waits for time
+  void continue_active();  // the top context goes on: interrupts first, then preemption, then its segment
+  void deliver();          // pending interrupts, if the running context lets them in
   void enter_hardirq();
-  void leave_interrupt();         // hard or soft interrupt ended
+  void leave_interrupt();  // hard or soft interrupt ended
   void begin_schedule(bool preempt);
   void segment_spent();
   void charge(const ExecContext& c, Time ns, Mode m);
@@ -118,8 +120,8 @@ class Cpu {
   ExecContext hardirq_{ExecContext::Kind::hardirq}, softirq_{ExecContext::Kind::softirq};
   ExecContext switcher_{ExecContext::Kind::switcher}, idle_{ExecContext::Kind::idle, 64};
   Call<void> hardirq_call_, softirq_call_, switch_call_;
-  KTask* current_ = nullptr;       // the scheduler's current, null: idle
-  KTask* last_task_ = nullptr;     // whose caches are warm
+  KTask* current_ = nullptr;    // the scheduler's current, null: idle
+  KTask* last_task_ = nullptr;  // whose caches are warm
   ExecContext* active_ = &idle_;
   std::array<ExecContext*, 4> below_{};
   int depth_ = 0;
@@ -133,16 +135,24 @@ class Cpu {
   Time trace_debt_ns_ = 0;
   Usage usage_;
   engine::Timer segment_timer_;
-  engine::Timer idle_timer_;       // delivers interrupts after the idle wake latency
+  engine::Timer idle_timer_;  // delivers interrupts after the idle wake latency
 };
 
 inline void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
   switch (c.kind) {
-    case ExecContext::Kind::hardirq: usage_.irq += ns; break;
-    case ExecContext::Kind::softirq: usage_.softirq += ns; break;
-    case ExecContext::Kind::task: (m == Mode::user ? usage_.user : usage_.sys) += ns; return;
+    case ExecContext::Kind::hardirq:
+      usage_.irq += ns;
+      break;
+    case ExecContext::Kind::softirq:
+      usage_.softirq += ns;
+      break;
+    case ExecContext::Kind::task:
+      (m == Mode::user ? usage_.user : usage_.sys) += ns;
+      return;
     case ExecContext::Kind::switcher:
-    case ExecContext::Kind::idle: usage_.sys += ns; return;
+    case ExecContext::Kind::idle:
+      usage_.sys += ns;
+      return;
   }
   if (irq_time_accounting_) charge_irq_time(ns);
 }

@@ -10,10 +10,14 @@ namespace wakepath::machine {
 
 inline std::int64_t draw_ns(const Cost& c, engine::RandomStream& r) {
   switch (c.kind) {
-    case Cost::Kind::constant: return c.ns;
-    case Cost::Kind::uniform: return r.uniform(c.low, c.high);
-    case Cost::Kind::exponential: return engine::sample_exponential(r, c.ns);
-    case Cost::Kind::quantiles: return engine::sample_quantiles(r, c.q);
+    case Cost::Kind::constant:
+      return c.ns;
+    case Cost::Kind::uniform:
+      return r.uniform(c.low, c.high);
+    case Cost::Kind::exponential:
+      return engine::sample_exponential(r, c.ns);
+    case Cost::Kind::quantiles:
+      return engine::sample_quantiles(r, c.q);
   }
   return 0;
 }

@@ -46,7 +46,10 @@ struct Machine::ReschedIpi final : IrqLine {
 };
 
 Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPool* pool)
-    : scenario(s), k(s.kernel.switches), sched(s.kernel.switches, tunables_of(s), s.machine.cpus), tick_ns_(1'000'000'000 / s.kernel.hz) {
+    : scenario(s),
+      k(s.kernel.switches),
+      sched(s.kernel.switches, tunables_of(s), s.machine.cpus),
+      tick_ns_(1'000'000'000 / s.kernel.hz) {
   using scenario::Preempt;
   tp.listen(sink, pool);
   preemption.full = s.kernel.preempt == Preempt::full;
@@ -59,12 +62,14 @@ Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPo
     is_constant_[i] = c.kind == Cost::Kind::constant;
     constant_ns_[i] = c.ns;
     if (!is_constant_[i])
-      cost_streams_[i] = std::make_unique<engine::RandomStream>(s.run.seed, std::string("cost.") + cost_name(static_cast<CostId>(i)), 0);
+      cost_streams_[i] = std::make_unique<engine::RandomStream>(
+          s.run.seed, std::string("cost.") + cost_name(static_cast<CostId>(i)), 0);
   }
   groups_[""] = sched.root_group();
   for (const auto& g : s.cgroups) {
-    const std::uint64_t shares = g.cpu_shares ? sched::shares_of_cpu_shares(static_cast<std::uint64_t>(*g.cpu_shares))
-                                              : sched::shares_of_cpu_weight(static_cast<std::uint64_t>(g.cpu_weight.value_or(100)));
+    const std::uint64_t shares =
+        g.cpu_shares ? sched::shares_of_cpu_shares(static_cast<std::uint64_t>(*g.cpu_shares))
+                     : sched::shares_of_cpu_weight(static_cast<std::uint64_t>(g.cpu_weight.value_or(100)));
     groups_[g.path] = sched.create_group(g.path, groups_.at(g.parent), shares, g.cpu_idle);
   }
   for (int c = 0; c < s.machine.cpus; ++c) {
@@ -89,8 +94,8 @@ void Machine::start() {
   for (auto& t : timers_) t->start_tick();
 }
 
-KTask& Machine::add_task(const std::string& comm, const std::string& result_group, const std::string& cgroup, int nice, int cpu_id, bool bound,
-                         bool kthread, sched::Policy policy, int rt_priority) {
+KTask& Machine::add_task(const std::string& comm, const std::string& result_group, const std::string& cgroup, int nice,
+                         int cpu_id, bool bound, bool kthread, sched::Policy policy, int rt_priority) {
   KTask& t = tasks_.emplace_back();
   t.machine = this;
   t.cpu = &cpu(cpu_id);
@@ -122,8 +127,8 @@ Time Machine::draw(CostId id) {
   return draw_ns(scenario.costs.entries[i], *cost_streams_[i]);
 }
 
-// Placement. Wakeup balancing is not modelled yet: a task that may move goes to its previous CPU if that is idle, else to
-// the first idle CPU, else back to its previous one.
+// Placement. Wakeup balancing is not modelled yet: a task that may move goes to its previous CPU if that is idle, else
+// to the first idle CPU, else back to its previous one.
 int Machine::select_cpu(const KTask& t) const {
   const int prev = t.cpu->id();
   if (t.bound_cpu >= 0 || cpus_.size() == 1 || t.cpu->idle()) return prev;
@@ -205,7 +210,8 @@ Call<void> Machine::ksoftirqd_body(KTask& t) {
   }
 }
 
-// ---- records and checks ----------------------------------------------------------------------------------------------
+// ---- records and checks
+// ----------------------------------------------------------------------------------------------
 
 void Machine::record_switch(Cpu& c, KTask* prev, std::uint16_t prev_state, KTask* next) {
   if (next != nullptr) ++next->switch_count;
@@ -222,7 +228,8 @@ void Machine::check_accounting() const {
   for (const auto& c : cpus_) {
     const Time total = c->usage_now().total();
     if (total != engine.now())
-      throw std::logic_error(fmt::format("accounting does not close: CPU {} has {} ns in its buckets after {} ns", c->id(), total, engine.now()));
+      throw std::logic_error(fmt::format("accounting does not close: CPU {} has {} ns in its buckets after {} ns",
+                                         c->id(), total, engine.now()));
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The simulated machine: engine, scheduler, CPUs, tasks and groups, and the kernel services that every model needs
-// (try_to_wake_up with its costs, inter-processor interrupts, cost draws). No global state: many machines may live at once.
+// (try_to_wake_up with its costs, inter-processor interrupts, cost draws). No global state: many machines may live at
+// once.
 #pragma once
 
 #include <array>
@@ -41,8 +42,8 @@ class Machine final : public sched::Observer {
   std::deque<KTask>& tasks() { return tasks_; }
 
   // A new sleeping task. `cpu` is where it starts; bound: it may run nowhere else.
-  KTask& add_task(const std::string& comm, const std::string& result_group, const std::string& cgroup, int nice, int cpu, bool bound,
-                  bool kthread, sched::Policy policy = sched::Policy::other, int rt_priority = 0);
+  KTask& add_task(const std::string& comm, const std::string& result_group, const std::string& cgroup, int nice,
+                  int cpu, bool bound, bool kthread, sched::Policy policy = sched::Policy::other, int rt_priority = 0);
   void start();               // CPUs begin idle, ticks begin
   void first_wake(KTask& t);  // at the start of a run: runnable without a waker
 
@@ -69,17 +70,22 @@ class Machine final : public sched::Observer {
   [[nodiscard]] bool softirqs_deferred(const Cpu& c) const;
 
   void record_switch(Cpu& c, KTask* prev, std::uint16_t prev_state, KTask* next);  // null: idle
-  void check_accounting() const;  // throws std::logic_error
+  void check_accounting() const;                                                   // throws std::logic_error
   [[nodiscard]] Time tick_ns() const { return tick_ns_; }
-  void after_tick(Cpu& c) { if (tick_hook_ != nullptr) tick_hook_->on_tick(c); }
-  struct TickHook { virtual ~TickHook() = default; virtual void on_tick(Cpu& c) = 0; };
+  void after_tick(Cpu& c) {
+    if (tick_hook_ != nullptr) tick_hook_->on_tick(c);
+  }
+  struct TickHook {
+    virtual ~TickHook() = default;
+    virtual void on_tick(Cpu& c) = 0;
+  };
   void set_tick_hook(TickHook* h) { tick_hook_ = h; }
   KTask& idle_ktask() { return idle_record_; }
 
   void stat_runtime(int cpu, const sched::Task& t, Time delta_ns, std::uint64_t vruntime) override;
 
   std::uint64_t wakeups = 0;
-  std::function<void(KTask&)> task_hook;  // sees every new task (renice rules)
+  std::function<void(KTask&)> task_hook;                                 // sees every new task (renice rules)
   std::function<void(Cpu&, KTask*, std::uint16_t, KTask*)> switch_hook;  // sees every switch; null task: idle
   Preemption preemption;
   bool in_loop = false;  // a CPU's coroutine is being resumed

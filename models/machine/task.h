@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A task of the machine: the scheduler's part, the coroutine that is its body, and the kernel's entry points that a body
-// uses (sleep, preemption points).
+// A task of the machine: the scheduler's part, the coroutine that is its body, and the kernel's entry points that a
+// body uses (sleep, preemption points).
 #pragma once
 
 #include <optional>
@@ -19,28 +19,29 @@ struct KTask : ExecContext {
 
   sched::Task st;
   Machine* machine = nullptr;
-  std::string cgroup;           // path, "" is the root
-  std::string group_name;       // for results: fio, kworker, ...
+  std::string cgroup;      // path, "" is the root
+  std::string group_name;  // for results: fio, kworker, ...
   bool is_kthread = false;
-  bool sleeping = true;         // a wakeup would find it asleep (the kernel's state test)
-  std::uint32_t comm_id = 0;    // in the trace's string pool
-  Call<void> body;              // kept alive here; resumed by the CPU
+  bool sleeping = true;       // a wakeup would find it asleep (the kernel's state test)
+  std::uint32_t comm_id = 0;  // in the trace's string pool
+  Call<void> body;            // kept alive here; resumed by the CPU
 
   // Sleep: set the state first, test the condition, then schedule(); a wakeup in between makes schedule() return.
   void set_state(sched::State s);
   ScheduleAwaiter schedule(bool preempt = false);
 
-  // Preemption points, by model. `if (t.resched_at_...()) co_await t.schedule(true)` keeps the common case free of a call.
+  // Preemption points, by model. `if (t.resched_at_...()) co_await t.schedule(true)` keeps the common case free of a
+  // call.
   [[nodiscard]] bool resched_at_cond_resched() const;  // none, voluntary
   [[nodiscard]] bool resched_at_might_sleep() const;   // voluntary
   [[nodiscard]] bool resched_at_user_exit() const;     // every model: loop schedule() until clear
 
-  int bound_cpu = -1;           // the only CPU it may run on; -1: any
+  int bound_cpu = -1;  // the only CPU it may run on; -1: any
   std::uint64_t switch_count = 0, migrations = 0;
   // Decision records of the last wakeup, for causes.
-  KTask* woken_by = nullptr;    // the task whose context woke it (null: an interrupt's own doing, or seen already)
-  bool wake_preempted = false;  // that wakeup asked for the CPU
-  engine::Histogram run_delays; // one entry a switch-in
+  KTask* woken_by = nullptr;     // the task whose context woke it (null: an interrupt's own doing, or seen already)
+  bool wake_preempted = false;   // that wakeup asked for the CPU
+  engine::Histogram run_delays;  // one entry a switch-in
   std::int64_t run_delay_seen_ns = 0;
 };
 

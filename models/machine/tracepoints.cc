@@ -30,7 +30,9 @@ trace::Event* Tracepoints::begin(Cpu& cpu, EventType type) {
 void Tracepoints::write_sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next) {
   Event* e = begin(cpu, EventType::sched_switch);
   if (e == nullptr) return;
-  const auto comm = [&](const KTask& t) { return t.st.pid == 0 ? name("swapper/" + std::to_string(cpu.id())) : t.comm_id; };
+  const auto comm = [&](const KTask& t) {
+    return t.st.pid == 0 ? name("swapper/" + std::to_string(cpu.id())) : t.comm_id;
+  };
   const auto prio = [](const KTask& t) { return t.st.pid == 0 ? 120 : t.st.prio(); };
   e->u.sw = {comm(prev), prev.st.pid, prio(prev), prev_state, comm(next), next.st.pid, prio(next)};
   commit();
@@ -66,7 +68,8 @@ void Tracepoints::write_timer(Cpu& cpu, EventType type, trace::StringId function
   commit();
 }
 
-void Tracepoints::write_work(Cpu& cpu, EventType type, std::uint64_t id, trace::StringId function, trace::StringId workqueue) {
+void Tracepoints::write_work(Cpu& cpu, EventType type, std::uint64_t id, trace::StringId function,
+                             trace::StringId workqueue) {
   Event* e = begin(cpu, type);
   if (e == nullptr) return;
   e->u.work = {id, function, workqueue, cpu.id(), cpu.id()};
@@ -86,7 +89,8 @@ void Tracepoints::write_request(Cpu& cpu, EventType type, std::uint64_t sector, 
   commit();
 }
 
-void Tracepoints::write_syscall(Cpu& cpu, EventType type, std::uint64_t ctx_id, std::int64_t nr, std::int64_t min_nr, std::int64_t ret) {
+void Tracepoints::write_syscall(Cpu& cpu, EventType type, std::uint64_t ctx_id, std::int64_t nr, std::int64_t min_nr,
+                                std::int64_t ret) {
   Event* e = begin(cpu, type);
   if (e == nullptr) return;
   e->u.sys = {};

@@ -26,32 +26,42 @@ class Tracepoints {
   void commit() { sink_->on_event(event_); }
 
   void sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next) {
-    if (active()) [[unlikely]] write_sched_switch(cpu, prev, prev_state, next);
+    if (active()) [[unlikely]]
+      write_sched_switch(cpu, prev, prev_state, next);
   }
   void sched_task(Cpu& cpu, trace::EventType type, const KTask& t, int target_cpu) {
-    if (active()) [[unlikely]] write_sched_task(cpu, type, t, target_cpu);
+    if (active()) [[unlikely]]
+      write_sched_task(cpu, type, t, target_cpu);
   }
   void stat_runtime(Cpu& cpu, const KTask& t, Time delta_ns, std::uint64_t vruntime, bool has_vruntime);
   void irq(Cpu& cpu, trace::EventType type, int number, trace::StringId what) {
-    if (active()) [[unlikely]] write_irq(cpu, type, number, what);
+    if (active()) [[unlikely]]
+      write_irq(cpu, type, number, what);
   }
   void timer(Cpu& cpu, trace::EventType type, trace::StringId function) {
-    if (active()) [[unlikely]] write_timer(cpu, type, function);
+    if (active()) [[unlikely]]
+      write_timer(cpu, type, function);
   }
   void work(Cpu& cpu, trace::EventType type, std::uint64_t id, trace::StringId function, trace::StringId workqueue) {
-    if (active()) [[unlikely]] write_work(cpu, type, id, function, workqueue);
+    if (active()) [[unlikely]]
+      write_work(cpu, type, id, function, workqueue);
   }
   void request(Cpu& cpu, trace::EventType type, std::uint64_t sector, bool write, std::uint32_t bytes) {
-    if (active()) [[unlikely]] write_request(cpu, type, sector, write, bytes);
+    if (active()) [[unlikely]]
+      write_request(cpu, type, sector, write, bytes);
   }
-  void syscall(Cpu& cpu, trace::EventType type, std::uint64_t ctx_id, std::int64_t nr, std::int64_t min_nr, std::int64_t ret) {
-    if (active()) [[unlikely]] write_syscall(cpu, type, ctx_id, nr, min_nr, ret);
+  void syscall(Cpu& cpu, trace::EventType type, std::uint64_t ctx_id, std::int64_t nr, std::int64_t min_nr,
+               std::int64_t ret) {
+    if (active()) [[unlikely]]
+      write_syscall(cpu, type, ctx_id, nr, min_nr, ret);
   }
 
  private:
-  void write_syscall(Cpu& cpu, trace::EventType type, std::uint64_t ctx_id, std::int64_t nr, std::int64_t min_nr, std::int64_t ret);
+  void write_syscall(Cpu& cpu, trace::EventType type, std::uint64_t ctx_id, std::int64_t nr, std::int64_t min_nr,
+                     std::int64_t ret);
   void write_request(Cpu& cpu, trace::EventType type, std::uint64_t sector, bool write, std::uint32_t bytes);
-  void write_work(Cpu& cpu, trace::EventType type, std::uint64_t id, trace::StringId function, trace::StringId workqueue);
+  void write_work(Cpu& cpu, trace::EventType type, std::uint64_t id, trace::StringId function,
+                  trace::StringId workqueue);
   void write_timer(Cpu& cpu, trace::EventType type, trace::StringId function);
   void write_irq(Cpu& cpu, trace::EventType type, int number, trace::StringId what);
   void write_sched_task(Cpu& cpu, trace::EventType type, const KTask& t, int target_cpu);

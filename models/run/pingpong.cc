@@ -53,13 +53,18 @@ std::vector<PingPong::Row> PingPong::rows(std::int64_t window_ns, double min_sha
     r.share = share;
     const bool heavier = p.wakee_weight > p.waker_weight;
     r.cause = heavier ? "weight" : "wakeup_preemption";
-    r.text = heavier ? fmt::format("{} wakes {}, whose entity weighs {} against {} in the root queue, and is preempted by that wakeup each time",
-                                   r.cycle[0], r.cycle[1], p.wakee_weight, p.waker_weight)
-                     : fmt::format("{} wakes {} and is preempted by that wakeup: the wakee is behind in virtual time at equal or lower weight", r.cycle[0],
-                                   r.cycle[1]);
+    r.text = heavier ? fmt::format(
+                           "{} wakes {}, whose entity weighs {} against {} in the root queue, and is preempted by that "
+                           "wakeup each time",
+                           r.cycle[0], r.cycle[1], p.wakee_weight, p.waker_weight)
+                     : fmt::format(
+                           "{} wakes {} and is preempted by that wakeup: the wakee is behind in virtual time at equal "
+                           "or lower weight",
+                           r.cycle[0], r.cycle[1]);
     out.push_back(std::move(r));
   }
-  std::sort(out.begin(), out.end(), [](const Row& a, const Row& b) { return a.share > b.share || (a.share == b.share && a.cycle < b.cycle); });
+  std::sort(out.begin(), out.end(),
+            [](const Row& a, const Row& b) { return a.share > b.share || (a.share == b.share && a.cycle < b.cycle); });
   return out;
 }
 

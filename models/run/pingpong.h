@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Ping-pong from the run's own decision records: a task that wakes another, is preempted by that very wakeup, and gets the
-// CPU back when the other sleeps. Counted as it happens; the cause is read off the decision (what the preemption test
-// compared), never off names.
+// Ping-pong from the run's own decision records: a task that wakes another, is preempted by that very wakeup, and gets
+// the CPU back when the other sleeps. Counted as it happens; the cause is read off the decision (what the preemption
+// test compared), never off names.
 #pragma once
 
 #include <cstdint>

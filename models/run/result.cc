@@ -82,17 +82,18 @@ json Simulation::tasks_json(double seconds) const {
     const TaskStart start = it != task_start_.end() ? it->second : TaskStart{};
     const std::int64_t cpu_ns = charged_ns(t) - start.exec_ns;
     if (cpu_ns == 0 && t.st.nvcsw == start.nvcsw && t.group_name != "fio") continue;  // it never ran in the window
-    out.push_back({{"comm", t.st.comm},
-                   {"tid", t.st.pid},
-                   {"cgroup", "/" + t.cgroup},
-                   {"group", t.group_name},
-                   {"cpu_ns_per_s", static_cast<double>(cpu_ns) / seconds},
-                   {"voluntary_switches_per_s", static_cast<double>(t.st.nvcsw - start.nvcsw) / seconds},
-                   {"involuntary_switches_per_s", static_cast<double>(t.st.nivcsw - start.nivcsw) / seconds},
-                   {"migrations_per_s", static_cast<double>(t.migrations - start.migrations) / seconds},
-                   {"wakeups_per_s", static_cast<double>(t.st.wakeups - start.wakeups) / seconds},
-                   {"run_delay_ns_per_s", static_cast<double>(t.st.run_delay_ns - start.run_delay_ns) / seconds},
-                   {"run_delay_ns", {{"p50", t.run_delays.percentile(50, 100)}, {"p99", t.run_delays.percentile(99, 100)}}}});
+    out.push_back(
+        {{"comm", t.st.comm},
+         {"tid", t.st.pid},
+         {"cgroup", "/" + t.cgroup},
+         {"group", t.group_name},
+         {"cpu_ns_per_s", static_cast<double>(cpu_ns) / seconds},
+         {"voluntary_switches_per_s", static_cast<double>(t.st.nvcsw - start.nvcsw) / seconds},
+         {"involuntary_switches_per_s", static_cast<double>(t.st.nivcsw - start.nivcsw) / seconds},
+         {"migrations_per_s", static_cast<double>(t.migrations - start.migrations) / seconds},
+         {"wakeups_per_s", static_cast<double>(t.st.wakeups - start.wakeups) / seconds},
+         {"run_delay_ns_per_s", static_cast<double>(t.st.run_delay_ns - start.run_delay_ns) / seconds},
+         {"run_delay_ns", {{"p50", t.run_delays.percentile(50, 100)}, {"p99", t.run_delays.percentile(99, 100)}}}});
   }
   return out;
 }
@@ -144,7 +145,8 @@ json Simulation::workqueue_json(double seconds) const {
   return {{"items_per_s", rate(now.items, wq_start_.items)},
           {"queued_per_s", rate(now.queued, wq_start_.queued)},
           {"activations_per_s", rate(now.activations, wq_start_.activations)},
-          {"items_per_activation", runs > 0 ? static_cast<double>(now.items - wq_start_.items) / static_cast<double>(runs) : 0.0},
+          {"items_per_activation",
+           runs > 0 ? static_cast<double>(now.items - wq_start_.items) / static_cast<double>(runs) : 0.0},
           {"wakeups_per_s", rate(now.kicks, wq_start_.kicks)},
           {"nop_wakeups_per_s", rate(now.nop_wakes, wq_start_.nop_wakes)},
           {"workers", workqueues_.workers()},
@@ -157,7 +159,9 @@ json Simulation::result(engine::Stop end) const {
   const double seconds = static_cast<double>(window) / 1e9;
   json r;
   r["schema"] = "wakepath.result/1";
-  r["status"] = end == engine::Stop::time ? "finished" : (end == engine::Stop::events || end == engine::Stop::wall) ? "limit" : "stopped";
+  r["status"] = end == engine::Stop::time                                    ? "finished"
+                : (end == engine::Stop::events || end == engine::Stop::wall) ? "limit"
+                                                                             : "stopped";
   r["window_ns"] = window;
   r["warmup_ns"] = scenario_.run.warmup_ns;
   r["io"] = io_json(seconds);
@@ -169,11 +173,18 @@ json Simulation::result(engine::Stop end) const {
   const auto rate = [&](std::uint64_t a, std::uint64_t b) { return static_cast<double>(a - b) / seconds; };
   r["block"] = {{"doorbells_per_s", rate(queue_.counters.doorbells, block_start_.doorbells)},
                 {"tag_waits_per_s", rate(queue_.counters.tag_waits, block_start_.tag_waits)}};
-  r["io_wq"] = {{"workers_created_per_s", 0.0}, {"workers_exited_per_s", 0.0}, {"wakeups_without_work_per_s", 0.0}, {"workers_peak", 0}};
+  r["io_wq"] = {{"workers_created_per_s", 0.0},
+                {"workers_exited_per_s", 0.0},
+                {"wakeups_without_work_per_s", 0.0},
+                {"workers_peak", 0}};
   r["ublk"] = json::object();
   r["pingpong"] = json::array();
   for (const auto& p : pingpong_.rows(window))
-    r["pingpong"].push_back({{"cycle", p.cycle}, {"switches_per_s", p.switches_per_s}, {"share", p.share}, {"cause", p.cause}, {"text", p.text}});
+    r["pingpong"].push_back({{"cycle", p.cycle},
+                             {"switches_per_s", p.switches_per_s},
+                             {"share", p.share},
+                             {"cause", p.cause},
+                             {"text", p.text}});
   if (scenario_.run.samples > 0) r["samples"] = samples_;
   const auto events = machine_.engine.events() + machine_.engine.steps();
   r["engine"] = {{"events", events},

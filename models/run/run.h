@@ -14,22 +14,23 @@
 namespace wakepath::run {
 
 struct Options {
-  trace::Sink* sink = nullptr;         // gets every record of the measured window; null: none is built
-  trace::StringPool* pool = nullptr;   // names of those records; required with sink
+  trace::Sink* sink = nullptr;        // gets every record of the measured window; null: none is built
+  trace::StringPool* pool = nullptr;  // names of those records; required with sink
   // Called every few thousand events with the simulated share done (0..1); returns false to stop the run early.
   std::function<bool(double)> progress;
-  bool check_accounting = true;        // design 3.6; cheap, stays on
+  bool check_accounting = true;  // design 3.6; cheap, stays on
 };
 
 enum class End : std::uint8_t { finished, limit, stopped };
 
 struct Outcome {
   End end = End::finished;
-  std::string json;                    // result object without made_by; "status": finished | limit | stopped
-  std::string limit;                   // which limit, in words
+  std::string json;   // result object without made_by; "status": finished | limit | stopped
+  std::string limit;  // which limit, in words
 };
 
-// Throws std::logic_error when the accounting does not close or an invariant breaks: a defect of ours, never the user's.
+// Throws std::logic_error when the accounting does not close or an invariant breaks: a defect of ours, never the
+// user's.
 Outcome run(const scenario::Scenario& s, const Options& o = {});
 
 }  // namespace wakepath::run

@@ -13,8 +13,8 @@ namespace wakepath::run {
 using engine::Stop;
 using machine::KTask;
 
-// A renice of the user's: "kworker" covers the bound normal pools' workers, present and future; any other glob is applied
-// once, to the tasks that exist at its time, as the renice command would.
+// A renice of the user's: "kworker" covers the bound normal pools' workers, present and future; any other glob is
+// applied once, to the tasks that exist at its time, as the renice command would.
 struct Simulation::Rule {
   Rule(Simulation& simulation, const scenario::TaskRule& r) : s(simulation), rule(r) {
     timer.context = this;
@@ -41,12 +41,19 @@ struct Simulation::Rule {
 };
 
 Simulation::Simulation(const scenario::Scenario& s, const Options& o)
-    : scenario_(s), options_(o), machine_(s, o.sink, o.pool), workqueues_(machine_), queue_(machine_, workqueues_), fs_(machine_, queue_, workqueues_) {
+    : scenario_(s),
+      options_(o),
+      machine_(s, o.sink, o.pool),
+      workqueues_(machine_),
+      queue_(machine_, workqueues_),
+      fs_(machine_, queue_, workqueues_) {
   int next_cpu = 0;
   for (const auto& conf : s.workloads)
     for (int j = 0; j < std::max(1, conf.numjobs); ++j) {
       const bool pinned = conf.cpus_allowed.size() == 1;
-      const int cpu = conf.cpus_allowed.empty() ? next_cpu++ % s.machine.cpus : conf.cpus_allowed[static_cast<std::size_t>(j) % conf.cpus_allowed.size()];
+      const int cpu = conf.cpus_allowed.empty()
+                          ? next_cpu++ % s.machine.cpus
+                          : conf.cpus_allowed[static_cast<std::size_t>(j) % conf.cpus_allowed.size()];
       jobs_.emplace_back(machine_, fs_, conf, j, cpu, pinned);
     }
   for (const auto& p : s.programs) programs_.emplace_back(machine_, pipes_, p);
@@ -72,14 +79,18 @@ Simulation::~Simulation() {
 std::int64_t Simulation::charged_ns(const KTask& t) const {
   const sched::Rq& rq = const_cast<Simulation*>(this)->machine_.sched.rq(t.st.cpu);
   if (rq.curr != &t.st) return t.st.sum_exec_runtime_ns;
-  const auto clock_task = static_cast<std::int64_t>(rq.clock_task) + (machine_.now() - static_cast<std::int64_t>(rq.clock));
-  return t.st.sum_exec_runtime_ns + std::max<std::int64_t>(0, clock_task - static_cast<std::int64_t>(t.st.se.exec_start));
+  const auto clock_task =
+      static_cast<std::int64_t>(rq.clock_task) + (machine_.now() - static_cast<std::int64_t>(rq.clock));
+  return t.st.sum_exec_runtime_ns +
+         std::max<std::int64_t>(0, clock_task - static_cast<std::int64_t>(t.st.se.exec_start));
 }
 
 void Simulation::apply_rules() {
   for (auto& r : rules_) {
-    if (r->rule.at_ns > 0) machine_.engine.arm(r->timer, r->rule.at_ns);
-    else r->apply();
+    if (r->rule.at_ns > 0)
+      machine_.engine.arm(r->timer, r->rule.at_ns);
+    else
+      r->apply();
   }
 }
 
@@ -105,7 +116,8 @@ void Simulation::begin_window() {
 void Simulation::sample() {
   std::uint64_t completed = 0, switches = 0;
   for (auto& j : jobs_) completed += j.window().completed;
-  for (int c = 0; c < machine_.cpu_count(); ++c) switches += machine_.cpu(c).switches - cpu_start_[static_cast<std::size_t>(c)].switches;
+  for (int c = 0; c < machine_.cpu_count(); ++c)
+    switches += machine_.cpu(c).switches - cpu_start_[static_cast<std::size_t>(c)].switches;
   samples_.push_back({{"t_ns", machine_.now() - window_start_},
                       {"completed", completed - sampled_completed_},
                       {"context_switches", switches - sampled_switches_}});
@@ -120,7 +132,10 @@ Stop Simulation::run() {
   engine::Engine::Limits limits;
   limits.max_events = r.max_events;
   limits.max_wall_ms = r.max_wall_ms;
-  if (options_.progress) limits.progress = [&](engine::Time now) { return options_.progress(static_cast<double>(now) / static_cast<double>(total)); };
+  if (options_.progress)
+    limits.progress = [&](engine::Time now) {
+      return options_.progress(static_cast<double>(now) / static_cast<double>(total));
+    };
   // Records cost CPU time from the start, so that the window begins in the traced machine's steady state.
   machine_.tp.charge(scenario_.costs[machine::CostId::trace_record].mean_ns() > 0);
   machine_.start();
@@ -131,7 +146,8 @@ Stop Simulation::run() {
   begin_window();
   const int points = std::max(1, r.samples);
   for (int i = 1; i <= points && end == Stop::time; ++i) {
-    end = machine_.engine.run(r.warmup_ns + r.duration_ns / points * i + (i == points ? r.duration_ns % points : 0), limits);
+    end = machine_.engine.run(r.warmup_ns + r.duration_ns / points * i + (i == points ? r.duration_ns % points : 0),
+                              limits);
     if (r.samples > 0) sample();
   }
   machine_.tp.enable(false);
@@ -143,13 +159,17 @@ Stop Simulation::run() {
 void Simulation::check() const {
   machine_.check_accounting();
   std::uint64_t submitted = 0, reaped = 0, in_use = 0, queued = 0;
-  for (const auto& j : jobs_) submitted += j.submitted(), reaped += j.reaped(), in_use += static_cast<std::uint64_t>(j.in_use()), queued += static_cast<std::uint64_t>(j.queued());
+  for (const auto& j : jobs_)
+    submitted += j.submitted(), reaped += j.reaped(), in_use += static_cast<std::uint64_t>(j.in_use()),
+        queued += static_cast<std::uint64_t>(j.queued());
   if (reaped > submitted || queue_.counters.completed > queue_.counters.submitted)
     throw std::logic_error(fmt::format("accounting does not close: {} reaped of {} submitted", reaped, submitted));
-  // What a job has in use is queued in user space, in the path, or reaped and not yet returned; a running io_submit makes
-  // the queued ones move, so this is a bound.
-  if (reaped + in_use < submitted || submitted + queued < reaped + in_use - std::min<std::uint64_t>(in_use, jobs_.size()))
-    throw std::logic_error(fmt::format("accounting does not close: submitted {}, reaped {}, in use {}, queued {}", submitted, reaped, in_use, queued));
+  // What a job has in use is queued in user space, in the path, or reaped and not yet returned; a running io_submit
+  // makes the queued ones move, so this is a bound.
+  if (reaped + in_use < submitted ||
+      submitted + queued < reaped + in_use - std::min<std::uint64_t>(in_use, jobs_.size()))
+    throw std::logic_error(fmt::format("accounting does not close: submitted {}, reaped {}, in use {}, queued {}",
+                                       submitted, reaped, in_use, queued));
 }
 
 Outcome run(const scenario::Scenario& s, const Options& o) {
@@ -159,7 +179,8 @@ Outcome run(const scenario::Scenario& s, const Options& o) {
   if (end == Stop::cancelled || end == Stop::asked) out.end = End::stopped;
   if (end == Stop::events || end == Stop::wall) {
     out.end = End::limit;
-    out.limit = end == Stop::events ? fmt::format("{} events", s.run.max_events) : fmt::format("{} ms of wall time", s.run.max_wall_ms);
+    out.limit = end == Stop::events ? fmt::format("{} events", s.run.max_events)
+                                    : fmt::format("{} ms of wall time", s.run.max_wall_ms);
   }
   out.json = sim.result(end).dump();
   if (o.sink != nullptr) o.sink->finish();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One node built from a scenario: machine, workqueues, block device, filesystem, jobs; and the counters at the window's start.
+// One node built from a scenario: machine, workqueues, block device, filesystem, jobs; and the counters at the window's
+// start.
 #pragma once
 
 #include <deque>
@@ -22,7 +23,7 @@ class Simulation {
  public:
   Simulation(const scenario::Scenario& s, const Options& o);
   ~Simulation();
-  engine::Stop run();                     // warm-up and window
+  engine::Stop run();  // warm-up and window
   [[nodiscard]] nlohmann::ordered_json result(engine::Stop end) const;
 
  private:

@@ -18,8 +18,8 @@ struct Word {
 // What stood before `fio` on a command line.
 struct Surroundings {
   std::string cgroup;
-  std::string cpus;      // list, "" when not pinned
-  std::string nice;      // "" when not given
+  std::string cpus;  // list, "" when not pinned
+  std::string nice;  // "" when not given
   std::string policy;
 };
 

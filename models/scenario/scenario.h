@@ -22,96 +22,103 @@ enum class Preempt : std::uint8_t { none, voluntary, full, lazy };
 using Dist = machine::Cost;
 
 struct Kernel {
-  std::string version;              // table used, e.g. "6.12"
-  std::string requested;            // as the user wrote it
-  std::string assumed;              // kernel.assume, "" when not used
-  kernel::Switches switches;        // resolved
-  std::vector<std::string> changed; // switches that differ from the version's defaults, "name=value"
+  std::string version;               // table used, e.g. "6.12"
+  std::string requested;             // as the user wrote it
+  std::string assumed;               // kernel.assume, "" when not used
+  kernel::Switches switches;         // resolved
+  std::vector<std::string> changed;  // switches that differ from the version's defaults, "name=value"
   int hz = 250;
   Preempt preempt = Preempt::voluntary;
   bool irq_time_accounting = false;
-  // Scheduler tunables in force, debugfs names under kernel.sched; absent: the version's default for machine.tunables_cpus.
+  // Scheduler tunables in force, debugfs names under kernel.sched; absent: the version's default for
+  // machine.tunables_cpus.
   std::optional<Time> latency_ns, min_granularity_ns, wakeup_granularity_ns, idle_min_granularity_ns, base_slice_ns;
 };
 
 struct Machine {
-  std::string platform;             // name of the platform file or section
-  std::string source;               // where its figures come from
+  std::string platform;  // name of the platform file or section
+  std::string source;    // where its figures come from
   int cpus = 1;
-  std::optional<int> tunables_cpus; // CPU count that scales the scheduler's tunables; default: cpus
-  bool tick_when_idle = false;      // nohz off
+  std::optional<int> tunables_cpus;  // CPU count that scales the scheduler's tunables; default: cpus
+  bool tick_when_idle = false;       // nohz off
 };
 
-struct Block {                      // one block device
+struct Block {  // one block device
   std::string name = "nvme0n1";
-  int hw_queues = 1;                // total hardware queues (steering rule R3 counts them)
-  int queue_depth = 1023;           // driver tags per hardware queue
+  int hw_queues = 1;       // total hardware queues (steering rule R3 counts them)
+  int queue_depth = 1023;  // driver tags per hardware queue
   int rq_affinity = 1;
-  std::string driver = "nvme";      // nvme, null_blk, virtio_blk: who has queue_rqs, who ends in softirq
-  std::vector<int> irq_cpus;        // CPU of each queue's interrupt; empty: the submitting CPU
+  std::string driver = "nvme";            // nvme, null_blk, virtio_blk: who has queue_rqs, who ends in softirq
+  std::vector<int> irq_cpus;              // CPU of each queue's interrupt; empty: the submitting CPU
   bool virtual_timer_completion = false;  // null_blk irqmode 2: one timer per request on the CPU that queued it
   std::uint64_t max_sectors_kb = 1280;
 };
 
 // How long the device takes. Requests pass: servers -> iops cap -> latency -> grid -> coalescing -> interrupt.
 struct Device {
-  std::string law = "serial";       // "serial": max(now, free) + service + latency; "parallel": `servers` of them; "delay": now + latency
+  std::string law =
+      "serial";  // "serial": max(now, free) + service + latency; "parallel": `servers` of them; "delay": now + latency
   int servers = 1;
-  Dist service_ns;                  // time a server is taken
-  Dist latency_ns;                  // added after it, unlimited parallelism
-  Time grid_ns = 0;                 // completion time is rounded up to a multiple (0: not)
-  std::int64_t iops_cap = 0;        // 0: none. One completion each 1e9/cap ns
-  int cap_burst = 1;                // completions the cap lets through at once
-  int coalesce_n = 1;               // an interrupt when this many completions are pending ...
-  Time coalesce_ns = 0;             // ... or the oldest is this old (0: no timer: every completion raises unless n > 1)
+  Dist service_ns;            // time a server is taken
+  Dist latency_ns;            // added after it, unlimited parallelism
+  Time grid_ns = 0;           // completion time is rounded up to a multiple (0: not)
+  std::int64_t iops_cap = 0;  // 0: none. One completion each 1e9/cap ns
+  int cap_burst = 1;          // completions the cap lets through at once
+  int coalesce_n = 1;         // an interrupt when this many completions are pending ...
+  Time coalesce_ns = 0;       // ... or the oldest is this old (0: no timer: every completion raises unless n > 1)
   bool copies_data = false;
   double write_service_factor = 1;  // not used by reads
   std::string source;
 };
 
 struct Filesystem {
-  std::string type = "xfs";         // xfs, ext4, none (the block device itself)
-  bool written = true;              // extents written before (overwrite); false: unwritten extents are converted
+  std::string type = "xfs";  // xfs, ext4, none (the block device itself)
+  bool written = true;       // extents written before (overwrite); false: unwritten extents are converted
 };
 
 struct Cgroup {
-  std::string path;                 // "kubepods", "kubepods/pod1"
-  std::string parent;               // "" is the root
+  std::string path;                        // "kubepods", "kubepods/pod1"
+  std::string parent;                      // "" is the root
   std::optional<std::int64_t> cpu_weight;  // v2, 1..10000
   std::optional<std::int64_t> cpu_shares;  // v1
   bool cpu_idle = false;
 };
 
-struct FioJob {                     // fio's options under fio's names; defaults are fio's
+struct FioJob {  // fio's options under fio's names; defaults are fio's
   std::string name = "fio";
   std::string rw = "randwrite", ioengine = "libaio";
   std::int64_t bs = 4096, size = 0;
-  int iodepth = 1, iodepth_batch_submit = 1, iodepth_batch_complete_min = 1, iodepth_batch_complete_max = 1, iodepth_low = 0;
+  int iodepth = 1, iodepth_batch_submit = 1, iodepth_batch_complete_min = 1, iodepth_batch_complete_max = 1,
+      iodepth_low = 0;
   int numjobs = 1;
   bool direct = true;
   Time thinktime_ns = 0;
   int thinktime_blocks = 1;
   std::int64_t rate_iops = 0;
-  std::vector<int> cpus_allowed;    // empty: all
+  std::vector<int> cpus_allowed;  // empty: all
   int nice = 0;
-  std::string cgroup;               // path of the group, "" root
+  std::string cgroup;  // path of the group, "" root
   std::string policy = "other";
-  int rwmixread = 50;               // for rw = randrw
+  int rwmixread = 50;  // for rw = randrw
   Time startdelay_ns = 0;
 };
 
-struct Program {                    // a free CPU program (scheduler experiments): hog, per, duty, ping, src, sink, psrc
+struct Program {  // a free CPU program (scheduler experiments): hog, per, duty, ping, src, sink, psrc
   std::string name, kind;
   Time run_ns = 0, period_ns = 0, sleep_ns = 0;
-  int in = -1, out = -1;            // pipes
+  int in = -1, out = -1;  // pipes
   int cpu = 0, nice = 0;
   std::string cgroup, policy = "other";
   int rt_priority = 0;
 };
 
-struct TaskRule { std::string glob; std::optional<int> nice; Time at_ns = 0; };  // task.GLOB; "kworker": bound pools
+struct TaskRule {
+  std::string glob;
+  std::optional<int> nice;
+  Time at_ns = 0;
+};  // task.GLOB; "kworker": bound pools
 
-struct Workqueue {                  // flags of the dio workqueue, for cures
+struct Workqueue {  // flags of the dio workqueue, for cures
   bool highpri = false, unbound = false, cpu_intensive = false;
   int max_active = 256;
   Time idle_timeout_ns = 300'000'000'000;
@@ -120,26 +127,26 @@ struct Workqueue {                  // flags of the dio workqueue, for cures
 struct Run {
   Time duration_ns = 1'000'000'000, warmup_ns = 200'000'000;
   std::uint64_t seed = 1;
-  int samples = 0;                  // time series points over the window (0: none)
-  std::int64_t max_events = 0;      // 0: no limit
+  int samples = 0;              // time series points over the window (0: none)
+  std::int64_t max_events = 0;  // 0: no limit
   std::int64_t max_wall_ms = 0;
 };
 
 struct Scenario {
-  std::string name, title, file;    // file: where it was read, for messages
+  std::string name, title, file;  // file: where it was read, for messages
   Kernel kernel;
   Machine machine;
   Block block;
   Device device;
   Filesystem fs;
   Workqueue dio_wq;
-  std::vector<Cgroup> cgroups;      // parents before children
+  std::vector<Cgroup> cgroups;  // parents before children
   std::vector<FioJob> workloads;
   std::vector<Program> programs;
   std::vector<TaskRule> task_rules;
   machine::CostTable costs;
   Run run;
-  std::vector<std::string> notes;   // what was assumed while reading, one line each, printed by `show` and in made_by
+  std::vector<std::string> notes;  // what was assumed while reading, one line each, printed by `show` and in made_by
 };
 
 }  // namespace wakepath::scenario

@@ -18,11 +18,11 @@
 namespace wakepath::scenario {
 
 struct LoadOptions {
-  std::vector<std::string> sets;         // "KEY=VALUE"; the value is TOML, or text when it is not valid TOML
+  std::vector<std::string> sets;  // "KEY=VALUE"; the value is TOML, or text when it is not valid TOML
   std::optional<std::string> machine_file;
-  std::optional<std::string> kernel;     // as kernel.version: always text
-  std::optional<std::string> seed, samples;       // integers as text
-  std::optional<std::string> duration, warmup;    // times with their unit
+  std::optional<std::string> kernel;            // as kernel.version: always text
+  std::optional<std::string> seed, samples;     // integers as text
+  std::optional<std::string> duration, warmup;  // times with their unit
   std::vector<std::string> search_dirs;  // folders laid out as scenarios/: NAME/scenario.toml, platforms/, costs/
 };
 
@@ -44,9 +44,9 @@ Result<Scenario> from_truth_case(std::string_view json, const LoadOptions& optio
 std::string to_toml(const Scenario& s);
 
 struct KeyInfo {
-  std::string key;      // pattern: workload.NAME.iodepth
-  std::string type;     // "integer 1..65536", "time", "choice: none | voluntary | full | lazy", ...
-  std::string unit;     // "" when it has none
+  std::string key;   // pattern: workload.NAME.iodepth
+  std::string type;  // "integer 1..65536", "time", "choice: none | voluntary | full | lazy", ...
+  std::string unit;  // "" when it has none
   std::string default_value;
   std::string doc;
 };

@@ -53,14 +53,12 @@ struct Section {
 using enum Type;
 
 void add_top(Keys& k) {
-  k.push_back(key("name", text, Part::scenario, FIELD(Scenario, name),
-                  "name of the scenario; default: its folder or file"));
-  k.push_back(key("title", text, Part::scenario, FIELD(Scenario, title),
-                  "one line that says what the scenario shows"));
+  k.push_back(
+      key("name", text, Part::scenario, FIELD(Scenario, name), "name of the scenario; default: its folder or file"));
+  k.push_back(key("title", text, Part::scenario, FIELD(Scenario, title), "one line that says what the scenario shows"));
   k.push_back(key("extends", text, Part::none, nullptr,
                   "another scenario file, relative to this one, whose keys hold unless given here"));
-  k.push_back(key("platform", text, Part::none, nullptr,
-                  "a machine with its device: platforms/NAME.toml, or a path"));
+  k.push_back(key("platform", text, Part::none, nullptr, "a machine with its device: platforms/NAME.toml, or a path"));
   k.push_back(key("costs", text, Part::none, nullptr,
                   "a table of CPU costs: costs/NAME.toml, or a path; single entries are costs.NAME"));
   k.push_back(key("costs_by_kernel.VERSION", text, Part::none, nullptr,
@@ -109,8 +107,7 @@ void add_block(Keys& k) {
            "0: where the interrupt is, 1: the submitting CPU's cache group, 2: the submitting CPU");
   s.one_of("driver", FIELD(Block, driver), {"nvme", "null_blk", "virtio_blk"},
            "driver: who has queue_rqs, who ends requests in the interrupt");
-  s.add("irq_cpus", cpus, FIELD(Block, irq_cpus),
-        "CPU of each queue's interrupt, in order; empty: the submitting CPU");
+  s.add("irq_cpus", cpus, FIELD(Block, irq_cpus), "CPU of each queue's interrupt, in order; empty: the submitting CPU");
   s.add("virtual_timer_completion", boolean, FIELD(Block, virtual_timer_completion),
         "null_blk irqmode 2: one timer per request on the CPU that queued it");
   s.number("max_sectors_kb", FIELD(Block, max_sectors_kb), 4, 1 << 20, "queue/max_sectors_kb");
@@ -147,8 +144,7 @@ void add_dio_wq(Keys& k) {
   s.add("highpri", boolean, FIELD(Workqueue, highpri), "the direct-I/O workqueue has WQ_HIGHPRI (nice -20 pool)");
   s.add("unbound", boolean, FIELD(Workqueue, unbound), "... has WQ_UNBOUND");
   s.add("cpu_intensive", boolean, FIELD(Workqueue, cpu_intensive), "... has WQ_CPU_INTENSIVE");
-  s.number("max_active", FIELD(Workqueue, max_active), 1, 2048,
-           "items in flight per CPU; the kernel's default is 256");
+  s.number("max_active", FIELD(Workqueue, max_active), 1, 2048, "items in flight per CPU; the kernel's default is 256");
   s.add("idle_timeout", duration, FIELD(Workqueue, idle_timeout_ns), "how long surplus idle workers are kept");
 }
 
@@ -198,7 +194,8 @@ void add_program(Keys& k) {
   Section s{k, Part::program, "program.NAME."};
   s.one_of("kind", FIELD(Program, kind), {"hog", "per", "duty", "ping", "src", "sink", "psrc"},
            "hog spins; per spins `run` every `period`; duty spins `run`, sleeps `sleep`; ping reads pipe `in`, "
-           "spins, writes " "pipe `out`; src spins and writes; sink reads and spins; psrc writes every `period`");
+           "spins, writes "
+           "pipe `out`; src spins and writes; sink reads and spins; psrc writes every `period`");
   s.add("run", duration, FIELD(Program, run_ns), "CPU time of one turn");
   s.add("period", duration, FIELD(Program, period_ns), "period of per and psrc");
   s.add("sleep", duration, FIELD(Program, sleep_ns), "sleep of duty");
@@ -215,7 +212,8 @@ void add_task(Keys& k) {
   Section s{k, Part::task, "task.GLOB."};
   s.number("nice", FIELD(TaskRule, nice), -20, 19,
            "renice the tasks whose comm matches; task.kworker is the bound normal-priority workers of the "
-           "workload's CPUs", "nice is -20 to 19");
+           "workload's CPUs",
+           "nice is -20 to 19");
   s.add("at", duration, FIELD(TaskRule, at_ns), "when, from the start of the run (warm-up included)");
 }
 
@@ -234,15 +232,14 @@ void add_run(Keys& k) {
 
 void add_costs(Keys& k) {
   k.push_back(key("costs.name", text, Part::costs, FIELD(machine::CostTable, name), "name of the cost table"));
-  k.push_back(key("costs.source", text, Part::costs, FIELD(machine::CostTable, source),
-                  "what was measured, on which machine"));
+  k.push_back(
+      key("costs.source", text, Part::costs, FIELD(machine::CostTable, source), "what was measured, on which machine"));
   for (std::size_t i = 0; i < machine::kCostCount; ++i) {
     const auto id = static_cast<machine::CostId>(i);
-    k.push_back(key(std::string("costs.") + machine::cost_name(id), dist, Part::costs, nullptr,
-                    machine::cost_text(id)));
+    k.push_back(
+        key(std::string("costs.") + machine::cost_name(id), dist, Part::costs, nullptr, machine::cost_text(id)));
   }
 }
-
 
 #undef FIELD
 
@@ -284,16 +281,26 @@ const std::vector<Key>& schema() {
 
 void* part_of(Scenario& s, Part part) {
   switch (part) {
-    case Part::scenario: return &s;
-    case Part::kernel: return &s.kernel;
-    case Part::machine: return &s.machine;
-    case Part::block: return &s.block;
-    case Part::device: return &s.device;
-    case Part::fs: return &s.fs;
-    case Part::dio_wq: return &s.dio_wq;
-    case Part::run: return &s.run;
-    case Part::costs: return &s.costs;
-    default: return nullptr;
+    case Part::scenario:
+      return &s;
+    case Part::kernel:
+      return &s.kernel;
+    case Part::machine:
+      return &s.machine;
+    case Part::block:
+      return &s.block;
+    case Part::device:
+      return &s.device;
+    case Part::fs:
+      return &s.fs;
+    case Part::dio_wq:
+      return &s.dio_wq;
+    case Part::run:
+      return &s.run;
+    case Part::costs:
+      return &s.costs;
+    default:
+      return nullptr;
   }
 }
 

@@ -13,8 +13,8 @@ namespace wakepath::scenario {
 
 struct Command {
   std::vector<Word> words;
-  std::string output;       // target of > or >>, "" without
-  bool piped = false;       // its standard output goes to the next command
+  std::string output;  // target of > or >>, "" without
+  bool piped = false;  // its standard output goes to the next command
 };
 
 Result<std::vector<Command>> split_commands(std::string_view text, const std::string& file, int first_line = 1);

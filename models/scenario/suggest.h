@@ -10,7 +10,7 @@ namespace wakepath::scenario {
 
 // Insert, delete, replace, swap of neighbours: 1 each.
 std::size_t edit_distance(std::string_view a, std::string_view b);
-std::string nearest(std::string_view word, const std::vector<std::string>& names);  // "" when too far from all
+std::string nearest(std::string_view word, const std::vector<std::string>& names);       // "" when too far from all
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& names);  // "did you mean 'x'?" or ""
 
 }  // namespace wakepath::scenario

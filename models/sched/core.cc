@@ -45,9 +45,12 @@ void set_next_task_idle(Rq& rq) {
 
 int Task::prio() const {
   switch (sched_class) {
-    case Class::stop: return 0;
-    case Class::rt: return 99 - rt_priority;
-    default: return 120 + nice;
+    case Class::stop:
+      return 0;
+    case Class::rt:
+      return 99 - rt_priority;
+    default:
+      return 120 + nice;
   }
 }
 
@@ -74,10 +77,17 @@ void Scheduler::Impl::update_rq_clock(Rq& rq, Time now) {
 
 void Scheduler::Impl::enqueue_task(Rq& rq, Task& p, unsigned flags) {
   switch (p.sched_class) {
-    case Class::fair: fair->enqueue_task(rq, p, flags); break;
-    case Class::rt: enqueue_task_rt(rq, p, false); break;
-    case Class::stop: rq.stop = &p, ++rq.nr_running; break;
-    case Class::idle: break;
+    case Class::fair:
+      fair->enqueue_task(rq, p, flags);
+      break;
+    case Class::rt:
+      enqueue_task_rt(rq, p, false);
+      break;
+    case Class::stop:
+      rq.stop = &p, ++rq.nr_running;
+      break;
+    case Class::idle:
+      break;
   }
   if ((flags & enqueue::kRestore) == 0) sched_info_enqueue(rq, p);
 }
@@ -85,7 +95,8 @@ void Scheduler::Impl::enqueue_task(Rq& rq, Task& p, unsigned flags) {
 bool Scheduler::Impl::dequeue_task(Rq& rq, Task& p, unsigned flags) {
   if ((flags & dequeue::kSave) == 0) sched_info_dequeue(rq, p);
   switch (p.sched_class) {
-    case Class::fair: return fair->dequeue_task(rq, p, flags);
+    case Class::fair:
+      return fair->dequeue_task(rq, p, flags);
     case Class::rt:
       if (rq.curr == &p) update_curr_rt(rq, observer);
       dequeue_task_rt(rq, p);
@@ -94,7 +105,8 @@ bool Scheduler::Impl::dequeue_task(Rq& rq, Task& p, unsigned flags) {
       if (rq.curr == &p) update_curr_rt(rq, observer);
       rq.stop = nullptr, --rq.nr_running;
       return true;
-    case Class::idle: break;
+    case Class::idle:
+      break;
   }
   return true;
 }
@@ -118,9 +130,14 @@ void Scheduler::Impl::put_prev_task(Rq& rq, Task& p) {
 
 void Scheduler::Impl::set_next_task(Rq& rq, Task& p) {
   switch (p.sched_class) {
-    case Class::fair: fair->set_next_task(p); break;
-    case Class::idle: set_next_task_idle(rq); break;
-    default: set_next_task_rt(rq, p);
+    case Class::fair:
+      fair->set_next_task(p);
+      break;
+    case Class::idle:
+      set_next_task_idle(rq);
+      break;
+    default:
+      set_next_task_rt(rq, p);
   }
 }
 

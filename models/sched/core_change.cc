@@ -15,9 +15,12 @@ namespace wakepath::sched {
 
 Class class_of(Policy policy) {
   switch (policy) {
-    case Policy::stop: return Class::stop;
-    case Policy::fifo: return Class::rt;
-    default: return Class::fair;
+    case Policy::stop:
+      return Class::stop;
+    case Policy::fifo:
+      return Class::rt;
+    default:
+      return Class::fair;
   }
 }
 

@@ -25,7 +25,7 @@ struct Scheduler::Impl {
   void wakeup_preempt(Rq& rq, Task& p, bool fork);
   Task& pick_next_task(Rq& rq, Task& prev);
   void update_curr(Rq& rq);
-  void set_task_cpu(Task& t, int cpu) const;          // queue pointers only
+  void set_task_cpu(Task& t, int cpu) const;  // queue pointers only
   static LoadWeight load_weight_of(const Task& t);
   void prio_changed(Rq& rq, Task& t, int old_prio);
   template <class Change>

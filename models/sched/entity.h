@@ -33,47 +33,47 @@ struct Entity {
   TimelineNode node;
   LoadWeight load;
   std::uint64_t vruntime = 0;
-  std::uint64_t exec_start = 0;                // clock_task of the last accounting
+  std::uint64_t exec_start = 0;  // clock_task of the last accounting
   std::uint64_t sum_exec_runtime = 0;
-  std::uint64_t prev_sum_exec_runtime = 0;     // at the last real switch to it
+  std::uint64_t prev_sum_exec_runtime = 0;  // at the last real switch to it
   // EEVDF. vlag holds the lag while off the queue; while current, before 6.17, the deadline seen at the switch-in
   // ("stamp"): protected from preemption while stamp and deadline agree.
   std::uint64_t deadline = 0;
   std::int64_t vlag = 0;
-  std::uint64_t vprot = 0;                     // 6.17: protected until this vruntime
+  std::uint64_t vprot = 0;  // 6.17: protected until this vruntime
   std::uint64_t slice = 0;
   bool custom_slice = false;
-  bool rel_deadline = false;                   // deadline is relative to vruntime, to survive a move
-  bool sched_delayed = false;                  // sleeping, still queued until eligible
+  bool rel_deadline = false;   // deadline is relative to vruntime, to survive a move
+  bool sched_delayed = false;  // sleeping, still queued until eligible
   bool on_rq = false;
-  bool attached = false;                       // its averages are part of cfs_rq's (kernel: last_update_time != 0)
+  bool attached = false;  // its averages are part of cfs_rq's (kernel: last_update_time != 0)
   int depth = 0;
   Entity* parent = nullptr;
-  CfsRq* cfs_rq = nullptr;                     // queued here
-  CfsRq* my_q = nullptr;                       // a group's own queue; null: a task
-  Task* task = nullptr;                        // null: a group
-  std::uint64_t runnable_weight = 0;           // group: runnable tasks below, as of the last queueing
+  CfsRq* cfs_rq = nullptr;            // queued here
+  CfsRq* my_q = nullptr;              // a group's own queue; null: a task
+  Task* task = nullptr;               // null: a group
+  std::uint64_t runnable_weight = 0;  // group: runnable tasks below, as of the last queueing
   Pelt avg;
 };
 
 struct CfsRq {
   LoadWeight load;
-  std::uint32_t nr_running = 0;                // entities of this level, current and delayed ones included
-  std::uint32_t h_nr_running = 0;              // tasks below, delayed ones included
+  std::uint32_t nr_running = 0;    // entities of this level, current and delayed ones included
+  std::uint32_t h_nr_running = 0;  // tasks below, delayed ones included
   std::uint32_t h_nr_delayed = 0;
-  std::uint32_t idle_nr_running = 0;           // SCHED_IDLE tasks and cpu.idle groups of this level
+  std::uint32_t idle_nr_running = 0;  // SCHED_IDLE tasks and cpu.idle groups of this level
   std::uint32_t idle_h_nr_running = 0;
   std::uint64_t min_vruntime = 0ull - (1u << 20);   // CFS; monotonic
   std::uint64_t zero_vruntime = 0ull - (1u << 20);  // EEVDF: origin of the sums below; moves
-  std::int64_t avg_vruntime = 0;               // EEVDF: sum over the timeline of (vruntime - zero) * weight
-  std::uint64_t avg_load = 0;                  // EEVDF: sum over the timeline of weights (scaled down)
+  std::int64_t avg_vruntime = 0;                    // EEVDF: sum over the timeline of (vruntime - zero) * weight
+  std::uint64_t avg_load = 0;                       // EEVDF: sum over the timeline of weights (scaled down)
   Entity* curr = nullptr;
-  Entity* next = nullptr;                      // buddies
+  Entity* next = nullptr;  // buddies
   Entity* last = nullptr;
   Entity* skip = nullptr;
   Timeline timeline;
   Pelt avg;
-  struct {                                     // averages of tasks that left by waking elsewhere, not yet subtracted
+  struct {  // averages of tasks that left by waking elsewhere, not yet subtracted
     bool any = false;
     std::uint64_t load_avg = 0, util_avg = 0, runnable_avg = 0;
   } removed;
@@ -81,34 +81,34 @@ struct CfsRq {
   std::uint64_t last_update_tg_load_avg = 0ull - 1000000;
   bool propagate = false;
   std::int64_t prop_runnable_sum = 0;
-  bool idle = false;                           // cpu.idle
+  bool idle = false;  // cpu.idle
   Rq* rq = nullptr;
   TaskGroup* tg = nullptr;
 };
 
 struct TaskGroup {
   std::string name;
-  TaskGroup* parent = nullptr;                 // null: root
+  TaskGroup* parent = nullptr;  // null: root
   std::uint64_t shares = kNice0Load;
-  std::int64_t load_avg = 0;                   // sum of the contributions of its queues
+  std::int64_t load_avg = 0;  // sum of the contributions of its queues
   bool idle = false;
-  std::vector<Entity> se;                      // by CPU; empty for the root
-  std::vector<CfsRq> own_queues;               // by CPU; empty for the root, whose queues are in the Rqs
-  std::vector<CfsRq*> cfs_rq;                  // by CPU
+  std::vector<Entity> se;         // by CPU; empty for the root
+  std::vector<CfsRq> own_queues;  // by CPU; empty for the root, whose queues are in the Rqs
+  std::vector<CfsRq*> cfs_rq;     // by CPU
 };
 
 struct Task {
   std::string comm;
   std::int32_t pid = 0;
-  int cpu = 0;                                 // where it runs, waits, or last did
+  int cpu = 0;  // where it runs, waits, or last did
   TaskGroup* group = nullptr;
   // Counters, always kept:
-  std::int64_t sum_exec_runtime_ns = 0;        // charged time
-  std::uint64_t nvcsw = 0, nivcsw = 0;         // switches away: blocked, still runnable
+  std::int64_t sum_exec_runtime_ns = 0;  // charged time
+  std::uint64_t nvcsw = 0, nivcsw = 0;   // switches away: blocked, still runnable
   std::uint64_t wakeups = 0;
-  std::int64_t run_delay_ns = 0;               // time runnable and waiting (sched_info)
-  std::uint64_t pcount = 0;                    // times switched in
-  void* owner = nullptr;                       // the machine's task
+  std::int64_t run_delay_ns = 0;  // time runnable and waiting (sched_info)
+  std::uint64_t pcount = 0;       // times switched in
+  void* owner = nullptr;          // the machine's task
 
   Entity se;
   Policy policy = Policy::other;
@@ -116,12 +116,12 @@ struct Task {
   State state = State::interruptible;
   OnRq on_rq = OnRq::no;
   int nice = 0;
-  int rt_priority = 0;                         // 1..99 for fifo
-  std::int64_t last_queued_ns = -1;            // rq clock since when it waits; -1: it does not
-  Task* rt_next = nullptr;                     // rt queue
+  int rt_priority = 0;               // 1..99 for fifo
+  std::int64_t last_queued_ns = -1;  // rq clock since when it waits; -1: it does not
+  Task* rt_next = nullptr;           // rt queue
   Task* rt_prev = nullptr;
 
-  [[nodiscard]] int prio() const;              // as traces print it
+  [[nodiscard]] int prio() const;  // as traces print it
 };
 
 // Runnable rt tasks, best priority first, FIFO within one; the running one stays at its place.
@@ -132,20 +132,20 @@ struct RtRq {
 
 struct Rq {
   int cpu = 0;
-  std::uint64_t now = 0;                       // latest time anybody named to this CPU
-  std::uint64_t clock = 0;                     // as of the last clock update
-  std::uint64_t clock_task = 0;                // without interrupt time
+  std::uint64_t now = 0;         // latest time anybody named to this CPU
+  std::uint64_t clock = 0;       // as of the last clock update
+  std::uint64_t clock_task = 0;  // without interrupt time
   std::uint64_t clock_pelt = 0;
-  std::uint64_t lost_idle_time = 0;            // clock_pelt's: idle time a saturated CPU could not have had
+  std::uint64_t lost_idle_time = 0;                   // clock_pelt's: idle time a saturated CPU could not have had
   std::uint64_t clock_idle = 0, clock_pelt_idle = 0;  // when the CPU last went idle
   std::uint64_t irq_time = 0, irq_time_seen = 0;
-  bool clock_skip_requested = false;           // the next schedule() keeps the clock (spec §2.1b)
-  bool resched = false;                        // current must go at the next preemption point
-  bool resched_lazy = false;                   // ... at the return to user mode or the next tick
-  std::uint32_t nr_running = 0;                // all classes, delayed tasks included
+  bool clock_skip_requested = false;  // the next schedule() keeps the clock (spec §2.1b)
+  bool resched = false;               // current must go at the next preemption point
+  bool resched_lazy = false;          // ... at the return to user mode or the next tick
+  std::uint32_t nr_running = 0;       // all classes, delayed tasks included
   std::uint64_t nr_switches = 0;
   Task* curr = nullptr;
-  Task* stop = nullptr;                        // queued stopper, if any
+  Task* stop = nullptr;  // queued stopper, if any
   Task idle;
   RtRq rt;
   CfsRq cfs;

@@ -15,7 +15,7 @@ inline constexpr std::uint32_t kPeltMinDivider = kPeltLoadAvgMax - 1024;
 
 struct Pelt {
   std::uint64_t last_update_time = 0;
-  std::uint64_t load_sum = 0;      // unweighted for entities, weighted for queues
+  std::uint64_t load_sum = 0;  // unweighted for entities, weighted for queues
   std::uint64_t runnable_sum = 0;
   std::uint32_t util_sum = 0;
   std::uint32_t period_contrib = 0;

@@ -20,12 +20,12 @@ using Time = std::int64_t;
 
 // Policy, State and the structs are in entity.h.
 
-struct Tunables {                       // in force (already scaled); see Tunables::defaults
+struct Tunables {  // in force (already scaled); see Tunables::defaults
   Time latency_ns = 0, min_granularity_ns = 0, wakeup_granularity_ns = 0, idle_min_granularity_ns = 750000;  // CFS
   int nr_latency = 8;
-  Time base_slice_ns = 0;               // EEVDF
-  Time normalized_base_slice_ns = 0;    // EEVDF, unscaled (6.17+ without RUN_TO_PARITY)
-  Time tick_ns = 4000000;               // TICK_NSEC = 1e9 / HZ
+  Time base_slice_ns = 0;             // EEVDF
+  Time normalized_base_slice_ns = 0;  // EEVDF, unscaled (6.17+ without RUN_TO_PARITY)
+  Time tick_ns = 4000000;             // TICK_NSEC = 1e9 / HZ
   static Tunables defaults(const kernel::Switches& k, int cpus, int hz);  // factor 1 + floor(log2(min(cpus, 8)))
 };
 
@@ -43,8 +43,8 @@ struct WakeResult {
 };
 
 struct SwitchResult {
-  Task* prev = nullptr;      // never null: the idle task is a Task
-  Task* next = nullptr;      // == prev: no switch record, need_resched cleared
+  Task* prev = nullptr;          // never null: the idle task is a Task
+  Task* next = nullptr;          // == prev: no switch record, need_resched cleared
   std::uint16_t prev_state = 0;  // as sched_switch prints it: 0 R, 1 S, 2 D, 128 I, 256 R+
 };
 
@@ -63,18 +63,18 @@ class Scheduler {
   // Tasks: the owner allocates (address stable). init leaves it sleeping (not on a run queue).
   void init_task(Task& t, std::string comm, std::int32_t pid, Policy policy, int nice, int rt_priority,
                  TaskGroup* group, int cpu);
-  void set_nice(Task& t, int nice, Time now);            // renice, queued or not, running or not
+  void set_nice(Task& t, int nice, Time now);  // renice, queued or not, running or not
   void set_policy(Task& t, Policy p, int nice, int rt_priority, Time now);
-  void set_slice(Task& t, Time slice_ns);                // EEVDF: own request, clamped to 0.1..100 ms; 0: default
+  void set_slice(Task& t, Time slice_ns);  // EEVDF: own request, clamped to 0.1..100 ms; 0: default
 
   Rq& rq(int cpu);
   Task& idle_task(int cpu);
   Task& current(int cpu);
   [[nodiscard]] bool need_resched(int cpu) const;
-  [[nodiscard]] bool resched_is_lazy(int cpu) const;     // only the lazy flag is set (preempt = lazy)
-  [[nodiscard]] int nr_running(int cpu) const;           // rq.nr_running, delayed tasks included
+  [[nodiscard]] bool resched_is_lazy(int cpu) const;  // only the lazy flag is set (preempt = lazy)
+  [[nodiscard]] int nr_running(int cpu) const;        // rq.nr_running, delayed tasks included
 
-  void set_lazy(bool on);                                // preemption model lazy: fair preemption sets the lazy flag
+  void set_lazy(bool on);  // preemption model lazy: fair preemption sets the lazy flag
 
   // clock_task: with irq_time_accounting the machine reports interrupt time as it passes; with it off, never called.
   void add_irq_time(int cpu, Time ns);
@@ -87,9 +87,9 @@ class Scheduler {
   SwitchResult schedule(int cpu, bool preempt, Time now);
   static void set_state(Task& t, State s);
   void tick(int cpu, Time now);
-  void yield(int cpu, Time now);                         // sched_yield up to, not including, schedule()
-  void update_curr(int cpu, Time now);                   // clock update, accounting of current: for readers of times
-  void exit_current(int cpu);                            // mark current dead; the next schedule() drops it
+  void yield(int cpu, Time now);        // sched_yield up to, not including, schedule()
+  void update_curr(int cpu, Time now);  // clock update, accounting of current: for readers of times
+  void exit_current(int cpu);           // mark current dead; the next schedule() drops it
   // A queued task that does not run goes to another CPU (load balance, affinity). A delayed one stays delayed.
   void migrate_queued(Task& t, int dst, Time now);
 

@@ -14,16 +14,23 @@ using sched::State;
 using trace::EventType;
 
 FioJob::FioJob(Machine& m, fs::Filesystem& fs, const scenario::FioJob& conf, int index, int cpu, bool pinned)
-    : machine_(m), fs_(fs), conf_(conf), aio_(m), offsets_(m.scenario.run.seed, "fio." + conf.name + ".offset", static_cast<std::uint64_t>(index)),
+    : machine_(m),
+      fs_(fs),
+      conf_(conf),
+      aio_(m),
+      offsets_(m.scenario.run.seed, "fio." + conf.name + ".offset", static_cast<std::uint64_t>(index)),
       mix_(m.scenario.run.seed, "fio." + conf.name + ".mix", static_cast<std::uint64_t>(index)) {
   low_ = conf.iodepth_low == 0 || conf.iodepth_low > conf.iodepth ? conf.iodepth : conf.iodepth_low;
-  batch_ = conf.iodepth_batch_submit == 0 || conf.iodepth_batch_submit > conf.iodepth ? conf.iodepth : conf.iodepth_batch_submit;
+  batch_ = conf.iodepth_batch_submit == 0 || conf.iodepth_batch_submit > conf.iodepth ? conf.iodepth
+                                                                                      : conf.iodepth_batch_submit;
   complete_min_ = std::min(conf.iodepth_batch_complete_min, conf.iodepth);
   complete_max_ = std::max(conf.iodepth_batch_complete_max, complete_min_);
   const std::int64_t size = conf.size > 0 ? conf.size : std::int64_t{1} << 30;
   blocks_ = static_cast<std::uint64_t>(std::max<std::int64_t>(1, size / conf.bs));
   ctx_id_ = 0x7f0000000000ULL + static_cast<std::uint64_t>(index) * 0x1000;
-  const auto policy = conf.policy == "batch" ? sched::Policy::batch : conf.policy == "idle" ? sched::Policy::idle : sched::Policy::other;
+  const auto policy = conf.policy == "batch"  ? sched::Policy::batch
+                      : conf.policy == "idle" ? sched::Policy::idle
+                                              : sched::Policy::other;
   task_ = &m.add_task("fio", "fio", conf.cgroup, conf.nice, cpu, pinned, false, policy);
   for (int i = 0; i < conf.iodepth; ++i) {
     io_us_.push_back(std::make_unique<IoU>());
@@ -41,8 +48,10 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, const scenario::FioJob& conf, int
 
 void FioJob::fill(IoU& u) {
   u.dio.sector = offsets_.uniform(blocks_) * (static_cast<std::uint64_t>(conf_.bs) / 512);
-  if (conf_.rw == "randrw" || conf_.rw == "rw" || conf_.rw == "readwrite") u.dio.write = static_cast<int>(mix_.uniform(100)) >= conf_.rwmixread;
-  else u.dio.write = conf_.rw.find("write") != std::string::npos;
+  if (conf_.rw == "randrw" || conf_.rw == "rw" || conf_.rw == "readwrite")
+    u.dio.write = static_cast<int>(mix_.uniform(100)) >= conf_.rwmixread;
+  else
+    u.dio.write = conf_.rw.find("write") != std::string::npos;
 }
 
 // thinktime and rate_iops: sleeps before the next I/O.
@@ -51,7 +60,8 @@ Call<void> FioJob::pace(KTask& t) {
     const Time due = conf_.startdelay_ns + static_cast<Time>(issued_) * 1'000'000'000 / conf_.rate_iops;
     if (due > machine_.now()) co_await machine::sleep_until(t, *sleep_, due);
   }
-  if (conf_.thinktime_ns > 0 && issued_ > 0 && issued_ % static_cast<std::uint64_t>(std::max(1, conf_.thinktime_blocks)) == 0)
+  if (conf_.thinktime_ns > 0 && issued_ > 0 &&
+      issued_ % static_cast<std::uint64_t>(std::max(1, conf_.thinktime_blocks)) == 0)
     co_await machine::sleep_until(t, *sleep_, machine_.now() + conf_.thinktime_ns);
 }
 

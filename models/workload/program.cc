@@ -23,8 +23,10 @@ sched::Policy policy_of(const std::string& name) {
 constexpr Time kSpinSliceNs = 1'000'000'000;  // a hog's segment; interrupts cut it
 }  // namespace
 
-Program::Program(machine::Machine& m, Pipes& pipes, const scenario::Program& conf) : machine_(m), pipes_(pipes), conf_(conf), sleep_(m) {
-  task_ = &m.add_task(conf.name, conf.name, conf.cgroup, conf.nice, conf.cpu, true, false, policy_of(conf.policy), conf.rt_priority);
+Program::Program(machine::Machine& m, Pipes& pipes, const scenario::Program& conf)
+    : machine_(m), pipes_(pipes), conf_(conf), sleep_(m) {
+  task_ = &m.add_task(conf.name, conf.name, conf.cgroup, conf.nice, conf.cpu, true, false, policy_of(conf.policy),
+                      conf.rt_priority);
   task_->body = body(*task_);
   task_->resume_at = task_->body.handle();
   if (conf.kind == "ping" && conf.in == 0 && pipes_[0].bytes == 0) pipes_[0].bytes = 1;  // one byte starts the circle

@@ -24,7 +24,8 @@ Call<bool> Workqueue::queue(ExecContext& ctx, Work& w) {
   const int cpu = ctx.cpu->id();
   Pool& pool = all_.pool(cpu, flags_);
   ++pool.counters.queued;
-  co_await run_cost(machine_, ctx, CostId::queue_work, ctx.mode == machine::Mode::user ? machine::Mode::kernel : ctx.mode);
+  co_await run_cost(machine_, ctx, CostId::queue_work,
+                    ctx.mode == machine::Mode::user ? machine::Mode::kernel : ctx.mode);
   machine_.tp.work(*ctx.cpu, trace::EventType::workqueue_queue_work, w.id, w.function_id, name_id_);
   Limits& l = limits[static_cast<std::size_t>(cpu)];
   const bool active = l.nr_active < flags_.max_active && l.inactive_head == nullptr;
@@ -42,7 +43,8 @@ Call<bool> Workqueue::queue(ExecContext& ctx, Work& w) {
 
 // ---- pool ----------------------------------------------------------------------------------------------------------
 
-// Destroys workers that have been idle for the timeout while more than two are, and more than a quarter of the busy ones.
+// Destroys workers that have been idle for the timeout while more than two are, and more than a quarter of the busy
+// ones.
 struct Pool::IdleTimer {
   explicit IdleTimer(Pool& p) : pool(p) {
     timer.context = this;
@@ -54,7 +56,12 @@ struct Pool::IdleTimer {
 };
 
 Pool::Pool(Machine& m, Workqueues& all, int cpu, bool highpri, bool unbound)
-    : machine_(m), all_(all), cpu_(cpu), highpri_(highpri), unbound_(unbound), idle_timer_(std::make_unique<IdleTimer>(*this)) {}
+    : machine_(m),
+      all_(all),
+      cpu_(cpu),
+      highpri_(highpri),
+      unbound_(unbound),
+      idle_timer_(std::make_unique<IdleTimer>(*this)) {}
 
 Pool::~Pool() = default;
 
@@ -74,13 +81,16 @@ Work* Pool::take() {
 Worker& Pool::make_worker() {
   const auto free = std::find(ids_.begin(), ids_.end(), false);
   const int id = static_cast<int>(free - ids_.begin());
-  if (free == ids_.end()) ids_.push_back(true);
-  else *free = true;
+  if (free == ids_.end())
+    ids_.push_back(true);
+  else
+    *free = true;
   Worker& w = workers_.emplace_back();
   w.pool = this;
   w.id = id;
-  const std::string name = unbound_ ? "kworker/u" + std::to_string(machine_.cpu_count()) + ":" + std::to_string(id)
-                                    : "kworker/" + std::to_string(cpu_) + ":" + std::to_string(id) + (highpri_ ? "H" : "");
+  const std::string name = unbound_
+                               ? "kworker/u" + std::to_string(machine_.cpu_count()) + ":" + std::to_string(id)
+                               : "kworker/" + std::to_string(cpu_) + ":" + std::to_string(id) + (highpri_ ? "H" : "");
   KTask& t = machine_.add_task(name, "kworker", "", highpri_ ? -20 : 0, cpu_, !unbound_, true);
   w.task = &t;
   t.body = body(t, w);
@@ -129,8 +139,10 @@ void Pool::retire_surplus() {
 Call<void> Pool::wake_first_idle(ExecContext& ctx) {
   if (idle_.empty()) co_return;
   const bool woken = co_await machine_.wake(ctx, *idle_.back()->task);
-  if (!woken) ++counters.nop_wakes;
-  else ++counters.kicks;
+  if (!woken)
+    ++counters.nop_wakes;
+  else
+    ++counters.kicks;
 }
 
 Call<void> Pool::kick(ExecContext& ctx) {
@@ -152,7 +164,8 @@ void Pool::worker_running(Worker& w) {
   ++nr_running_;
 }
 
-// worker_thread(): idle until woken, manage when no idle worker is left, then work while there is work and nobody else runs.
+// worker_thread(): idle until woken, manage when no idle worker is left, then work while there is work and nobody else
+// runs.
 Call<void> Pool::body(KTask& t, Worker& w) {
   for (;;) {  // entered when woken
     ++counters.activations;

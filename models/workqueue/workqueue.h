@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Concurrency-managed workqueues: worker pools per CPU (normal and highpri), unbound pools, workers, managers, rescuers.
+// Concurrency-managed workqueues: worker pools per CPU (normal and highpri), unbound pools, workers, managers,
+// rescuers.
 //
 // A pool keeps one worker running while it has work: enqueueing wakes an idle worker only when none runs, a worker that
-// blocks wakes the next, a preempted one still counts as running. Source: kernel/workqueue.c (queue_work, worker_thread,
-// process_one_work, maybe_create_worker), 6.1 and 6.12, by kernel::Switches.
+// blocks wakes the next, a preempted one still counts as running. Source: kernel/workqueue.c (queue_work,
+// worker_thread, process_one_work, maybe_create_worker), 6.1 and 6.12, by kernel::Switches.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +30,8 @@ class Workqueue;
 struct Work {
   virtual ~Work() = default;
   virtual Call<void> function(KTask& worker) = 0;
-  Workqueue* wq = nullptr;    // set by queue()
-  std::uint64_t id = 0;       // shown in trace records
+  Workqueue* wq = nullptr;  // set by queue()
+  std::uint64_t id = 0;     // shown in trace records
   trace::StringId function_id = 0;
   bool pending = false;
   Work* next = nullptr;
@@ -40,8 +41,8 @@ struct Worker {
   KTask* task = nullptr;
   Pool* pool = nullptr;
   int id = 0;
-  bool idle = true;            // on the idle list
-  bool not_running = true;     // not counted: preparing, CPU_INTENSIVE, unbound
+  bool idle = true;         // on the idle list
+  bool not_running = true;  // not counted: preparing, CPU_INTENSIVE, unbound
   bool cpu_intensive = false;
   bool dying = false;
   Work* current = nullptr;
@@ -87,11 +88,11 @@ class Pool {
   [[nodiscard]] int nr_idle() const { return static_cast<int>(idle_.size()); }
 
   void append(Work& w);
-  Call<void> kick(ExecContext& ctx);           // enqueue side: wake the first idle worker if none runs
-  Call<void> worker_sleeping(Worker& w);       // the worker is about to block in an item
-  void worker_running(Worker& w);              // it runs again
+  Call<void> kick(ExecContext& ctx);      // enqueue side: wake the first idle worker if none runs
+  Call<void> worker_sleeping(Worker& w);  // the worker is about to block in an item
+  void worker_running(Worker& w);         // it runs again
   Call<void> body(KTask& t, Worker& w);
-  void on_tick(Worker& w);                     // auto CPU_INTENSIVE
+  void on_tick(Worker& w);  // auto CPU_INTENSIVE
   struct Counters {
     std::uint64_t activations = 0, items = 0, created = 0, retired = 0, nop_wakes = 0, kicks = 0, queued = 0;
   } counters;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The Python extension wakepath._core: one register_*.cc per concept, all thin. Private to the package: the typed API is
-// python/wakepath, the stub python/wakepath/_core.pyi. Everything that takes long releases the GIL; every mistake of the
-// user's becomes wakepath.InputError, which the package defines so that it pickles and is documented in one place.
+// The Python extension wakepath._core: one register_*.cc per concept, all thin. Private to the package: the typed API
+// is python/wakepath, the stub python/wakepath/_core.pyi. Everything that takes long releases the GIL; every mistake of
+// the user's becomes wakepath.InputError, which the package defines so that it pickles and is documented in one place.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -12,10 +12,14 @@ namespace {
 
 const char* preempt_name(scenario::Preempt p) {
   switch (p) {
-    case scenario::Preempt::none: return "none";
-    case scenario::Preempt::voluntary: return "voluntary";
-    case scenario::Preempt::full: return "full";
-    case scenario::Preempt::lazy: return "lazy";
+    case scenario::Preempt::none:
+      return "none";
+    case scenario::Preempt::voluntary:
+      return "voluntary";
+    case scenario::Preempt::full:
+      return "full";
+    case scenario::Preempt::lazy:
+      return "lazy";
   }
   return "none";
 }

@@ -11,10 +11,14 @@ namespace {
 
 const char* kind_name(machine::Cost::Kind kind) {
   switch (kind) {
-    case machine::Cost::Kind::constant: return "constant";
-    case machine::Cost::Kind::uniform: return "uniform";
-    case machine::Cost::Kind::exponential: return "exponential";
-    case machine::Cost::Kind::quantiles: return "quantiles";
+    case machine::Cost::Kind::constant:
+      return "constant";
+    case machine::Cost::Kind::uniform:
+      return "uniform";
+    case machine::Cost::Kind::exponential:
+      return "exponential";
+    case machine::Cost::Kind::quantiles:
+      return "quantiles";
   }
   return "constant";
 }
@@ -27,8 +31,9 @@ py::dict cost_dict(const machine::Cost& c) {
   d["ns"] = c.ns;
   d["low"] = c.low;
   d["high"] = c.high;
-  d["quantiles"] = c.kind == machine::Cost::Kind::quantiles ? py::cast(std::vector<std::int64_t>(c.q.begin(), c.q.end()))
-                                                            : py::object(py::list());
+  d["quantiles"] = c.kind == machine::Cost::Kind::quantiles
+                       ? py::cast(std::vector<std::int64_t>(c.q.begin(), c.q.end()))
+                       : py::object(py::list());
   d["mean_ns"] = c.mean_ns();
   d["estimate"] = c.estimate;
   d["source"] = c.source;
@@ -47,14 +52,17 @@ py::dict cost_table_dict(const machine::CostTable& table) {
 }
 
 void register_costs(py::module_& m) {
-  m.def("cost_names", [] {
-    py::dict names;
-    for (std::size_t i = 0; i < machine::kCostCount; ++i) {
-      const auto id = static_cast<machine::CostId>(i);
-      names[machine::cost_name(id)] = machine::cost_text(id);
-    }
-    return names;
-  }, "Name and meaning of every entry of a cost table, in order.");
+  m.def(
+      "cost_names",
+      [] {
+        py::dict names;
+        for (std::size_t i = 0; i < machine::kCostCount; ++i) {
+          const auto id = static_cast<machine::CostId>(i);
+          names[machine::cost_name(id)] = machine::cost_text(id);
+        }
+        return names;
+      },
+      "Name and meaning of every entry of a cost table, in order.");
 }
 
 }  // namespace wakepath::bindings

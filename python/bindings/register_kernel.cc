@@ -38,15 +38,20 @@ py::list switches(const std::string& version) {
 }  // namespace
 
 void register_kernel(py::module_& m) {
-  m.def("kernel_versions", [] { return kernel::versions(); }, "Versions that have a table, ascending.");
-  m.def("kernel_previous", [](const std::string& v) { return kernel::previous_version(v); }, py::arg("version"));
+  m.def(
+      "kernel_versions", [] { return kernel::versions(); }, "Versions that have a table, ascending.");
+  m.def(
+      "kernel_previous", [](const std::string& v) { return kernel::previous_version(v); }, py::arg("version"));
   m.def("kernel_resolve", &resolve, py::arg("requested"), py::arg("assume") = "", "Table a version string means.");
   m.def("kernel_switches", &switches, py::arg("version"), "Rows name, doc, value, grade, source of one version.");
-  m.def("kernel_differences", [](const std::string& a, const std::string& b) {
-    py::list names;
-    for (const kernel::Difference& d : kernel::differences(a, b)) names.append(d.name);
-    return names;
-  }, py::arg("before"), py::arg("after"), "Switches whose value differs between two versions.");
+  m.def(
+      "kernel_differences",
+      [](const std::string& a, const std::string& b) {
+        py::list names;
+        for (const kernel::Difference& d : kernel::differences(a, b)) names.append(d.name);
+        return names;
+      },
+      py::arg("before"), py::arg("after"), "Switches whose value differs between two versions.");
 }
 
 }  // namespace wakepath::bindings

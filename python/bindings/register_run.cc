@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// run(): one simulation, without the GIL. Signals are looked at every 50 ms of wall time; Ctrl-C ends the run and what was
-// computed so far comes back with end "stopped" instead of an exception, so that it can still be written.
+// run(): one simulation, without the GIL. Signals are looked at every 50 ms of wall time; Ctrl-C ends the run and what
+// was computed so far comes back with end "stopped" instead of an exception, so that it can still be written.
 #include "python/bindings/bindings.h"
 
 #include <chrono>
@@ -50,9 +50,12 @@ class Watch {
 
 const char* end_name(run::End end) {
   switch (end) {
-    case run::End::finished: return "finished";
-    case run::End::limit: return "limit";
-    case run::End::stopped: return "stopped";
+    case run::End::finished:
+      return "finished";
+    case run::End::limit:
+      return "limit";
+    case run::End::stopped:
+      return "stopped";
   }
   return "finished";
 }
@@ -63,7 +66,8 @@ std::unique_ptr<trace::FtraceWriter> open_writer(const std::string& path, const 
   return std::move(*writer);
 }
 
-py::tuple run_scenario(const scenario::Scenario& s, const py::object& progress, const std::optional<std::string>& trace) {
+py::tuple run_scenario(const scenario::Scenario& s, const py::object& progress,
+                       const std::optional<std::string>& trace) {
   Watch watch(progress);
   trace::StringPool pool;
   std::unique_ptr<trace::FtraceWriter> writer;

@@ -9,14 +9,18 @@
 namespace wakepath::bindings {
 
 void register_trace(py::module_& m) {
-  m.def("analyze", [](const std::string& path) {
-    auto result = [&] {
-      py::gil_scoped_release release;
-      return analysis::analyze_file(path);
-    }();
-    if (!result) raise_input_error(result.error().message, result.error().file, static_cast<int>(result.error().line), "");
-    return result->dump();
-  }, py::arg("path"), "Transitions, ping-pong and counts of a trace, as JSON text.");
+  m.def(
+      "analyze",
+      [](const std::string& path) {
+        auto result = [&] {
+          py::gil_scoped_release release;
+          return analysis::analyze_file(path);
+        }();
+        if (!result)
+          raise_input_error(result.error().message, result.error().file, static_cast<int>(result.error().line), "");
+        return result->dump();
+      },
+      py::arg("path"), "Transitions, ping-pong and counts of a trace, as JSON text.");
 }
 
 }  // namespace wakepath::bindings

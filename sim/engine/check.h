@@ -31,14 +31,14 @@ constexpr const char* file_name(const char* path) {
 
 }  // namespace wakepath::engine::detail
 
-#define WAKEPATH_CHECK(condition, message)                                                                       \
-  do {                                                                                                           \
-    if (!(condition)) [[unlikely]]                                                                               \
+#define WAKEPATH_CHECK(condition, message)                                                                          \
+  do {                                                                                                              \
+    if (!(condition)) [[unlikely]]                                                                                  \
       ::wakepath::engine::detail::check_failed(::wakepath::engine::detail::file_name(__FILE__), __LINE__, message); \
   } while (false)
 
-#define WAKEPATH_CHECK_NOEXCEPT(condition, message)                                                              \
-  do {                                                                                                           \
-    if (!(condition)) [[unlikely]]                                                                               \
+#define WAKEPATH_CHECK_NOEXCEPT(condition, message)                                                                 \
+  do {                                                                                                              \
+    if (!(condition)) [[unlikely]]                                                                                  \
       ::wakepath::engine::detail::abort_failed(::wakepath::engine::detail::file_name(__FILE__), __LINE__, message); \
   } while (false)

@@ -2,7 +2,8 @@
 // Run control of one simulated node: the clock, the event queue, limits, progress and cancel hooks.
 //
 // Invariants: now() never goes back; an event runs when now() equals its time. try_advance moves the clock without an
-// event where no event lies at or before the target, so a CPU segment that nothing can interrupt costs no queue operation.
+// event where no event lies at or before the target, so a CPU segment that nothing can interrupt costs no queue
+// operation.
 #pragma once
 
 #include <chrono>
@@ -33,8 +34,8 @@ class Engine {
   }
 
   struct Limits {
-    std::int64_t max_events = 0;   // events and inline steps together; 0: none
-    std::int64_t max_wall_ms = 0;  // 0: none
+    std::int64_t max_events = 0;             // events and inline steps together; 0: none
+    std::int64_t max_wall_ms = 0;            // 0: none
     std::function<bool(Time now)> progress;  // called every kCheckEvery events; false stops the run
   };
   static constexpr std::int64_t kCheckEvery = 16384;

@@ -47,7 +47,8 @@ void EventQueue::cancel(Timer& t) {
   }
   if (first_ == &t) first_at_ = kUnknown;
   wheel_.remove(t);
-  if (size_ == kFewTimers) [[unlikely]] to_near();
+  if (size_ == kFewTimers) [[unlikely]]
+    to_near();
 }
 
 Timer* EventQueue::pop() {
@@ -67,7 +68,8 @@ Timer* EventQueue::pop() {
   now_ = t->at;
   wheel_.take_first(*t);
   first_at_ = kUnknown;
-  if (size_ == kFewTimers) [[unlikely]] to_near();
+  if (size_ == kFewTimers) [[unlikely]]
+    to_near();
   return t;
 }
 

@@ -28,7 +28,8 @@ class EventQueue {
   void cancel(Timer& t);
   // Time of the earliest timer; kNever when there is none. Does not change what follows.
   [[nodiscard]] Time next_time() const {
-    if (first_at_ == kUnknown) [[unlikely]] find_first();
+    if (first_at_ == kUnknown) [[unlikely]]
+      find_first();
     return first_at_;
   }
   // Takes the earliest timer out and moves the clock to its time; nullptr when empty.
@@ -51,8 +52,8 @@ class EventQueue {
   void to_near();
 
   Time now_ = 0;
-  mutable Time first_at_ = kNever;   // kNever: there is none; in the wheel it is found when asked for
-  mutable Timer* first_ = nullptr;   // in the wheel only
+  mutable Time first_at_ = kNever;  // kNever: there is none; in the wheel it is found when asked for
+  mutable Timer* first_ = nullptr;  // in the wheel only
   std::size_t size_ = 0;
   bool in_wheel_ = false;
   NearTimers near_;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Coroutine processes. A body of simulated code is a coroutine that returns Call<T>; its first parameter (after the object
-// of a member function) is the context it runs in (anything with `FrameStack& frames()`), and its frame, like those of the calls it makes, is pushed on that
-// context's frame stack: one allocation per context, none per call or event.
+// Coroutine processes. A body of simulated code is a coroutine that returns Call<T>; its first parameter (after the
+// object of a member function) is the context it runs in (anything with `FrameStack& frames()`), and its frame, like
+// those of the calls it makes, is pushed on that context's frame stack: one allocation per context, none per call or
+// event.
 //
-// Invariants: calls nest (a Call is awaited where it is made), so frames are freed in the reverse order of their making;
-// a Call that is not awaited does nothing. An exception leaves through resume() and ends the run: models do not catch.
+// Invariants: calls nest (a Call is awaited where it is made), so frames are freed in the reverse order of their
+// making; a Call that is not awaited does nothing. An exception leaves through resume() and ends the run: models do not
+// catch.
 #pragma once
 
 #include <concepts>
@@ -52,8 +54,12 @@ namespace detail {
 // The frame stack of the first argument that has one: the context, or what follows the object of a member function.
 template <class First, class... Rest>
 FrameStack& frames_of(First& first, Rest&... rest) {
-  if constexpr (requires { { first.frames() } -> std::same_as<FrameStack&>; }) return first.frames();
-  else return frames_of(rest...);
+  if constexpr (requires {
+                  { first.frames() } -> std::same_as<FrameStack&>;
+                })
+    return first.frames();
+  else
+    return frames_of(rest...);
 }
 
 struct PromiseBase {

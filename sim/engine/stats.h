@@ -25,7 +25,8 @@ class Histogram {
   void record(Time value) {
     WAKEPATH_CHECK(value >= 0, "a negative time in a histogram");
     const std::size_t bucket = bucket_of(value);
-    if (bucket >= counts_.size()) [[unlikely]] grow(bucket);
+    if (bucket >= counts_.size()) [[unlikely]]
+      grow(bucket);
     ++counts_[bucket];
     ++count_;
     WAKEPATH_CHECK(!__builtin_add_overflow(sum_, value, &sum_), "the sum of a histogram passes 2^63");

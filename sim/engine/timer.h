@@ -31,7 +31,8 @@ struct Timer : private detail::TimerLink {
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
   ~Timer() {
-    if (armed()) [[unlikely]] destroyed_armed();
+    if (armed()) [[unlikely]]
+      destroyed_armed();
   }
 
   Callback fire = nullptr;  // for who pops; the queue does not call it

@@ -70,7 +70,7 @@ class TimingWheel {
   void mark_empty(unsigned index);
 
   Time base_ = 0;
-  std::uint32_t levels_used_ = 0;                  // bit L: level L has a non-empty slot
+  std::uint32_t levels_used_ = 0;                    // bit L: level L has a non-empty slot
   std::array<std::uint64_t, kLevels> slots_used_{};  // per level, bit i: slot i is not empty
   std::array<Slot, kLevels * kSlotsPerLevel> slots_;
 };

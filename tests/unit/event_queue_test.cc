@@ -76,16 +76,26 @@ Time random_time(Numbers& n, Time now) {
   const Time room = kNever - 1 - now;
   Time distance = 0;
   switch (n.below(6)) {
-    case 0: distance = static_cast<Time>(n.below(3)); break;
-    case 1: distance = static_cast<Time>(n.below(200)); break;
-    case 2: distance = static_cast<Time>(n.below(std::uint64_t{1} << n.below(40))); break;
+    case 0:
+      distance = static_cast<Time>(n.below(3));
+      break;
+    case 1:
+      distance = static_cast<Time>(n.below(200));
+      break;
+    case 2:
+      distance = static_cast<Time>(n.below(std::uint64_t{1} << n.below(40)));
+      break;
     case 3: {  // onto, one before or one behind the next multiple of a power of 64
       const Time width = Time{1} << (6 * n.below(8));
       distance = (now / width + 1) * width - now + static_cast<Time>(n.below(3)) - 1;
       break;
     }
-    case 4: distance = static_cast<Time>(n.below(16)) * 1000; break;
-    default: distance = static_cast<Time>(n.below(std::uint64_t{1} << n.below(63))); break;
+    case 4:
+      distance = static_cast<Time>(n.below(16)) * 1000;
+      break;
+    default:
+      distance = static_cast<Time>(n.below(std::uint64_t{1} << n.below(63)));
+      break;
   }
   return now + std::clamp<Time>(distance, 0, room);
 }
@@ -170,9 +180,9 @@ TEST_CASE("event queue keeps arming order across the wheel's levels", "[engine]"
   std::vector<Timer> fillers(64);
   for (std::size_t i = 0; i < fillers.size(); ++i) queue.arm(fillers[i], static_cast<Time>(i));
   Timer early, late;
-  queue.arm(early, 4'097);                 // a level above
+  queue.arm(early, 4'097);  // a level above
   for (int i = 0; i < 60; ++i) queue.pop();
-  queue.arm(late, 4'097);                  // same place, or one that the first moves to later
+  queue.arm(late, 4'097);  // same place, or one that the first moves to later
   for (int i = 0; i < 4; ++i) queue.pop();
   CHECK(queue.pop() == &early);
   CHECK(queue.pop() == &late);

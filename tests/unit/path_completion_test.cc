@@ -68,8 +68,10 @@ TEST_CASE("min_nr is obeyed by wakeups from 6.8 on only", "[path]") {  // exampl
     const long batches = r.count(EventType::sys_exit_io_submit);
     REQUIRE(batches > 50);
     INFO(version);
-    if (wakes_per_batch == 1) CHECK(about(r.wakes_of("fio"), batches));
-    else CHECK(r.wakes_of("fio") > 3 * batches);  // the first wake finds the sleeper's credit, so up to six
+    if (wakes_per_batch == 1)
+      CHECK(about(r.wakes_of("fio"), batches));
+    else
+      CHECK(r.wakes_of("fio") > 3 * batches);  // the first wake finds the sleeper's credit, so up to six
     CHECK(about(r.count(EventType::sys_exit_io_getevents), batches));
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A small machine for tests of the completion path: one CPU, round costs, a device that completes in groups of known size;
-// and the records of its steady state with the counts that the worked examples of the specification name.
+// A small machine for tests of the completion path: one CPU, round costs, a device that completes in groups of known
+// size; and the records of its steady state with the counts that the worked examples of the specification name.
 #pragma once
 
 #include <algorithm>
@@ -60,7 +60,9 @@ struct Record : trace::Sink {
   [[nodiscard]] long count(EventType t) const {
     return std::count_if(events.begin(), events.end(), [&](const auto& e) { return e.type == t; });
   }
-  [[nodiscard]] bool is(trace::StringId id, const std::string& prefix) const { return pool.str(id).rfind(prefix, 0) == 0; }
+  [[nodiscard]] bool is(trace::StringId id, const std::string& prefix) const {
+    return pool.str(id).rfind(prefix, 0) == 0;
+  }
   [[nodiscard]] long wakes_of(const std::string& comm) const {
     return std::count_if(events.begin(), events.end(),
                          [&](const auto& e) { return e.type == EventType::sched_waking && is(e.u.task.comm, comm); });

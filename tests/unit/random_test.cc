@@ -145,7 +145,10 @@ TEST_CASE("random draws refuse what has no answer", "[engine]") {
   Quantiles q{};
   q.fill(10);
   q[16] = 5;
-  CHECK_THROWS_AS(([&] { for (int i = 0; i < 1000; ++i) (void)sample_quantiles(s, q); })(), std::logic_error);
+  CHECK_THROWS_AS(([&] {
+                    for (int i = 0; i < 1000; ++i) (void)sample_quantiles(s, q);
+                  })(),
+                  std::logic_error);
 }
 
 TEST_CASE("unit interval and chance", "[engine]") {

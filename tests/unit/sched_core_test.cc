@@ -11,7 +11,11 @@ using namespace wakepath::sched_test;
 namespace {
 
 struct Charges : Observer {
-  struct Charge { std::string comm; Time delta; std::uint64_t vruntime; };
+  struct Charge {
+    std::string comm;
+    Time delta;
+    std::uint64_t vruntime;
+  };
   std::vector<Charge> all;
   void stat_runtime(int, const Task& t, Time delta, std::uint64_t vruntime) override {
     all.push_back({t.comm, delta, vruntime});

@@ -154,20 +154,28 @@ struct Chaos {
     const int cpu = random.below(cpus);
     Task& t = tasks[static_cast<std::size_t>(random.below(static_cast<int>(tasks.size())))];
     switch (random.below(12)) {
-      case 0: case 1: case 2: case 3: {
+      case 0:
+      case 1:
+      case 2:
+      case 3: {
         const bool delayed = t.se.sched_delayed;
         const int target = random.below(4) == 0 ? random.below(cpus) : t.cpu;
         const WakeResult r = s.wake_up(t, target, now);
         REQUIRE(r.was_delayed == (r.woken && delayed));
         break;
       }
-      case 4: case 5: case 6:
+      case 4:
+      case 5:
+      case 6:
         if (&s.current(cpu) != &s.idle_task(cpu)) {
           Scheduler::set_state(s.current(cpu), State::interruptible);
           s.schedule(cpu, false, now);
         }
         break;
-      case 7: case 8: s.tick(cpu, now); break;
+      case 7:
+      case 8:
+        s.tick(cpu, now);
+        break;
       case 9:
         if (&s.current(cpu) != &s.idle_task(cpu)) {
           s.yield(cpu, now);
@@ -178,8 +186,10 @@ struct Chaos {
         if (t.sched_class == Class::fair) s.set_nice(t, random.below(40) - 20, now);
         break;
       case 11:
-        if (t.on_rq == OnRq::queued && &s.current(t.cpu) != &t && cpus > 1) s.migrate_queued(t, cpu, now);
-        else s.set_shares(*groups[1], shares_of_cpu_weight(static_cast<std::uint64_t>(1 + random.below(2000))), now);
+        if (t.on_rq == OnRq::queued && &s.current(t.cpu) != &t && cpus > 1)
+          s.migrate_queued(t, cpu, now);
+        else
+          s.set_shares(*groups[1], shares_of_cpu_weight(static_cast<std::uint64_t>(1 + random.below(2000))), now);
         break;
     }
     if (random.below(3) != 0) reschedule(random.below(cpus), random.below(2) == 0);

@@ -220,8 +220,8 @@ TEST_CASE("delay_dequeue and delay_zero") {
   CHECK(delay.first == -1'000'000);   // lag kept as it was at the sleep
   CHECK(delay.second == -1'000'000);  // lag as V (not accounted since) shows it
   // At 8 ms the tick finds it eligible with +2 ms and takes it off.
-  const auto zero = off_and_on("6.12", &kernel::Switches::delay_zero,
-                               [&](const kernel::Switches& k) { return sleeper(k, 9 * kMs); });
+  const auto zero =
+      off_and_on("6.12", &kernel::Switches::delay_zero, [&](const kernel::Switches& k) { return sleeper(k, 9 * kMs); });
   CHECK(zero.first == 2'000'000);
   CHECK(zero.second == 0);
 }
@@ -244,7 +244,7 @@ TEST_CASE("pick_buddy prefers the group that lost a sleeper") {
     a.deadline = g->se[0].deadline - 1'000'000;
     a.vruntime = g->se[0].vruntime + 1'000'000;  // equal once the group is accounted
     Eevdf::enqueue_in_timeline(d.rq().cfs, a);
-    g->se[0].vlag = 0;               // not protected
+    g->se[0].vlag = 0;                            // not protected
     g1.se.vruntime = g2.se.vruntime - 1'000'000;  // eligible, so its sleep is no delayed dequeue
     d.sleep();
     return d.running();
@@ -346,7 +346,10 @@ TEST_CASE("idle_loses_protection") {
 }
 
 TEST_CASE("three ways to reweight a queued entity") {
-  struct Result { std::int64_t v, dl; bool operator==(const Result&) const = default; };
+  struct Result {
+    std::int64_t v, dl;
+    bool operator==(const Result&) const = default;
+  };
   const auto reweigh = [](bool scales_lag, bool by_place) {
     kernel::Switches k = kernel::switches_of("6.12");
     k.reweight_scales_lag = scales_lag;
@@ -361,7 +364,7 @@ TEST_CASE("three ways to reweight a queued entity") {
     d.s.set_shares(*g, 2 * kNice0Load, d.now);
     return Result{v(g->se[0]), dl(g->se[0])};
   };
-  CHECK(reweigh(false, false) == Result{1'000'000, 2'400'000});  // only the deadline's distance halves
+  CHECK(reweigh(false, false) == Result{1'000'000, 2'400'000});             // only the deadline's distance halves
   CHECK(reweigh(true, false) == Result{1'250'000, 1'500'000 + 1'150'000});  // lag 0.5 -> 0.25 ms around V
   // By placement: lag 0.25 ms is inflated against a alone, V = a's 2 ms: 2 - 0.25 * 3 = 1.25 ms.
   CHECK(reweigh(false, true) == Result{1'250'000, 1'250'000 + 1'400'000});

@@ -49,11 +49,11 @@ TEST_CASE("E1: virtual time of tasks") {
 }
 
 TEST_CASE("the table of virtual time per nice level") {
-  const std::uint64_t per_ms[40] = {
-      11536,   14270,   18129,   22129,   28216,   35123,   44035,    54744,    68499,    85934,
-      107247,  134383,  167868,  208809,  262160,  328099,  409436,   514314,   645649,   801879,
-      1000000, 1248780, 1563358, 1946768, 2420803, 3056716, 3764705,  4762790,  5953488,  7474452,
-      9309090, 11770114, 14628571, 18285714, 22755555, 28444444, 35310344, 44521739, 56888888, 68266666};
+  const std::uint64_t per_ms[40] = {11536,    14270,    18129,    22129,    28216,    35123,    44035,    54744,
+                                    68499,    85934,    107247,   134383,   167868,   208809,   262160,   328099,
+                                    409436,   514314,   645649,   801879,   1000000,  1248780,  1563358,  1946768,
+                                    2420803,  3056716,  3764705,  4762790,  5953488,  7474452,  9309090,  11770114,
+                                    14628571, 18285714, 22755555, 28444444, 35310344, 44521739, 56888888, 68266666};
   for (int nice = -20; nice <= 19; ++nice) {
     CAPTURE(nice);
     CHECK(one_ms_at(load_of_nice(nice)) == per_ms[nice + 20]);
@@ -75,8 +75,8 @@ TEST_CASE("E2: virtual time of group entities") {
 TEST_CASE("E3: cgroup knobs to shares") {
   CHECK(shares_of_cpu_weight(3) == 31744);
   CHECK(shares_of_cpu_weight(1000) == 10485760);
-  const std::pair<std::uint64_t, std::uint64_t> table[] = {{1, 10},     {2, 20},     {3, 31},      {10, 102},
-                                                           {50, 512},   {100, 1024}, {200, 2048},  {500, 5120},
+  const std::pair<std::uint64_t, std::uint64_t> table[] = {{1, 10},       {2, 20},       {3, 31},        {10, 102},
+                                                           {50, 512},     {100, 1024},   {200, 2048},    {500, 5120},
                                                            {1000, 10240}, {5000, 51200}, {10000, 102400}};
   for (const auto& [weight, shares] : table) CHECK(shares_of_cpu_weight(weight) >> 10 == shares);
   CHECK(shares_of_cpu_shares(2) == 2048);
@@ -143,8 +143,10 @@ void run_pelt(Pelt& p, std::uint64_t now, bool running) {
 }  // namespace
 
 TEST_CASE("E6: PELT of an always running task") {
-  struct Row { std::uint64_t n, avg_once, sum_once; };
-  const Row rows[] = {{1, 21, 1002},    {2, 43, 1981},    {4, 85, 3878},    {8, 162, 7433},   {16, 299, 13684},
+  struct Row {
+    std::uint64_t n, avg_once, sum_once;
+  };
+  const Row rows[] = {{1, 21, 1002},    {2, 43, 1981},    {4, 85, 3878},     {8, 162, 7433},    {16, 299, 13684},
                       {32, 512, 23359}, {64, 768, 35039}, {128, 960, 43799}, {345, 1023, 46692}};
   for (const Row& row : rows) {
     Pelt p;
@@ -153,7 +155,7 @@ TEST_CASE("E6: PELT of an always running task") {
     CHECK(p.util_avg == row.avg_once);
     CHECK(p.util_sum >> 10 == row.sum_once);
   }
-  const Row steps[] = {{1, 21, 1002},    {2, 43, 1982},    {4, 85, 3881},     {8, 163, 7439},   {16, 300, 13696},
+  const Row steps[] = {{1, 21, 1002},    {2, 43, 1982},    {4, 85, 3881},     {8, 163, 7439},    {16, 300, 13696},
                        {32, 512, 23380}, {64, 768, 35071}, {128, 960, 43838}, {345, 1024, 46734}};
   Pelt p;
   std::uint64_t n = 0;

@@ -39,12 +39,12 @@ class Fair {
   virtual void task_tick(Rq& rq, Task& curr) = 0;
   virtual void yield_task(Rq& rq) = 0;
   virtual void task_fork(Rq& parent_rq, Task* parent, Task& child) = 0;
-  virtual void init_entity(Entity& se) = 0;        // a new task's first vruntime and slice
+  virtual void init_entity(Entity& se) = 0;  // a new task's first vruntime and slice
   virtual void update_curr(CfsRq& cfs_rq) = 0;
 
   // A sleeping task is about to belong to another CPU (waking) or a queued one was taken off (not waking).
   virtual void migrate_task(Task& p, bool waking);
-  virtual void switched_from(Task& p);             // leaves the class, already off the queue
+  virtual void switched_from(Task& p);  // leaves the class, already off the queue
   virtual void switched_to(Task& p);
   void put_prev_task(Task& p);
   void set_next_task(Task& p);
@@ -52,16 +52,16 @@ class Fair {
 
   // Load averages and group weights (load.cc).
   void post_init_entity_util_avg(Entity& se);
-  void attach_entity(Entity& se);                  // with propagation; a new group's entity too
+  void attach_entity(Entity& se);  // with propagation; a new group's entity too
   void detach_entity(Entity& se);
-  void update_group_weights(Entity& se);           // after its group's shares changed: this entity and its ancestors
+  void update_group_weights(Entity& se);  // after its group's shares changed: this entity and its ancestors
   static std::uint64_t calc_group_shares(const CfsRq& grq);
   void update_tg_load_avg(CfsRq& cfs_rq) const;
   static void find_matching_se(Entity*& a, Entity*& b);
 
   void set_observer(Observer* o) { observer_ = o; }
   void set_lazy(bool on) { lazy_ = on; }
-  void resched_curr(Rq& rq) const;                 // the fair class's own kind of resched: lazy where that model is on
+  void resched_curr(Rq& rq) const;  // the fair class's own kind of resched: lazy where that model is on
 
  protected:
   enum : unsigned { kUpdateTg = 1, kDoAttach = 2, kDoDetach = 4 };
@@ -76,7 +76,7 @@ class Fair {
   void switch_entities(Entity& prev, Entity& next);  // puts and sets only the levels that differ
   void account_entity_enqueue(CfsRq& cfs_rq, const Entity& se);
   void account_entity_dequeue(CfsRq& cfs_rq, const Entity& se);
-  void update_level(CfsRq& cfs_rq, Entity& se);      // an ancestor that stays queued: averages, runnable, weight
+  void update_level(CfsRq& cfs_rq, Entity& se);  // an ancestor that stays queued: averages, runnable, weight
   static void set_next_buddy(Entity& se);
   static void clear_buddies(Entity& se);
 

@@ -121,14 +121,12 @@ void update_blocked_se(Entity& se, std::uint64_t now) {
 // kernel/sched/fair.c:calc_group_shares. The group's shares times this CPU's part of the group's load, where the own
 // part is the instantaneous weight when that is larger: the sum over CPUs may exceed the shares.
 std::uint64_t Fair::calc_group_shares(const CfsRq& grq) {
-  const auto load =
-      static_cast<std::int64_t>(std::max(scale_load_down(grq.load.weight), grq.avg.load_avg));
+  const auto load = static_cast<std::int64_t>(std::max(scale_load_down(grq.load.weight), grq.avg.load_avg));
   const auto tg_shares = static_cast<std::int64_t>(grq.tg->shares);
   const std::int64_t tg_weight = grq.tg->load_avg - static_cast<std::int64_t>(grq.tg_load_avg_contrib) + load;
   std::int64_t shares = tg_shares * load;
   if (tg_weight != 0) shares /= tg_weight;
-  return static_cast<std::uint64_t>(
-      std::clamp<std::int64_t>(shares, static_cast<std::int64_t>(kMinShares), tg_shares));
+  return static_cast<std::uint64_t>(std::clamp<std::int64_t>(shares, static_cast<std::int64_t>(kMinShares), tg_shares));
 }
 
 void Fair::update_cfs_group(Entity& se) {
@@ -153,8 +151,7 @@ void Fair::se_update_runnable(Entity& se) {
 
 void Fair::update_load_avg(CfsRq& cfs_rq, Entity& se, unsigned flags) {
   const std::uint64_t now = clock_pelt(cfs_rq);
-  if (se.attached &&
-      pelt_update_sums(se.avg, now, se.on_rq ? 1 : 0, runnable_of(se), cfs_rq.curr == &se)) {
+  if (se.attached && pelt_update_sums(se.avg, now, se.on_rq ? 1 : 0, runnable_of(se), cfs_rq.curr == &se)) {
     pelt_update_averages(se.avg, weight_of(se));
   }
   bool decayed = update_cfs_rq_load_avg(cfs_rq, now);

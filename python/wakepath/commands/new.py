@@ -66,7 +66,9 @@ def command(file: str, source: str | None, whole: bool, force: bool) -> int:
         scenario = Scenario.load(source)  # a wrong name is told now
         base = scenario.describe()["file"]
         if not whole and Path(base).suffix != ".toml":
-            raise InputError("only a scenario file can be extended", source, suggestion="add --whole to write it all out")
+            raise InputError(
+                "only a scenario file can be extended", source, suggestion="add --whole to write it all out"
+            )
         extends = str(Path(base).resolve())
         text = scenario.to_toml() if whole else _EXTENDS.format(file=file, name=extends, title=title)
     # What `new` writes must load: found here, not by the reader of the file.
