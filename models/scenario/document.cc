@@ -135,6 +135,10 @@ Result<Layer> flatten(const Value& table, const std::string& file) {
 
 Result<Layer> read_set(const std::string& set) {
   const Error where{"--set " + set, 0, {}, {}};
+  if (auto bad = check_text(set, where.file)) {
+    bad->line = 0;
+    return tl::make_unexpected(*bad);
+  }
   // The '=' that ends the key is the first one outside quotes.
   char quote = 0;
   std::size_t equals = std::string::npos;

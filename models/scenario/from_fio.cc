@@ -31,12 +31,14 @@ bool is_job_file(std::string_view text) {
 }  // namespace
 
 Result<Scenario> from_shell(std::string_view text, const std::string& name, const LoadOptions& options) {
+  if (auto bad = check_text(text, name)) return tl::make_unexpected(*bad);
   auto layer = read_shell(text, name);
   if (!layer) return tl::make_unexpected(layer.error());
   return build({std::move(*layer)}, options, name, stem_of(name));
 }
 
 Result<Scenario> from_fio(std::string_view text, const std::string& name, const LoadOptions& options) {
+  if (auto bad = check_text(text, name)) return tl::make_unexpected(*bad);
   const std::string_view start = trim(text);
   if (start.rfind("--", 0) == 0) return from_shell("fio " + std::string(start), name, options);  // options alone
   if (!is_job_file(text)) return from_shell(text, name, options);

@@ -74,7 +74,6 @@ void* part_of(Scenario& s, Part part);
 std::optional<Error> assign(const Key& key, Ref field, const Entry& entry);
 // The field as TOML text; nothing when it is optional and not set.
 std::optional<std::string> format(const Key& key, const Ref& field);
-std::string toml_string(std::string_view text);     // quoted and escaped
 Result<Dist> parse_dist(const Entry& entry);
 std::string format_dist(const Dist& d);
 std::optional<Preempt> parse_preempt(std::string_view text);

@@ -237,22 +237,6 @@ MaybeError assign(const Key& key, Ref field, const Entry& e) {
   return e.error("internal: " + key.pattern + " has no field");
 }
 
-std::string toml_string(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (c == '\n')
-      out += "\\n";
-    else if (c == '\t')
-      out += "\\t";
-    else if (c == '\r')
-      out += "\\r";
-    else
-      out += c;
-  }
-  return out + "\"";
-}
-
 std::optional<std::string> format(const Key& key, const Ref& field) {
   const auto number = [&](std::int64_t v) -> std::string {
     if (key.type == Type::duration) return "\"" + format_time(v) + "\"";

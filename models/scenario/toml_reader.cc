@@ -1,8 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // TOML text to Value by toml++. The one file that includes the library: it is large, and its tables are sorted by key,
 // where a scenario's order is the user's.
+//
+// toml++ 3.3 asserts on some malformed table headers ("[.a]"). A user's typo must not end the process, so its
+// assertions are thrown here and become an Error like any other; its NDEBUG variant would be undefined behaviour
+// instead.
+#undef NDEBUG
+namespace {
+struct TomlAssertion {};
+}  // namespace
 #define TOML_EXCEPTIONS 0
+#define TOML_ASSERT(expr) static_cast<void>((expr) || (throw TomlAssertion{}, false))
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wterminate"  // in accessors that are noexcept: what assert() would do there
+#endif
 #include <toml++/toml.h>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 #include <algorithm>
 #include <sstream>
@@ -84,10 +100,48 @@ class Converter {
   std::vector<std::string_view> lines_;
 };
 
+bool trips_assertion(std::string_view text) {
+  try {
+    static_cast<void>(toml::parse(text));
+  } catch (const TomlAssertion&) {
+    return true;
+  }
+  return false;
+}
+
+// The parser reads forward: the line at fault ends the shortest run of lines that trips it.
+int line_at_fault(std::string_view text) {
+  std::vector<std::size_t> ends;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\n' || i + 1 == text.size()) ends.push_back(i + 1);
+  }
+  std::size_t low = 0, high = ends.size();
+  while (low + 1 < high) {
+    const std::size_t middle = (low + high) / 2;
+    if (trips_assertion(text.substr(0, ends[middle - 1])))
+      high = middle;
+    else
+      low = middle;
+  }
+  return static_cast<int>(high);
+}
+
+toml::parse_result parse(std::string_view text, const std::string& file, bool& asserted) {
+  try {
+    return toml::parse(text, file);
+  } catch (const TomlAssertion&) {
+    asserted = true;
+    return toml::parse(std::string_view());
+  }
+}
+
 }  // namespace
 
 Result<Value> parse_toml(std::string_view text, const std::string& file) {
-  const toml::parse_result parsed = toml::parse(text, file);
+  bool asserted = false;
+  const toml::parse_result parsed = parse(text, file, asserted);
+  if (asserted)
+    return tl::make_unexpected(Error{file, line_at_fault(text), "not a table header", "write [NAME] or [a.b]"});
   if (!parsed) {
     const auto& e = parsed.error();
     Error out{file, static_cast<int>(e.source().begin.line), std::string(e.description()), {}};

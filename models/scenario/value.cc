@@ -51,12 +51,18 @@ const Value* Value::field(std::string_view name) const {
 
 const char* kind_name(Value::Kind k) {
   switch (k) {
-    case Value::Kind::boolean: return "true or false";
-    case Value::Kind::integer: return "an integer";
-    case Value::Kind::real: return "a number with a fraction";
-    case Value::Kind::string: return "a string";
-    case Value::Kind::array: return "a list";
-    case Value::Kind::table: return "a table";
+    case Value::Kind::boolean:
+      return "true or false";
+    case Value::Kind::integer:
+      return "an integer";
+    case Value::Kind::real:
+      return "a number with a fraction";
+    case Value::Kind::string:
+      return "a string";
+    case Value::Kind::array:
+      return "a list";
+    case Value::Kind::table:
+      return "a table";
   }
   return "?";
 }
@@ -67,7 +73,59 @@ bool is_bare(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
+// Bytes of the UTF-8 sequence that starts here, 0 when there is none. Overlong forms and surrogates are not UTF-8.
+std::size_t sequence_length(std::string_view text) {
+  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = at(0);
+  if (first < 0x80) return 1;
+  const std::size_t length = first >= 0xf0 && first < 0xf5   ? 4
+                             : first >= 0xe0 && first < 0xf0 ? 3
+                             : first >= 0xc2 && first < 0xe0 ? 2
+                                                             : 0;
+  if (length == 0 || text.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((at(i) & 0xc0) != 0x80) return 0;
+  }
+  if (first == 0xe0 && at(1) < 0xa0) return 0;
+  if (first == 0xed && at(1) >= 0xa0) return 0;
+  if (first == 0xf0 && at(1) < 0x90) return 0;
+  if (first == 0xf4 && at(1) >= 0x90) return 0;
+  return length;
+}
+
 }  // namespace
+
+std::string toml_string(std::string_view text) {
+  static constexpr std::string_view hex = "0123456789abcdef";
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto u = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') out += '\\';
+    if (c == '\n')
+      out += "\\n";
+    else if (c == '\t')
+      out += "\\t";
+    else if (u < 0x20 || u == 0x7f)
+      out += std::string("\\u00") + hex[u >> 4U] + hex[u & 15U];
+    else
+      out += c;
+  }
+  return out + "\"";
+}
+
+std::optional<Error> check_text(std::string_view text, const std::string& file) {
+  int line = 1;
+  while (!text.empty()) {
+    const auto u = static_cast<unsigned char>(text.front());
+    if (u == '\n') ++line;
+    const std::size_t length = sequence_length(text);
+    const bool control = (u < 0x20 && u != '\n' && u != '\t' && u != '\r') || u == 0x7f;
+    if (length == 0 || control)
+      return Error{file, line, "not plain text (UTF-8)", "remove the byte, or convert the file"};
+    text.remove_prefix(length);
+  }
+  return std::nullopt;
+}
 
 std::string join_path(const Path& path) {
   std::string out;
@@ -79,12 +137,7 @@ std::string join_path(const Path& path) {
       out += part;
       continue;
     }
-    out += '"';
-    for (const char c : part) {
-      if (c == '"' || c == '\\') out += '\\';
-      out += c;
-    }
-    out += '"';
+    out += toml_string(part);
   }
   return out;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,6 +32,10 @@ struct Value {
   [[nodiscard]] bool is(Kind k) const { return kind == k; }
 };
 const char* kind_name(Value::Kind k);  // "a string", "an integer", ...
+
+std::string toml_string(std::string_view text);  // quoted and escaped
+// Nothing when the text is UTF-8 without control characters: what a scenario can be written back from.
+std::optional<Error> check_text(std::string_view text, const std::string& file);
 
 using Path = std::vector<std::string>;
 std::string join_path(const Path& path);  // dotted; parts with other than bare-key characters are quoted

@@ -98,6 +98,14 @@ TEST_CASE("what the model lacks is named with its line", "[fio][errors]") {
         "x.fio:3: workload.a.iodepth must be 1 to 65536, not 0 (write 1 or more)");
 }
 
+TEST_CASE("bytes that are no text are refused, other names survive the round trip", "[fio]") {
+  CHECK(line_of(from_fio("[a]\n# x\n\xff\n", "x.fio", options())) ==
+        "x.fio:3: not plain text (UTF-8) (remove the byte, or convert the file)");
+  const Scenario s = good(from_fio("[\"\xc3\xa4 \\]\nioengine=libaio\ndirect=1\n", "x.fio", options()));
+  CHECK(s.workloads[0].name == "\"\xc3\xa4 \\");
+  CHECK(good(load_text(to_toml(s), "again.toml")).workloads[0].name == s.workloads[0].name);
+}
+
 TEST_CASE("a command line", "[fio]") {
   const Scenario s = good(from_fio(
       "fio --ioengine=libaio --direct=1 --name=a --rw=randwrite --iodepth 8 --time_based --name=b --rw=randread",

@@ -150,6 +150,7 @@ TEST_CASE("bad --set lines name themselves", "[scenario][errors][set]") {
 }
 
 TEST_CASE("broken TOML keeps its line", "[scenario][errors]") {
+  CHECK(with_text("name = \"x\"\n\n[.a]\nb = 1\n") == "t.toml:3: not a table header (write [NAME] or [a.b])");
   CHECK(with_text("a = 1\nplatform = \"x\n").rfind("t.toml:2: ", 0) == 0);
   CHECK(with_text("[kernel]\nhz = 1\nhz = 2\n").rfind("t.toml:3: ", 0) == 0);
   CHECK(with_text("") ==
