@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "models/machine/local_timer.h"
 
+#include <algorithm>
+
 #include "models/machine/machine.h"
 
 namespace wakepath::machine {
@@ -24,9 +26,14 @@ LocalTimer::LocalTimer(Machine& m, Cpu& c) : machine_(m), tick_(std::make_unique
   is_local_timer = true;
   number = 236;  // the vector's number on x86
   tick_->function_id = m.tp.name("tick_sched_timer");
+  hang_.context = this;
+  hang_.fire = [](engine::Timer& t, Time) { static_cast<LocalTimer*>(t.context)->raise(); };
 }
 
-LocalTimer::~LocalTimer() { machine_.engine.cancel(tick_->timer); }
+LocalTimer::~LocalTimer() {
+  machine_.engine.cancel(tick_->timer);
+  machine_.engine.cancel(hang_);
+}
 
 void LocalTimer::start_tick() { arm(*tick_, machine_.now() + machine_.tick_ns()); }
 
@@ -52,23 +59,37 @@ void LocalTimer::expire(HrTimer& t) {
   t.next_expired = nullptr;
   (last_ ? last_->next_expired : first_) = &t;
   last_ = &t;
-  if (raised_) return;  // the interrupt under way will see it
+  if (!raised_) raise();  // otherwise the interrupt under way, or the next one, will see it
+}
+
+void LocalTimer::raise() {
   raised_ = true;
   cpu->raise(*this);
 }
 
 Call<void> LocalTimer::handle(ExecContext& irq) {
   machine_.tp.irq(*cpu, trace::EventType::local_timer_entry, number, 0);
-  while (first_ != nullptr) {
-    HrTimer& t = *first_;
-    first_ = t.next_expired;
-    if (first_ == nullptr) last_ = nullptr;
-    machine_.tp.timer(*cpu, trace::EventType::hrtimer_expire_entry, t.function_id);
-    co_await t.expired(irq);
-    machine_.tp.timer(*cpu, trace::EventType::hrtimer_expire_exit, t.function_id);
+  const Time entered = machine_.now();
+  for (int pass = 1;; ++pass) {
+    const Time clock = machine_.now();
+    while (first_ != nullptr && first_->timer.at <= clock) {
+      HrTimer& t = *first_;
+      first_ = t.next_expired;
+      if (first_ == nullptr) last_ = nullptr;
+      machine_.tp.timer(*cpu, trace::EventType::hrtimer_expire_entry, t.function_id);
+      co_await t.expired(irq);
+      machine_.tp.timer(*cpu, trace::EventType::hrtimer_expire_exit, t.function_id);
+    }
+    co_await run_cost(machine_, irq, CostId::irq_timer_rearm);
+    if (first_ == nullptr) {
+      raised_ = false;
+      break;
+    }
+    if (pass == kMaxRetries) {
+      machine_.engine.arm_in(hang_, std::min(machine_.now() - entered, kMaxHangNs));
+      break;
+    }
   }
-  raised_ = false;
-  co_await run_cost(machine_, irq, CostId::irq_timer_rearm);
   machine_.tp.irq(*cpu, trace::EventType::local_timer_exit, number, 0);
 }
 
