@@ -54,7 +54,7 @@ TRUTH_METRICS: dict[str, str] = {
 HEADLINE = ("iops", "context_switches_per_s", "fio_cpu_ns_per_s", "kworker_cpu_ns_per_s")
 
 # Printed as points of the CPU, not in percent of the measured value, since they may be near zero.
-ABSOLUTE = ("idle",)
+ABSOLUTE = ("idle", "tasks.cpu_share")
 
 
 def _cpu(data: dict[str, Any], cpu: int | None) -> dict[str, Any]:

@@ -78,13 +78,18 @@ class Row:
         return all(verdicts) if verdicts else None
 
 
+def summary_name(name: str) -> str:
+    """Figures of single tasks are one column: h1.cpu_share and h2.cpu_share are tasks.cpu_share."""
+    return "tasks." + name.rpartition(".")[2] if "." in name else name
+
+
 def summarize(rows: Sequence[Row]) -> dict[str, dict[str, float | int]]:
     """Per metric: mean and worst absolute error in percent, the same of the baselines, over rows with a measurement."""
     columns: dict[str, list[tuple[str, Metric]]] = defaultdict(list)
     for row in rows:
         for name, metric in row.metrics.items():
             if metric.error is not None and not metric.noise:
-                columns[name].append((row.case.id, metric))
+                columns[summary_name(name)].append((row.case.id, metric))
     return {name: _summary(name, column) for name, column in columns.items()}
 
 

@@ -107,7 +107,8 @@ def _predict(case: Case, cases: Sequence[Case], options: Options, fits: Fits, ke
     scenario = Scenario.from_case(case.raw, options=_with(options, sets))
     figures = simulate(scenario, keep)
     predicted = predicted_metrics(case, figures)
-    changed, closed = nothing_changes(case, cases), formula_baseline(case, cases)
+    # The baselines are about I/O; for a scheduler experiment there is no calibrate case that is like it.
+    changed, closed = ({}, {}) if case.tasks else (nothing_changes(case, cases), formula_baseline(case, cases))
     metrics = {}
     for name, measured in case.measured.items():
         if name not in predicted:

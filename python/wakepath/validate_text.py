@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from wakepath.metrics import ABSOLUTE, HEADLINE
-from wakepath.scores import Metric, Row, summarize
+from wakepath.scores import Metric, Row, summarize, summary_name
 from wakepath.validate import PublishedRow, Validation, checks
 
 
@@ -37,7 +37,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _error(name: str, m: Metric) -> str:
-    if name in ABSOLUTE:
+    if summary_name(name) in ABSOLUTE:
         return f"{100 * (m.predicted - m.measured):+.1f} pt"
     return percent(m.error)
 
@@ -169,6 +169,8 @@ def text(validation: Validation, *, all_metrics: bool) -> str:
     parts = []
     if validation.rows:
         every = list(dict.fromkeys(name for r in validation.rows for name in r.metrics))
+        # Scheduler experiments have no I/O: their tasks' figures are the headline.
+        all_metrics = all_metrics or all(r.case.tasks for r in validation.rows)
         parts.append(
             case_lines(validation.rows, every if all_metrics else [n for n in every if n in HEADLINE] or every)
         )
