@@ -13,8 +13,8 @@ constexpr const char* kDefaultPlatform = "server";
 constexpr const char* kDefaultCosts = "server-3ghz";
 // What a machine file replaces as a whole: half a machine from one place and half from another is nobody's machine.
 constexpr const char* kMachineSections[] = {"platform", "machine", "block", "device", "costs", "costs_by_kernel"};
-// What a fragment may hold.
-constexpr const char* kFragmentSections[] = {"name",   "title", "machine", "block",           "device",
+// What a fragment may hold. Programs are a machine's background tasks.
+constexpr const char* kFragmentSections[] = {"name",   "title", "machine", "block",           "device", "program",
                                              "kernel", "fs",    "costs",   "costs_by_kernel", "notes"};
 
 Entry option_entry(const char* option, Path path, const std::string& text) {
@@ -52,7 +52,7 @@ Result<Layer> read_fragment(const std::string& path, const Error& where) {
     if (!allowed) {
       return tl::make_unexpected(
           e.error("'" + join_path(e.path) + "' does not belong into a platform, cost or machine file",
-                  "such files hold machine, block, device, kernel, fs and costs"));
+                  "such files hold machine, block, device, kernel, fs, costs and background programs"));
     }
   }
   return layer;
