@@ -34,8 +34,9 @@ if(WAKEPATH_WERROR)
   target_compile_options(wakepath_flags INTERFACE -Werror)
 endif()
 if(WAKEPATH_SANITIZE)
+  # GCC sees uninitialised values in the standard library where a sanitizer rearranges the code.
   target_compile_options(wakepath_flags INTERFACE -fsanitize=${WAKEPATH_SANITIZE} -fno-omit-frame-pointer
-                                                  -fno-sanitize-recover=all)
+                                                  -fno-sanitize-recover=all -Wno-maybe-uninitialized)
   target_link_options(wakepath_flags INTERFACE -fsanitize=${WAKEPATH_SANITIZE})
 endif()
 if(WAKEPATH_LTO)
