@@ -64,7 +64,8 @@ namespace wakepath::machine {
   X(aio_complete, "aio_complete without wake")                                                            \
   X(worker_create, "kthreadd: create one worker")                                                         \
   X(worker_manage, "manager: ask for a worker and take it over")                                          \
-  X(trace_record, "one emitted trace record; 0 unless compared with a traced recording")
+  X(trace_record, "one timer, interrupt, block or workqueue record; 0 unless compared with a traced recording") \
+  X(trace_record_sched, "one sched_* or sys_* record; likewise")
 
 enum class CostId : std::uint8_t {
 #define X(name, text) name,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The simulated kernel's tracepoints: counters that every result needs, and, when somebody listens, the records.
-// A record costs `trace_record` CPU time on the CPU that writes it, as on a real machine (zero by default).
+// A record costs CPU time on the CPU that writes it, as on a real machine: `trace_record_sched` for sched_* and sys_*,
+// `trace_record` for the others (both zero by default).
 #pragma once
 
 #include <cstdint>

@@ -137,7 +137,8 @@ Stop Simulation::run() {
       return options_.progress(static_cast<double>(now) / static_cast<double>(total));
     };
   // Records cost CPU time from the start, so that the window begins in the traced machine's steady state.
-  machine_.tp.charge(scenario_.costs[machine::CostId::trace_record].mean_ns() > 0);
+  machine_.tp.charge(scenario_.costs[machine::CostId::trace_record].mean_ns() > 0 ||
+                     scenario_.costs[machine::CostId::trace_record_sched].mean_ns() > 0);
   machine_.start();
   apply_rules();
   for (auto& p : programs_) machine_.first_wake(p.task());

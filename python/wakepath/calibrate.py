@@ -58,7 +58,7 @@ DURATION, WARMUP = "300ms", "60ms"
 MAX_STEPS = 12
 DEVICE_TIMES = ("service_ns", "latency_ns")
 # Costs that say how a run is compared, not what the machine does.
-NOT_FITTED = ("trace_record",)
+NOT_FITTED = ("trace_record", "trace_record_sched")
 
 
 def calibration_cases(cases: Sequence[Case]) -> list[Case]:

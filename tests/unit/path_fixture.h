@@ -35,7 +35,8 @@ inline scenario::Scenario small_machine(const std::string& version, int depth, i
   f.cpus_allowed = {0};
   s.workloads.push_back(f);
   for (auto& c : s.costs.entries) c.set = true, c.ns = 100;
-  for (const auto id : {machine::CostId::trace_record, machine::CostId::idle_wake_latency, machine::CostId::data_copy})
+  for (const auto id : {machine::CostId::trace_record, machine::CostId::trace_record_sched,
+                        machine::CostId::idle_wake_latency, machine::CostId::data_copy})
     s.costs[id].ns = 0;
   s.costs[machine::CostId::fio_prep_io].ns = 500;
   s.run.warmup_ns = 20'000'000;
