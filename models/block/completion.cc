@@ -94,6 +94,11 @@ void QueueInterrupt::raise() {
 
 void QueueInterrupt::post(Request& rq) {
   cq_.push_back(&rq);
+  --queue_.in_device;
+  if (queue_.device_.interrupt_on_drain) {
+    if (queue_.in_device == 0 && !raised_) raise();
+    return;
+  }
   if (raised_) return;  // consumed by the interrupt under way
   const auto& d = queue_.device_;
   if (d.coalesce_ns <= 0 || static_cast<int>(cq_.size()) >= d.coalesce_n) {

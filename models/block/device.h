@@ -20,11 +20,11 @@ class DeviceLaw {
  public:
   DeviceLaw(const scenario::Device& d, std::uint64_t seed);
   // A request reaches the device at `now`: when it is done. Calls must come in the order of time.
-  engine::Time completion_time(engine::Time now, bool write);
+  engine::Time completion_time(engine::Time now, bool write);  // reads may have a service time of their own
 
  private:
   const scenario::Device& d_;
-  bool delay_only_, serial_;
+  bool delay_only_, serial_, reads_differ_;
   std::vector<engine::Time> free_at_;  // by server
   engine::Time cap_free_ = 0;          // virtual time of the cap's bucket
   engine::Time cap_step_ = 0;

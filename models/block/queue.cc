@@ -171,6 +171,7 @@ Call<void> Queue::run_list(ExecContext& ctx, HwQueue& h) {
   co_await issue_list(ctx, head);
 }
 
+// null_blk starts the timer of a request as it issues it; the others tell the device of a whole run at the doorbell.
 Call<void> Queue::issue_list(ExecContext& ctx, Request* first) {
   if (first == nullptr) co_return;
   for (Request *rq = first, *next; rq != nullptr; rq = next) {
@@ -181,14 +182,16 @@ Call<void> Queue::issue_list(ExecContext& ctx, Request* first) {
       co_await run_cost(machine_, ctx, CostId::data_copy);
       if (ctx.kind == ExecContext::Kind::task && ctx.cpu->resched_at_might_sleep()) co_await static_cast<KTask&>(ctx).schedule(true);
     }
-    const Time done = law_.completion_time(machine_.now(), rq->bio->write);
     if (conf_.virtual_timer_completion)
-      machine_.local_timer(rq->ctx_cpu).arm(*rq, done);
-    else
-      machine_.engine.arm(rq->device, done);
+      machine_.local_timer(rq->ctx_cpu).arm(*rq, law_.completion_time(machine_.now(), rq->bio->write));
   }
   ++counters.doorbells;
   co_await run_cost(machine_, ctx, CostId::doorbell);
+  if (conf_.virtual_timer_completion) co_return;
+  for (Request* rq = first; rq != nullptr; rq = rq->next) {
+    ++in_device;
+    machine_.engine.arm(rq->device, law_.completion_time(machine_.now(), rq->bio->write));
+  }
 }
 
 // ---- completion ----------------------------------------------------------------------------------------------------

@@ -80,6 +80,7 @@ class Queue {
   struct Counters {
     std::uint64_t submitted = 0, completed = 0, tag_waits = 0, doorbells = 0;
   } counters;
+  int in_device = 0;  // issued, not yet completed by the device
   [[nodiscard]] std::uint64_t in_flight() const { return counters.submitted - counters.completed; }
 
  private:

@@ -67,7 +67,8 @@ struct Device {
   int coalesce_n = 1;         // an interrupt when this many completions are pending ...
   Time coalesce_ns = 0;       // ... or the oldest is this old (0: no timer: every completion raises unless n > 1)
   bool copies_data = false;
-  double write_service_factor = 1;  // not used by reads
+  Dist read_service_ns;             // service time of reads where it differs (absent: service_ns)
+  bool interrupt_on_drain = false;  // an interrupt when nothing is left in the device (a host that works off its ring)
   std::string source;
 };
 

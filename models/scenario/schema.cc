@@ -128,7 +128,10 @@ void add_device(Keys& k) {
            "an interrupt is raised when this many completions are pending");
   s.add("coalesce_ns", time_ns, FIELD(Device, coalesce_ns), "... or when the oldest is this old; 0: no timer");
   s.add("copies_data", boolean, FIELD(Device, copies_data), "completion copies the data on the CPU (cost data_copy)");
-  s.add("write_service_factor", real, FIELD(Device, write_service_factor), "writes take the service time times this");
+  s.add("read_service_ns", dist, FIELD(Device, read_service_ns), "the same for reads, where they take another time");
+  s.add("interrupt_on_drain", boolean, FIELD(Device, interrupt_on_drain),
+        "an interrupt is raised only when no request is left in the device: a virtual disk whose host works off the "
+        "ring");
   s.add("source", text, FIELD(Device, source), "where the figures of the device come from");
 }
 

@@ -42,6 +42,7 @@ py::dict device_dict(const scenario::Device& v) {
   d["servers"] = v.servers;
   d["service_ns"] = cost_dict(v.service_ns);
   d["latency_ns"] = cost_dict(v.latency_ns);
+  d["read_service_ns"] = cost_dict(v.read_service_ns);
   d["grid_ns"] = v.grid_ns;
   d["iops_cap"] = v.iops_cap;
   d["cap_burst"] = v.cap_burst;

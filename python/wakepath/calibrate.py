@@ -56,7 +56,7 @@ BOUND = 20.0
 # Windows of a fit: long enough for thousands of I/Os, short enough for thousands of runs.
 DURATION, WARMUP = "300ms", "60ms"
 MAX_STEPS = 12
-DEVICE_TIMES = ("service_ns", "latency_ns")
+DEVICE_TIMES = ("service_ns", "read_service_ns", "latency_ns")
 # Costs that say how a run is compared, not what the machine does.
 NOT_FITTED = ("trace_record", "trace_record_sched")
 
