@@ -2,19 +2,22 @@
 """MACHINE.toml: platform, costs and device law together, as a fit found them. `--machine FILE` puts it under
 a scenario.
 
-It holds data of the machine only: nothing of the workload, its groups or the kernel's switches.
+It holds data of the machine only, its background programs among them: nothing of the workload, its groups or the
+kernel's switches.
 """
 
 from __future__ import annotations
 
 import json
 import tomllib
+from pathlib import Path
 from typing import Any
 
+from wakepath.paths import read_text, scenario_dirs
 from wakepath.scenario import Scenario, toml_key
 
 # Tables of a scenario that belong to the machine.
-MACHINE_TABLES = ("machine", "block", "device", "fs", "costs")
+MACHINE_TABLES = ("machine", "block", "device", "fs", "program", "costs")
 
 
 def toml_value(value: Any) -> str:
@@ -33,9 +36,26 @@ def toml_value(value: Any) -> str:
     raise TypeError(f"no TOML for {type(value).__name__}")
 
 
-def machine_toml(scenario: Scenario, comments: list[str], sources: dict[str, str]) -> str:
-    """The machine's part of a resolved scenario. `sources` replaces the source line of the costs that were fitted."""
+def platform_device(platform: str) -> dict[str, Any] | None:
+    """The device law of a platform by name; None where there is no such file or it has none."""
+    for folder in scenario_dirs():
+        path = Path(folder) / "platforms" / f"{platform}.toml"
+        if path.is_file():
+            device = tomllib.loads(read_text(str(path))).get("device")
+            return device if isinstance(device, dict) else None
+    return None
+
+
+def machine_toml(
+    scenario: Scenario, comments: list[str], sources: dict[str, str], device: dict[str, Any] | None = None
+) -> str:
+    """The machine's part of a resolved scenario. `sources` replaces the source line of the costs that were fitted.
+
+    `device` replaces the scenario's law: where every case of a fit states its own, none of them is the machine's.
+    """
     data = tomllib.loads(scenario.to_toml())
+    if device is not None:
+        data["device"] = device
     lines = ["# SPDX-License-Identifier: GPL-2.0-or-later"] + [f"# {line}".rstrip() for line in comments]
     for name in MACHINE_TABLES:
         table = data.get(name)

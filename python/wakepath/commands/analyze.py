@@ -14,16 +14,22 @@ from wakepath.paths import check_writable, write_text
 
 @click.command("analyze")
 @click.argument("trace", metavar="TRACE")
+@click.option("--beside", metavar="TRACE", help="A second trace of the same setting: the figures of both.")
 @click.option("--json", "json_file", metavar="FILE|-", help="Write everything as JSON; - is standard output.")
 @click.option("--report", metavar="FILE.html", help="Write a page for a browser.")
-def command(trace: str, json_file: str | None, report: str | None) -> int:
+def command(trace: str, beside: str | None, json_file: str | None, report: str | None) -> int:
     """Say who switches to whom and why in TRACE: ftrace text or perf script text, simulated or real, packed or not."""
     check_writable(json_file)
     check_writable(report)
-    data = json.loads(_core.analyze(trace))
+    data = json.loads(_core.compare_traces(trace, beside) if beside else _core.analyze(trace))
     if json_file:
         write_text(json_file, json.dumps(data, indent=1) + "\n")
-    said = "\n".join(_lines(data)) + "\n"
+    if beside:
+        from wakepath.patterns import rows_of, text_table
+
+        said = text_table(rows_of(data)) + "\n"
+    else:
+        said = "\n".join(_lines(data)) + "\n"
     if report:
         from wakepath.report import page
 

@@ -35,7 +35,7 @@ def command(**values: Any) -> int:
 
     from wakepath.calibrate import Problem, fit
     from wakepath.fit_text import fit_lines, machine_comments, sources_of
-    from wakepath.machine_file import machine_toml
+    from wakepath.machine_file import machine_toml, platform_device
     from wakepath.scenario import Options, Scenario
 
     check_writable(values["out"])
@@ -49,7 +49,9 @@ def command(**values: Any) -> int:
         bar.close()
     fitted = Options(sets=(*options.sets, *outcome.sets), machine=options.machine)
     scenario = Scenario.from_case(problem.cases[0].raw, options=fitted)
-    write_text(values["out"], machine_toml(scenario, machine_comments(outcome), sources_of(outcome)))
+    is_device_fitted = any(p.key.startswith("device.") for p in problem.parameters)
+    device = None if is_device_fitted or values["machine"] else platform_device(problem.cases[0].platform)
+    write_text(values["out"], machine_toml(scenario, machine_comments(outcome), sources_of(outcome), device))
     if values["json_file"]:
         write_text(values["json_file"], json.dumps(asdict(outcome), indent=1) + "\n")
     print(fit_lines(outcome), file=sys.stderr if "-" in (values["json_file"], values["out"]) else sys.stdout)

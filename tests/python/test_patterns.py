@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The event patterns of real traces are met by simulated ones, figure by figure, or named as exceptions with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wakepath.patterns import Pattern, Row, beside, compare, judge, markdown, read_list, write_twin
+
+ROOT = Path(__file__).resolve().parents[2]
+TOLERANCE, PATTERNS = read_list(ROOT / "docs" / "patterns.toml")
+
+
+@pytest.mark.parametrize("pattern", PATTERNS, ids=lambda p: p.case)
+def test_pattern_of_a_real_trace_is_met(pattern: Pattern) -> None:
+    rows = compare(pattern)
+    assert judge(rows, TOLERANCE, pattern.exceptions) == []
+    # The page shows what is measured now.
+    assert markdown(pattern, rows, TOLERANCE) in (ROOT / "docs" / "patterns.md").read_text(encoding="utf-8")
+
+
+def test_a_trace_beside_itself_differs_nowhere() -> None:
+    rows = beside(PATTERNS[0].trace, PATTERNS[0].trace)
+    assert rows
+    assert {row.difference for row in rows} <= {0.0}
+
+
+def test_root_and_weighted_are_told_apart() -> None:
+    rows = beside(PATTERNS[0].trace, PATTERNS[1].trace)
+    assert len(judge(rows, TOLERANCE, {})) > 10
+
+
+def test_an_exception_that_holds_or_is_unknown_is_wrong() -> None:
+    rows = [Row("good", 1.0, 1.05, 0.05, False), Row("bad", 1.0, 2.0, 1.0, False), Row("small", 0.0, 0.1, None, True)]
+    assert judge(rows, 0.1, {"bad": "known"}) == []
+    assert len(judge(rows, 0.1, {})) == 1
+    assert len(judge(rows, 0.1, {"bad": "known", "good": "stale"})) == 1
+    assert len(judge(rows, 0.1, {"bad": "known", "small": "minor"})) == 1
+
+
+def test_analyze_beside_says_both(wakepath: Callable[..., object], tmp_path: Path) -> None:
+    twin = str(tmp_path / "twin.txt.xz")
+    write_twin(PATTERNS[1], twin)
+    said = wakepath("analyze", PATTERNS[1].trace, "--beside", twin)
+    assert said.status == 0  # type: ignore[attr-defined]
+    assert "transitions.kworker>fio.R+.share" in said.out  # type: ignore[attr-defined]
