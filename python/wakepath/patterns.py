@@ -17,7 +17,7 @@ import os
 import re
 import tempfile
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +40,27 @@ class Pattern:
     sets: tuple[str, ...]
     warmup: str
     duration: str
+    window_ns: int  # length of the real trace
     skip_ns: int = 0  # of the real trace's begin, where the pattern builds up
+    remark: str = ""
     exceptions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of both sides. `difference` is (simulated - real) / real; None where one side cannot tell."""
+    """One figure of both sides. `difference` is (simulated - real) / real; None where one side cannot tell.
+
+    `low` and `high` are the extremes over windows of the simulated trace as long as the real one: how far chance alone
+    carries a window of that length.
+    """
 
     name: str
     real: float | None
     simulated: float | None
     difference: float | None
     minor: bool
+    low: float | None = None
+    high: float | None = None
 
     def within(self, tolerance: float) -> bool:
         return self.difference is not None and abs(self.difference) <= tolerance
@@ -75,7 +83,9 @@ def read_list(path: str | Path) -> tuple[float, list[Pattern]]:
             sets=tuple(item["sets"]),
             warmup=item["warmup"],
             duration=item["duration"],
+            window_ns=int(item["window_ns"]),
             skip_ns=int(item.get("skip_ns", 0)),
+            remark=item.get("remark", ""),
             exceptions=item.get("exceptions", {}),
         )
         for item in data["pattern"]
@@ -114,33 +124,52 @@ def write_twin(pattern: Pattern, trace: str) -> None:
 _STAMP = re.compile(r"^.{16,}?\[\d+\] +\S+ +(\d+): ")  # "COMM-PID [CPU] FLAGS NANOSECONDS: "
 
 
-def without_begin(text: str, skip_ns: int) -> str:
-    """ftrace text with ns stamps, less the records of its first `skip_ns`."""
-    if skip_ns == 0:
-        return text
-    kept, end = [], None
+def windows(text: str, begin_ns: int, length_ns: int | None) -> list[str]:
+    """ftrace text with ns stamps, from `begin_ns` after its first record on, cut into whole windows (None: one).
+
+    Header lines go into every window; a rest shorter than a window is dropped.
+    """
+    header: list[str] = []
+    parts: list[list[str]] = []
+    first = last = None
     for line in text.splitlines(keepends=True):
         stamp = _STAMP.match(line)
-        if stamp is not None:
-            now = int(stamp[1])
-            end = now + skip_ns if end is None else end
-            if now < end:
-                continue
-        kept.append(line)
-    return "".join(kept)
+        if stamp is None:
+            header.append(line)
+            continue
+        last = int(stamp[1])
+        first = last if first is None else first
+        since = last - first - begin_ns
+        if since < 0:
+            continue
+        index = 0 if length_ns is None else since // length_ns
+        while len(parts) <= index:
+            parts.append([])
+        parts[index].append(line)
+    if first is not None and last is not None and length_ns is not None:
+        # The last record of a full window lies a little before its end.
+        parts = parts[: round((last - first - begin_ns) / length_ns)]
+    return ["".join(header + part) for part in parts]
 
 
 def compare(pattern: Pattern) -> list[Row]:
-    """Real beside simulated, for one pattern."""
+    """Real beside simulated, for one pattern, with the spread of short simulated windows."""
     with tempfile.TemporaryDirectory() as folder:
-        twin, real = str(Path(folder) / "simulated.txt"), str(Path(folder) / "real.txt")
+        twin, real, short = (str(Path(folder) / name) for name in ("simulated.txt", "real.txt", "window.txt"))
         write_twin(pattern, twin)
-        Path(real).write_text(without_begin(read_text(pattern.trace), pattern.skip_ns), encoding="utf-8")
-        return beside(real, twin)
+        Path(real).write_text(windows(read_text(pattern.trace), pattern.skip_ns, None)[0], encoding="utf-8")
+        rows = beside(real, twin)
+        seen: dict[str, list[float]] = {}
+        for text in windows(read_text(twin), 0, pattern.window_ns):
+            Path(short).write_text(text, encoding="utf-8")
+            for row in beside(real, short):
+                if row.simulated is not None:
+                    seen.setdefault(row.name, []).append(row.simulated)
+    return [replace(r, low=min(seen[r.name]), high=max(seen[r.name])) if r.name in seen else r for r in rows]
 
 
 def judge(rows: list[Row], tolerance: float, exceptions: dict[str, str]) -> list[str]:
-    """What is not as the list says, in lines: figures outside the tolerance, and exceptions that are none (any more)."""
+    """What is not as the list says, in lines: figures outside the tolerance, and exceptions that are none."""
     wrong = []
     for row in rows:
         if row.minor:
@@ -149,7 +178,9 @@ def judge(rows: list[Row], tolerance: float, exceptions: dict[str, str]) -> list
             what = "within tolerance, listed as an exception" if row.name in exceptions else "outside the tolerance"
             wrong.append(f"{row.name}: {what}: {figure(row.real)} real, {figure(row.simulated)} simulated")
     known = {row.name for row in rows if not row.minor}
-    return wrong + [f"{name}: listed as an exception, no figure of this trace" for name in exceptions if name not in known]
+    return wrong + [
+        f"{name}: listed as an exception, no figure of this trace" for name in exceptions if name not in known
+    ]
 
 
 def figure(value: float | None) -> str:
@@ -173,15 +204,24 @@ def markdown(pattern: Pattern, rows: list[Row], tolerance: float) -> str:
     lines = [
         f"## {pattern.case}",
         "",
-        "| figure | real | simulated | difference | |",
-        "|---|---:|---:|---:|---|",
+        "| figure | real | simulated | difference | simulated windows | |",
+        "|---|---:|---:|---:|---:|---|",
     ]
     for row in rows:
         if row.minor:
             continue
         mark = "" if row.within(tolerance) else "exception" if row.name in pattern.exceptions else "outside"
-        name = row.name.replace(">", "&gt;")
-        lines.append(f"| {name} | {figure(row.real)} | {figure(row.simulated)} | {percent(row.difference)} | {mark} |")
+        cells = [
+            row.name.replace(">", "&gt;"),
+            figure(row.real),
+            figure(row.simulated),
+            percent(row.difference),
+            f"{figure(row.low)} .. {figure(row.high)}",
+            mark,
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    if pattern.remark:
+        lines += ["", pattern.remark]
     if pattern.exceptions:
         lines += ["", "Exceptions:", ""]
         differences = {row.name: percent(row.difference) for row in rows}
