@@ -18,9 +18,9 @@ Made by `docs/patterns.py` from `docs/patterns.toml`; `tests/python/test_pattern
 Real traces of the emulated platform (50 ms each) beside the same case simulated with the fitted costs, every record
 charged what it costs the recorded kernel, traced for 500 ms after 0.2 s of warm-up. "Simulated windows" are the least
 and greatest value over the ten windows of 50 ms in it: how far chance carries a trace as short as the real one.
-`transitions.A>B.S.share` is the share of the switches that go from A to B with A left in state S (R runnable, R+ preempted in the kernel, S sleeping,
-I idle worker). Transitions of less than 1 % of the switches on both sides are left out. The tolerance is
-{tolerance:.0f} %.
+`transitions.A>B.S.share` is the share of the switches that go from A to B with A left in state S (R runnable, R+
+preempted in the kernel, S sleeping, I idle worker). Transitions of less than 1 % of the switches on both sides are left
+out. The tolerance is {tolerance:.0f} %.
 
 The costs are fitted to the figures of cases marked `calibrate`, never to these traces; the root case is one of them,
 the two weighted ones are predictions.

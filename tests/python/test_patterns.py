@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The event patterns of real traces are met by simulated ones, figure by figure, or named as exceptions with a reason."""
+"""Event patterns of real traces are met by simulated ones, figure by figure, or named as exceptions with a reason."""
 
 from __future__ import annotations
 
