@@ -50,6 +50,7 @@ namespace wakepath::machine {
   X(resched_user_exit, "extra of leaving to user mode through schedule()")                                \
   X(idle_entry, "enter the idle state after the switch to the idle task")                                 \
   X(idle_exit, "leave the idle state before the interrupt handler or schedule(); not counted as idle")    \
+  X(idle_leave, "idle task: from need_resched to schedule(): restart the tick (tick_nohz_idle_exit)")                  \
   X(idle_wake_latency, "time from an interrupt's arrival to its first instruction while idle; idle time") \
   X(cold_task, "cold-cache penalty of an ordinary task switched in after another ran")                    \
   X(cold_kworker, "the same for a kernel thread")                                                         \

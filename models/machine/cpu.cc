@@ -218,6 +218,7 @@ void Cpu::begin_schedule(bool preempt) {
 
 Call<void> Cpu::switch_body(ExecContext& ctx) {
   for (;;) {
+    if (current_ == nullptr) co_await run_cost(machine_, ctx, CostId::idle_leave, Mode::irqs_off);
     co_await run_cost(machine_, ctx, CostId::schedule_entry, Mode::irqs_off);
     const sched::SwitchResult r = machine_.sched.schedule(id_, sw_preempt_, engine_.now());
     co_await run_cost(machine_, ctx, CostId::schedule_pick, Mode::irqs_off);
