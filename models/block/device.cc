@@ -12,7 +12,8 @@ using engine::Time;
 DeviceLaw::DeviceLaw(const scenario::Device& d, std::uint64_t seed)
     : d_(d),
       delay_only_(d.law == "delay"),
-      serial_(d.law == "serial"), reads_differ_(d.read_service_ns.mean_ns() > 0),
+      serial_(d.law == "serial"),
+      reads_differ_(d.read_service_ns.mean_ns() > 0),
       service_(seed, "device.service", 0),
       latency_(seed, "device.latency", 0) {
   free_at_.resize(static_cast<std::size_t>(serial_ ? 1 : std::max(1, d.servers)), 0);
@@ -23,7 +24,8 @@ Time DeviceLaw::completion_time(Time now, bool write) {
   Time done = now;
   if (!delay_only_) {
     auto server = std::min_element(free_at_.begin(), free_at_.end());
-    done = std::max(now, *server) + machine::draw_ns(!write && reads_differ_ ? d_.read_service_ns : d_.service_ns, service_);
+    done = std::max(now, *server) +
+           machine::draw_ns(!write && reads_differ_ ? d_.read_service_ns : d_.service_ns, service_);
     *server = done;
   }
   if (cap_step_ > 0) {  // a token bucket as a virtual clock that may run behind by burst - 1 steps

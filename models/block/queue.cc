@@ -180,7 +180,8 @@ Call<void> Queue::issue_list(ExecContext& ctx, Request* first) {
     machine_.tp.request(*ctx.cpu, EventType::block_rq_issue, rq->bio->sector, rq->bio->write, rq->bio->bytes);
     if (device_.copies_data) {  // null_blk copies while it issues, and may allocate a page for it
       co_await run_cost(machine_, ctx, CostId::data_copy);
-      if (ctx.kind == ExecContext::Kind::task && ctx.cpu->resched_at_might_sleep()) co_await static_cast<KTask&>(ctx).schedule(true);
+      if (ctx.kind == ExecContext::Kind::task && ctx.cpu->resched_at_might_sleep())
+        co_await static_cast<KTask&>(ctx).schedule(true);
     }
     if (conf_.virtual_timer_completion)
       machine_.local_timer(rq->ctx_cpu).arm(*rq, law_.completion_time(machine_.now(), rq->bio->write));

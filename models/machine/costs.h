@@ -10,61 +10,61 @@
 namespace wakepath::machine {
 
 // X(name, what it covers)
-#define WAKEPATH_COSTS(X)                                                                                 \
-  X(fio_prep_io, "user: take a free io_u, offset, fill, queue to the private ring; per I/O")              \
-  X(fio_reap_event, "user: process one event (latency statistics, free the io_u)")                        \
-  X(fio_submit_call, "user: around one io_submit")                                                        \
-  X(fio_reap_call, "user: around one io_getevents, with the turn of fio's main loop")                     \
-  X(syscall_entry, "user to kernel")                                                                      \
-  X(syscall_exit, "kernel to user, without rescheduling")                                                 \
-  X(io_submit_call, "io_submit: context lookup, plug; per call")                                          \
-  X(io_submit_iocb, "one iocb up to the filesystem's first lock (copy, kiocb, file checks)")              \
-  X(fs_dio_submit, "filesystem and iomap part of one direct write: locks, map, pin, bio")                 \
-  X(bdev_dio_submit, "the same for a block device without a filesystem")                                  \
-  X(tag_alloc, "request and tag allocation, one request")                                                 \
-  X(plug_add, "add one request to the plug, leave the submission path")                                   \
-  X(issue_rq, "driver: prepare and issue one request")                                                    \
-  X(doorbell, "driver: ring once per run of requests")                                                    \
-  X(getevents_call, "io_getevents: lookup, one look at the ring; per call")                               \
-  X(getevents_event, "io_getevents: copy one event")                                                      \
-  X(getevents_arm, "io_getevents: enter the wait queue, look again, before schedule()")                   \
-  X(getevents_disarm, "io_getevents: after a sleep: leave the wait queue")                                \
-  X(irq_entry, "hard interrupt entry and handler start")                                                  \
-  X(irq_exit, "hard interrupt end")                                                                       \
-  X(irq_timer_rearm, "timer interrupt: reprogram the clock event when more timers are pending")           \
-  X(cqe, "take one completion: sweep or timer expiry, and its steering")                                  \
-  X(rq_end, "end one request: bio end, pages, tag")                                                       \
-  X(data_copy, "copy the data of one request on the CPU (devices with copies_data)")                      \
-  X(softirq_entry, "softirq entry")                                                                       \
-  X(softirq_exit, "softirq end")                                                                          \
-  X(ipi_send, "send one inter-processor interrupt")                                                       \
-  X(ipi_latency, "delivery of an inter-processor interrupt; not CPU time")                                \
-  X(queue_work, "queue_work: append one item")                                                            \
-  X(nop_wake, "try_to_wake_up that finds the task runnable")                                              \
-  X(wake_before_clock, "try_to_wake_up up to the run queue's clock update")                               \
-  X(wake_after_clock, "try_to_wake_up after it: enqueue, preemption check")                               \
-  X(schedule_entry, "__schedule up to the clock update")                                                  \
-  X(schedule_pick, "__schedule from the clock update to the switch record")                               \
-  X(switch_finish, "from the switch record to the next task's own code")                                  \
-  X(switch_group, "extra when the switch crosses task groups of different depth")                         \
-  X(resched_user_exit, "extra of leaving to user mode through schedule()")                                \
-  X(idle_entry, "enter the idle state after the switch to the idle task")                                 \
-  X(idle_exit, "leave the idle state before the interrupt handler or schedule(); not counted as idle")    \
-  X(idle_leave, "idle task: from need_resched to schedule(): restart the tick (tick_nohz_idle_exit)")                  \
-  X(idle_wake_latency, "time from an interrupt's arrival to its first instruction while idle; idle time") \
-  X(cold_task, "cold-cache penalty of an ordinary task switched in after another ran")                    \
-  X(cold_kworker, "the same for a kernel thread")                                                         \
-  X(tick, "scheduler tick")                                                                               \
-  X(worker_wake, "kworker: leave the idle list")                                                          \
-  X(worker_idle, "kworker: go idle, up to schedule()")                                                    \
-  X(work_begin, "process_one_work up to the function")                                                    \
-  X(work_end, "process_one_work from the function's return to cond_resched")                              \
-  X(work_retire, "process_one_work after cond_resched")                                                   \
-  X(dio_complete, "iomap_dio_complete with a trivial end_io")                                             \
-  X(dio_convert, "extra of an unwritten extent: conversion transaction")                                  \
-  X(aio_complete, "aio_complete without wake")                                                            \
-  X(worker_create, "kthreadd: create one worker")                                                         \
-  X(worker_manage, "manager: ask for a worker and take it over")                                          \
+#define WAKEPATH_COSTS(X)                                                                                       \
+  X(fio_prep_io, "user: take a free io_u, offset, fill, queue to the private ring; per I/O")                    \
+  X(fio_reap_event, "user: process one event (latency statistics, free the io_u)")                              \
+  X(fio_submit_call, "user: around one io_submit")                                                              \
+  X(fio_reap_call, "user: around one io_getevents, with the turn of fio's main loop")                           \
+  X(syscall_entry, "user to kernel")                                                                            \
+  X(syscall_exit, "kernel to user, without rescheduling")                                                       \
+  X(io_submit_call, "io_submit: context lookup, plug; per call")                                                \
+  X(io_submit_iocb, "one iocb up to the filesystem's first lock (copy, kiocb, file checks)")                    \
+  X(fs_dio_submit, "filesystem and iomap part of one direct write: locks, map, pin, bio")                       \
+  X(bdev_dio_submit, "the same for a block device without a filesystem")                                        \
+  X(tag_alloc, "request and tag allocation, one request")                                                       \
+  X(plug_add, "add one request to the plug, leave the submission path")                                         \
+  X(issue_rq, "driver: prepare and issue one request")                                                          \
+  X(doorbell, "driver: ring once per run of requests")                                                          \
+  X(getevents_call, "io_getevents: lookup, one look at the ring; per call")                                     \
+  X(getevents_event, "io_getevents: copy one event")                                                            \
+  X(getevents_arm, "io_getevents: enter the wait queue, look again, before schedule()")                         \
+  X(getevents_disarm, "io_getevents: after a sleep: leave the wait queue")                                      \
+  X(irq_entry, "hard interrupt entry and handler start")                                                        \
+  X(irq_exit, "hard interrupt end")                                                                             \
+  X(irq_timer_rearm, "timer interrupt: reprogram the clock event when more timers are pending")                 \
+  X(cqe, "take one completion: sweep or timer expiry, and its steering")                                        \
+  X(rq_end, "end one request: bio end, pages, tag")                                                             \
+  X(data_copy, "copy the data of one request on the CPU (devices with copies_data)")                            \
+  X(softirq_entry, "softirq entry")                                                                             \
+  X(softirq_exit, "softirq end")                                                                                \
+  X(ipi_send, "send one inter-processor interrupt")                                                             \
+  X(ipi_latency, "delivery of an inter-processor interrupt; not CPU time")                                      \
+  X(queue_work, "queue_work: append one item")                                                                  \
+  X(nop_wake, "try_to_wake_up that finds the task runnable")                                                    \
+  X(wake_before_clock, "try_to_wake_up up to the run queue's clock update")                                     \
+  X(wake_after_clock, "try_to_wake_up after it: enqueue, preemption check")                                     \
+  X(schedule_entry, "__schedule up to the clock update")                                                        \
+  X(schedule_pick, "__schedule from the clock update to the switch record")                                     \
+  X(switch_finish, "from the switch record to the next task's own code")                                        \
+  X(switch_group, "extra when the switch crosses task groups of different depth")                               \
+  X(resched_user_exit, "extra of leaving to user mode through schedule()")                                      \
+  X(idle_entry, "enter the idle state after the switch to the idle task")                                       \
+  X(idle_exit, "leave the idle state before the interrupt handler or schedule(); not counted as idle")          \
+  X(idle_leave, "idle task: from need_resched to schedule(): restart the tick (tick_nohz_idle_exit)")           \
+  X(idle_wake_latency, "time from an interrupt's arrival to its first instruction while idle; idle time")       \
+  X(cold_task, "cold-cache penalty of an ordinary task switched in after another ran")                          \
+  X(cold_kworker, "the same for a kernel thread")                                                               \
+  X(tick, "scheduler tick")                                                                                     \
+  X(worker_wake, "kworker: leave the idle list")                                                                \
+  X(worker_idle, "kworker: go idle, up to schedule()")                                                          \
+  X(work_begin, "process_one_work up to the function")                                                          \
+  X(work_end, "process_one_work from the function's return to cond_resched")                                    \
+  X(work_retire, "process_one_work after cond_resched")                                                         \
+  X(dio_complete, "iomap_dio_complete with a trivial end_io")                                                   \
+  X(dio_convert, "extra of an unwritten extent: conversion transaction")                                        \
+  X(aio_complete, "aio_complete without wake")                                                                  \
+  X(worker_create, "kthreadd: create one worker")                                                               \
+  X(worker_manage, "manager: ask for a worker and take it over")                                                \
   X(trace_record, "one timer, interrupt, block or workqueue record; 0 unless compared with a traced recording") \
   X(trace_record_sched, "one sched_* or sys_* record; likewise")
 

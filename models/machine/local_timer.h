@@ -2,10 +2,11 @@
 // The local timer interrupt of one CPU: the scheduler tick and every hrtimer share it (kernel/time/hrtimer.c,
 // hrtimer_interrupt, 6.1 and 6.12).
 //
-// The handler reads the clock and runs what has expired by then, one timer after another. What expired meanwhile is found
-// when the clock event is set anew, and makes it look again, three times in all. If timers still come faster than they are
-// run, the handler gives up for as long as it has been running: the next interrupt comes that much later, and everything
-// that expires until then waits for it. A device whose requests each have a timer completes in two bursts because of that.
+// The handler reads the clock and runs what has expired by then, one timer after another. What expired meanwhile is
+// found when the clock event is set anew, and makes it look again, three times in all. If timers still come faster than
+// they are run, the handler gives up for as long as it has been running: the next interrupt comes that much later, and
+// everything that expires until then waits for it. A device whose requests each have a timer completes in two bursts
+// because of that.
 #pragma once
 
 #include <cstdint>
@@ -49,8 +50,9 @@ class LocalTimer final : public IrqLine {
   Machine& machine_;
   std::unique_ptr<Tick> tick_;
   HrTimer *first_ = nullptr, *last_ = nullptr;  // expired, in order
-  bool raised_ = false;   // the interrupt is pending, its handler has not looked for the last time, or it has given up for now
-  engine::Timer hang_;    // end of giving up
+  bool raised_ =
+      false;  // the interrupt is pending, its handler has not looked for the last time, or it has given up for now
+  engine::Timer hang_;  // end of giving up
 };
 
 }  // namespace wakepath::machine

@@ -21,36 +21,49 @@ enum class Type : std::uint8_t {
   real,
   text,
   choice,
-  duration,   // int64 ns; written with a unit
-  time_ns,    // int64 ns; the key ends in _ns: an integer, or a text with a unit
-  fio_us,     // fio's time, bare numbers are microseconds
-  fio_s,      // fio's time, bare numbers are seconds
-  fio_size,   // fio's integer with k, m, g
-  cpus,       // list of CPU numbers
-  dist,       // time in ns as a number or a distribution
-  list,       // list of texts
-  any         // handled by name: kernel.version, switches
+  duration,  // int64 ns; written with a unit
+  time_ns,   // int64 ns; the key ends in _ns: an integer, or a text with a unit
+  fio_us,    // fio's time, bare numbers are microseconds
+  fio_s,     // fio's time, bare numbers are seconds
+  fio_size,  // fio's integer with k, m, g
+  cpus,      // list of CPU numbers
+  dist,      // time in ns as a number or a distribution
+  list,      // list of texts
+  any        // handled by name: kernel.version, switches
 };
 
 // Which struct of the Scenario a key's field is in.
 enum class Part : std::uint8_t {
-  scenario, kernel, machine, block, device, fs, dio_wq, cgroup, workload, program, task, run, costs, none
+  scenario,
+  kernel,
+  machine,
+  block,
+  device,
+  fs,
+  dio_wq,
+  cgroup,
+  workload,
+  program,
+  task,
+  run,
+  costs,
+  none
 };
 
-using Ref = std::variant<std::monostate, bool*, int*, std::int64_t*, std::uint64_t*, double*, std::string*,
-                         std::vector<int>*, std::vector<std::string>*, std::optional<int>*,
-                         std::optional<std::int64_t>*, Dist*, Preempt*>;
+using Ref =
+    std::variant<std::monostate, bool*, int*, std::int64_t*, std::uint64_t*, double*, std::string*, std::vector<int>*,
+                 std::vector<std::string>*, std::optional<int>*, std::optional<std::int64_t>*, Dist*, Preempt*>;
 
 struct Key {
-  std::string pattern;             // "workload.NAME.iodepth"; capitals stand for the user's names
+  std::string pattern;  // "workload.NAME.iodepth"; capitals stand for the user's names
   Type type = Type::text;
   Part part = Part::none;
   std::string doc;
   std::int64_t low = 0, high = 0;  // integers, when low < high
   std::vector<std::string> choices;
   Ref (*field)(void* part) = nullptr;  // null: handled by name
-  std::string hint;                // suggestion when the value is out of range
-  Path parts;                      // pattern split; "*" where the user's name stands
+  std::string hint;                    // suggestion when the value is out of range
+  Path parts;                          // pattern split; "*" where the user's name stands
 };
 
 const std::vector<Key>& schema();
@@ -59,13 +72,13 @@ std::string type_text(const Key& k);
 
 struct Lookup {
   const Key* key = nullptr;
-  Path path;                       // canonical spelling
+  Path path;  // canonical spelling
   UnitRule unit_rule = UnitRule::of_key;
 };
 // The key for a path in any accepted spelling (aliases, with or without _ns); null key when there is none.
 Lookup find_key(const Path& path);
-bool is_section(const Path& path);                  // some key starts with it
-Error unknown_key(const Path& path, Error where);   // the message with the nearest key
+bool is_section(const Path& path);                 // some key starts with it
+Error unknown_key(const Path& path, Error where);  // the message with the nearest key
 
 // The struct `key.part` of a scenario with sections that have no name; null for the named ones.
 void* part_of(Scenario& s, Part part);

@@ -20,8 +20,8 @@ struct Value {
   bool boolean = false;
   std::int64_t integer = 0;
   double real = 0;
-  std::string text;            // a string's content; for everything else the text in the source
-  std::vector<Value> items;    // array
+  std::string text;                                   // a string's content; for everything else the text in the source
+  std::vector<Value> items;                           // array
   std::vector<std::pair<std::string, Value>> fields;  // table, in the order of the source
   int line = 0;
 
@@ -45,9 +45,9 @@ Result<Path> split_path(std::string_view key, const Error& where);  // the rever
 enum class UnitRule : std::uint8_t { of_key, needs_unit, bare_is_ns };
 
 struct Entry {
-  Path path;                   // canonical
+  Path path;  // canonical
   Value value;
-  std::string file;            // as in Error
+  std::string file;  // as in Error
   int line = 0;
   UnitRule unit_rule = UnitRule::of_key;
   [[nodiscard]] Error error(std::string message, std::string suggestion = {}) const {
