@@ -22,6 +22,9 @@ and greatest value over the ten windows of 50 ms in it: how far chance carries a
 preempted in the kernel, S sleeping, I idle worker). Transitions of less than 1 % of the switches on both sides are left
 out. The tolerance is {tolerance:.0f} %.
 
+`untraced` rows are the measured rates of the case beside a run without record costs: where these are off while the
+traced rates agree, the costs of path and of records are wrong in opposite directions.
+
 The costs are fitted to the figures of cases marked `calibrate`, never to these traces; the root case is one of them,
 the two weighted ones are predictions.
 """

@@ -23,10 +23,11 @@ from typing import Any
 
 from wakepath import _core
 from wakepath.errors import InputError
+from wakepath.metrics import truth_metrics
 from wakepath.paths import read_text
-from wakepath.runner import run
+from wakepath.runner import run, simulate
 from wakepath.scenario import Options, Scenario
-from wakepath.truth import read_cases
+from wakepath.truth import Case, read_cases
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,30 @@ def cost_sets(machine: str) -> tuple[str, ...]:
     return tuple(f"costs.{name}={entry['ns']}" for name, entry in costs.items() if isinstance(entry, dict))
 
 
-def write_twin(pattern: Pattern, trace: str) -> None:
-    """Simulate the pattern's case with its records charged; their text goes to `trace`."""
+def case_of(pattern: Pattern) -> Case:
     cases = {case.id: case for case in read_cases(pattern.cases_file)}
     if pattern.case not in cases:
         raise InputError(f"has no case '{pattern.case}'", pattern.cases_file)
+    return cases[pattern.case]
+
+
+def write_twin(pattern: Pattern, trace: str) -> None:
+    """Simulate the pattern's case with its records charged; their text goes to `trace`."""
     sets = (*cost_sets(pattern.machine), *pattern.sets)
     options = Options(sets=sets, warmup=pattern.warmup, duration=pattern.duration)
-    run(Scenario.from_case(cases[pattern.case].raw, options=options), trace=trace)
+    run(Scenario.from_case(case_of(pattern).raw, options=options), trace=trace)
+
+
+def untraced(pattern: Pattern) -> list[Row]:
+    """The rates without tracing, as the case has them: errors of path and record costs may cancel in a traced run."""
+    case = case_of(pattern)
+    options = Options(sets=cost_sets(pattern.machine), warmup=pattern.warmup, duration=pattern.duration)
+    got = truth_metrics(simulate(Scenario.from_case(case.raw, options=options)), cpu=case.cpu, all_cpus=False)
+    found = []
+    for name in ("iops", "context_switches_per_s"):
+        real = case.measured[name]
+        found.append(Row(f"untraced.{name}", real, got[name], got[name] / real - 1, False))
+    return found
 
 
 _STAMP = re.compile(r"^.{16,}?\[\d+\] +\S+ +(\d+): ")  # "COMM-PID [CPU] FLAGS NANOSECONDS: "
@@ -165,7 +182,8 @@ def compare(pattern: Pattern) -> list[Row]:
             for row in beside(real, short):
                 if row.simulated is not None:
                     seen.setdefault(row.name, []).append(row.simulated)
-    return [replace(r, low=min(seen[r.name]), high=max(seen[r.name])) if r.name in seen else r for r in rows]
+    rows = [replace(r, low=min(seen[r.name]), high=max(seen[r.name])) if r.name in seen else r for r in rows]
+    return untraced(pattern) + rows
 
 
 def judge(rows: list[Row], tolerance: float, exceptions: dict[str, str]) -> list[str]:
