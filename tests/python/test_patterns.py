@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from wakepath.patterns import Pattern, Row, beside, compare, figure, judge, read_list, windows, write_twin
+from wakepath.runner import simulate
+from wakepath.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parents[2]
 TOLERANCE, PATTERNS = read_list(ROOT / "docs" / "patterns.toml")
@@ -55,6 +57,18 @@ def test_windows_cut_by_time_and_keep_the_header() -> None:
     assert [part.count("\n") for part in parts] == [11, 11]
     assert all(part.startswith("# tracer: nop\n") for part in parts)
     assert windows(text, 0, None) == [text]
+
+
+def test_each_kind_of_record_costs() -> None:
+    """One item an activation: 10 scheduler and syscall records an I/O, and at least 7 of the other kinds."""
+
+    def ns_per_io(*sets: str) -> float:
+        scenario = Scenario.load("starved_completions/qemu-6.1", set=(*sets, "run.duration=50ms", "run.warmup=50ms"))
+        return 1e9 / float(simulate(scenario)["io"]["iops"])
+
+    free = ns_per_io()
+    assert 10_000 <= ns_per_io("costs.trace_record_sched=1000") - free <= 13_000
+    assert 7_000 <= ns_per_io("costs.trace_record=1000") - free <= 9_000
 
 
 def test_analyze_beside_says_both(wakepath: Callable[..., object], tmp_path: Path) -> None:
