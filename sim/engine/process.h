@@ -5,7 +5,8 @@
 // event.
 //
 // Invariants: calls nest (a Call is awaited where it is made), so frames are freed in the reverse order of their
-// making; a Call that is not awaited does nothing. An exception leaves through resume() and ends the run: models do not
+// making; a Call that is not awaited does nothing. An empty Call is complete: a plain function may return `{}` where
+// there is nothing to do, or another's Call, and so costs no frame of its own. An exception leaves through resume() and ends the run: models do not
 // catch.
 #pragma once
 
@@ -117,11 +118,13 @@ class [[nodiscard]] Call {
   }
   ~Call() { reset(); }
 
-  bool await_ready() const noexcept { return false; }
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<> caller) noexcept {
-    handle_.promise().caller = caller;
-    return handle_;
+  // Runs the call here, as a function would run: most end without waiting, and then the caller is never suspended.
+  bool await_ready() const {
+    if (std::is_void_v<T> && !handle_) return true;
+    handle_.resume();
+    return handle_.done();
   }
+  void await_suspend(std::coroutine_handle<> caller) noexcept { handle_.promise().caller = caller; }
   T await_resume() {
     if constexpr (!std::is_void_v<T>) return std::move(handle_.promise().value);
   }
