@@ -21,27 +21,18 @@ std::uint64_t pelt_decay(std::uint64_t value, std::uint64_t periods) {
   return static_cast<std::uint64_t>((static_cast<unsigned __int128>(value) * kDecay[periods % 32]) >> 32);
 }
 
-bool pelt_accumulate(Pelt& avg, std::uint64_t units, std::uint64_t load, std::uint64_t runnable, bool running) {
-  auto contrib = static_cast<std::uint32_t>(units);  // right while no period ends
+void pelt_end_periods(Pelt& avg, std::uint64_t units, std::uint64_t load, std::uint64_t runnable, bool running) {
   units += avg.period_contrib;
   const std::uint64_t periods = units / 1024;
-  if (periods != 0) {
-    avg.load_sum = pelt_decay(avg.load_sum, periods);
-    avg.runnable_sum = pelt_decay(avg.runnable_sum, periods);
-    avg.util_sum = static_cast<std::uint32_t>(pelt_decay(avg.util_sum, periods));
-    units %= 1024;
-    if (load != 0) {
-      // The rest of the old period, decayed; the whole periods between; the begun one.
-      const auto head = static_cast<std::uint32_t>(pelt_decay(1024 - avg.period_contrib, periods));
-      const auto whole = static_cast<std::uint32_t>(kPeltLoadAvgMax - pelt_decay(kPeltLoadAvgMax, periods) - 1024);
-      contrib = head + whole + static_cast<std::uint32_t>(units);
-    }
-  }
+  units %= 1024;
+  // The rest of the old period, decayed; the whole periods between; the begun one.
+  const auto head = static_cast<std::uint32_t>(pelt_decay(1024 - avg.period_contrib, periods));
+  const auto whole = static_cast<std::uint32_t>(kPeltLoadAvgMax - pelt_decay(kPeltLoadAvgMax, periods) - 1024);
+  const std::uint32_t contrib = head + whole + static_cast<std::uint32_t>(units);
   avg.period_contrib = static_cast<std::uint32_t>(units);
-  if (load != 0) avg.load_sum += load * contrib;
-  if (runnable != 0) avg.runnable_sum += (runnable * contrib) << 10;
-  if (running) avg.util_sum += contrib << 10;
-  return periods != 0;
+  avg.load_sum = pelt_decay(avg.load_sum, periods) + load * contrib;
+  avg.runnable_sum = pelt_decay(avg.runnable_sum, periods) + ((runnable * contrib) << 10);
+  avg.util_sum = static_cast<std::uint32_t>(pelt_decay(avg.util_sum, periods)) + (running ? contrib << 10 : 0U);
 }
 
 void pelt_update_averages(Pelt& avg, std::uint64_t load_multiplier) {

@@ -26,9 +26,10 @@ struct Pelt {
 
 std::uint64_t pelt_decay(std::uint64_t value, std::uint64_t periods);
 
-// Brings the sums up to `now`; true when a period ended (then the caller recomputes the averages).
-bool pelt_accumulate(Pelt& avg, std::uint64_t units, std::uint64_t load, std::uint64_t runnable, bool running);
+// The part of pelt_update_sums where at least one period ends with these units.
+void pelt_end_periods(Pelt& avg, std::uint64_t units, std::uint64_t load, std::uint64_t runnable, bool running);
 
+// Brings the sums up to `now`; true when a period ended (then the caller recomputes the averages).
 inline bool pelt_update_sums(Pelt& avg, std::uint64_t now, std::uint64_t load, std::uint64_t runnable, bool running) {
   const std::uint64_t delta = now - avg.last_update_time;
   if (static_cast<std::int64_t>(delta) < 0) {
@@ -39,7 +40,15 @@ inline bool pelt_update_sums(Pelt& avg, std::uint64_t now, std::uint64_t load, s
   if (units == 0) return false;
   avg.last_update_time += units << 10;
   if (load == 0) runnable = 0, running = false;
-  return pelt_accumulate(avg, units, load, runnable, running);
+  if (units + avg.period_contrib >= 1024) {
+    pelt_end_periods(avg, units, load, runnable, running);
+    return true;
+  }
+  avg.period_contrib += static_cast<std::uint32_t>(units);
+  avg.load_sum += load * units;
+  avg.runnable_sum += (runnable * units) << 10;
+  if (running) avg.util_sum += static_cast<std::uint32_t>(units) << 10;
+  return false;
 }
 
 void pelt_update_averages(Pelt& avg, std::uint64_t load_multiplier);

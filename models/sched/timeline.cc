@@ -36,6 +36,10 @@ void Timeline::insert(Entity& e, std::uint64_t key) {
   n.heap = mix(++inserted_);
   n.min_vruntime = e.vruntime;
   n.min_slice = e.slice;
+  if (root_ == nullptr) {  // one waits, one runs: the usual case
+    root_ = first_ = &e;
+    return;
+  }
   Entity** link = &root_;
   bool leftmost = true;
   while (*link != nullptr) {
@@ -57,6 +61,10 @@ void Timeline::insert(Entity& e, std::uint64_t key) {
 
 void Timeline::erase(Entity& e) {
   TimelineNode& n = e.node;
+  if (root_ == &e && n.left == nullptr && n.right == nullptr) {  // the only one
+    root_ = first_ = nullptr;
+    return;
+  }
   if (first_ == &e) first_ = next(e);
   while (n.left != nullptr && n.right != nullptr) {
     rotate_up(n.left->node.heap > n.right->node.heap ? *n.left : *n.right);

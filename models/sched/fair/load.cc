@@ -140,7 +140,7 @@ void Fair::update_cfs_group(Entity& se) {
 
 void Fair::set_entity_weight(CfsRq& cfs_rq, Entity& se, std::uint64_t weight) {
   dequeue_load_avg(cfs_rq, se);
-  se.load.set(weight);
+  if (se.load.weight != weight) se.load.set(weight);  // the same weight keeps its inverse
   se.avg.load_avg = weight_of(se) * se.avg.load_sum / se.avg.divider();
   enqueue_load_avg(cfs_rq, se);
 }
