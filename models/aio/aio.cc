@@ -41,34 +41,32 @@ Call<void> Context::complete(ExecContext& ctx, Iocb& iocb) {
   }
 }
 
-Call<int> Context::drain(KTask& t, int nr, std::vector<Iocb*>& out) {
-  if (t.resched_at_might_sleep()) co_await t.schedule(true);  // the ring mutex
-  int got = 0;
-  while (got < nr && !ring_.empty()) {
-    out.push_back(ring_.front());
-    ring_.pop_front();
-    ++got;
-    co_await run_cost(machine_, t, CostId::getevents_event);
-  }
-  co_return got;
-}
-
 Call<int> Context::read_events(KTask& t, int min_nr, int nr, std::vector<Iocb*>& out) {
   ++counters.calls;
   co_await run_cost(machine_, t, CostId::getevents_call);
-  int got = co_await drain(t, nr, out);
-  if (got < min_nr) {
-    for (;;) {
-      link(t, min_nr - got);
-      t.set_state(State::interruptible);
-      co_await run_cost(machine_, t, CostId::getevents_arm);
-      const int more = co_await drain(t, nr - got, out);
-      got += more;
-      if (got >= min_nr) break;
-      if (machine_.k.aio_obey_min_nr && more > 0) continue;  // arm again with what is still missing, look again
+  int got = 0;
+  bool armed = false;
+  for (;;) {
+    if (t.resched_at_might_sleep()) co_await t.schedule(true);  // the ring mutex
+    const int before = got;
+    while (got < nr && !ring_.empty()) {
+      out.push_back(ring_.front());
+      ring_.pop_front();
+      ++got;
+      co_await run_cost(machine_, t, CostId::getevents_event);
+    }
+    if (got >= min_nr) break;
+    // Where min_nr is obeyed, a drain that found something arms again with what is still missing and looks again.
+    if (armed && !(machine_.k.aio_obey_min_nr && got > before)) {
       ++counters.sleeps;
       co_await t.schedule();
     }
+    armed = true;
+    link(t, min_nr - got);
+    t.set_state(State::interruptible);
+    co_await run_cost(machine_, t, CostId::getevents_arm);
+  }
+  if (armed) {
     unlink(t);
     t.set_state(State::running);
     co_await run_cost(machine_, t, CostId::getevents_disarm);

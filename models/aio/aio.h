@@ -44,7 +44,6 @@ class Context {
     KTask* task;
     int min_nr;
   };
-  Call<int> drain(KTask& t, int nr, std::vector<Iocb*>& out);
   void link(KTask& t, int min_nr);
   void unlink(KTask& t);
 

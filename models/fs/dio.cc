@@ -41,20 +41,19 @@ Call<void> Filesystem::submit(KTask& t, Dio& dio, block::Plug* plug) {
 Call<void> Dio::end_io(ExecContext& ctx) {
   if (submitting) {
     ended = true;
-    co_return;
+    return {};
   }
   const bool deferred =
       write && !fs->block_device_ && !(fs->machine_.k.dio_write_complete_inline && fs->machine_.scenario.fs.written);
   if (deferred) {
     ++fs->counters.deferred;
-    co_await fs->dio_wq_->queue(ctx, *this);
-  } else {
-    ++fs->counters.in_completer;
-    co_await fs->complete(ctx, *this);
+    return fs->dio_wq_->queue(ctx, *this);
   }
+  ++fs->counters.in_completer;
+  return fs->complete(ctx, *this);
 }
 
-Call<void> Dio::function(KTask& worker) { co_await fs->complete(worker, *this); }
+Call<void> Dio::function(KTask& worker) { return fs->complete(worker, *this); }
 
 Call<void> Filesystem::complete(ExecContext& ctx, Dio& dio) {
   if (!block_device_) {

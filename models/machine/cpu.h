@@ -139,22 +139,12 @@ class Cpu {
 };
 
 inline void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
-  switch (c.kind) {
-    case ExecContext::Kind::hardirq:
-      usage_.irq += ns;
-      break;
-    case ExecContext::Kind::softirq:
-      usage_.softirq += ns;
-      break;
-    case ExecContext::Kind::task:
-      (m == Mode::user ? usage_.user : usage_.sys) += ns;
-      return;
-    case ExecContext::Kind::switcher:
-    case ExecContext::Kind::idle:
-      usage_.sys += ns;
-      return;
+  if (c.kind == ExecContext::Kind::hardirq || c.kind == ExecContext::Kind::softirq) {
+    (c.kind == ExecContext::Kind::hardirq ? usage_.irq : usage_.softirq) += ns;
+    if (irq_time_accounting_) charge_irq_time(ns);
+  } else {
+    (c.kind == ExecContext::Kind::task && m == Mode::user ? usage_.user : usage_.sys) += ns;
   }
-  if (irq_time_accounting_) charge_irq_time(ns);
 }
 
 // The common case of a segment: nothing is pending and no event is due before its end.
@@ -162,8 +152,10 @@ inline bool Cpu::try_run_inline(ExecContext& c, Time& ns, Mode m) {
   ns += std::exchange(trace_debt_ns_, 0);
   if (ns == 0) return true;
   c.mode = m;
-  if (!pending_.empty() && may_interrupt(c)) return false;
-  if (preempts_here(c)) return false;
+  if (!pending_.empty() && may_interrupt(c)) [[unlikely]]
+    return false;
+  if (need_resched() && preempts_here(c)) [[unlikely]]
+    return false;
   if (!engine_.try_advance(engine_.now() + ns)) return false;
   charge(c, ns, m);
   return true;

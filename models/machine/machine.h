@@ -49,8 +49,8 @@ class Machine final : public sched::Observer {
 
   // One draw of a cost.
   Time cost(CostId id) {
-    const auto i = static_cast<std::size_t>(id);
-    return is_constant_[i] ? constant_ns_[i] : draw(id);
+    const Time ns = constant_ns_[static_cast<std::size_t>(id)];
+    return ns != kDrawn ? ns : draw(id);
   }
 
   // try_to_wake_up(t) from `ctx`: true when it was really woken. Spends the costs in ctx.
@@ -96,8 +96,8 @@ class Machine final : public sched::Observer {
   int select_cpu(const KTask& t) const;
   void send_resched(int cpu);
 
-  std::array<Time, kCostCount> constant_ns_{};
-  std::array<bool, kCostCount> is_constant_{};
+  static constexpr Time kDrawn = -1;
+  std::array<Time, kCostCount> constant_ns_{};  // kDrawn: it has a distribution
   std::array<std::unique_ptr<engine::RandomStream>, kCostCount> cost_streams_;
   std::map<std::string, sched::TaskGroup*> groups_;
   std::deque<KTask> tasks_;

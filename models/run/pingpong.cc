@@ -22,15 +22,21 @@ std::uint64_t PingPong::top_weight(const KTask& t) const {
   return 0;
 }
 
+PingPong::Pair& PingPong::pair_of(const KTask& waker, const KTask& wakee) {
+  const std::pair who(waker.st.pid, wakee.st.pid);
+  if (last_pair_ == nullptr || last_pair_->first != who) last_pair_ = &*pairs_.try_emplace(who).first;
+  return last_pair_->second;
+}
+
 void PingPong::on_switch(KTask* prev, std::uint16_t prev_state, KTask* next) {
   ++switches_;
   const bool runnable = prev_state == trace::kStateRunning || prev_state == trace::kStatePreempted;
   if (prev != nullptr && next != nullptr && runnable && next->woken_by == prev && next->wake_preempted) {
-    Pair& p = pairs_[{prev->st.pid, next->st.pid}];
+    Pair& p = pair_of(*prev, *next);
     if (p.preempted++ == 0) p.waker_weight = top_weight(*prev), p.wakee_weight = top_weight(*next);
     last_preempted_ = prev, last_preemptor_ = next;
   } else if (next != nullptr && next == last_preempted_ && prev == last_preemptor_ && !runnable) {
-    ++pairs_[{next->st.pid, prev->st.pid}].returned;
+    ++pair_of(*next, *prev).returned;
     last_preempted_ = nullptr;
   }
   if (next != nullptr) next->woken_by = nullptr;

@@ -18,7 +18,7 @@ class PingPong {
  public:
   explicit PingPong(machine::Machine& m) : machine_(m) {}
   void on_switch(machine::KTask* prev, std::uint16_t prev_state, machine::KTask* next);
-  void reset() { pairs_.clear(), switches_ = 0; }
+  void reset() { pairs_.clear(), last_pair_ = nullptr, switches_ = 0; }
 
   struct Row {
     std::vector<std::string> cycle;  // comms: who is preempted, by whom
@@ -33,10 +33,13 @@ class PingPong {
     std::uint64_t preempted = 0, returned = 0;
     std::uint64_t waker_weight = 0, wakee_weight = 0;  // of the two entities that were compared
   };
+  using Pairs = std::map<std::pair<std::int32_t, std::int32_t>, Pair>;  // by tid: waker, wakee
+  Pair& pair_of(const machine::KTask& waker, const machine::KTask& wakee);
   [[nodiscard]] std::uint64_t top_weight(const machine::KTask& t) const;
 
   machine::Machine& machine_;
-  std::map<std::pair<std::int32_t, std::int32_t>, Pair> pairs_;  // by tid: waker, wakee
+  Pairs pairs_;
+  Pairs::value_type* last_pair_ = nullptr;  // a ping-pong asks for the same one each time
   machine::KTask* last_preempted_ = nullptr;
   machine::KTask* last_preemptor_ = nullptr;
   std::uint64_t switches_ = 0;

@@ -27,6 +27,8 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, const scenario::FioJob& conf, int
   complete_max_ = std::max(conf.iodepth_batch_complete_max, complete_min_);
   const std::int64_t size = conf.size > 0 ? conf.size : std::int64_t{1} << 30;
   blocks_ = static_cast<std::uint64_t>(std::max<std::int64_t>(1, size / conf.bs));
+  mixed_ = conf.rw == "randrw" || conf.rw == "rw" || conf.rw == "readwrite";
+  writes_ = conf.rw.find("write") != std::string::npos;
   ctx_id_ = 0x7f0000000000ULL + static_cast<std::uint64_t>(index) * 0x1000;
   const auto policy = conf.policy == "batch"  ? sched::Policy::batch
                       : conf.policy == "idle" ? sched::Policy::idle
@@ -48,10 +50,7 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, const scenario::FioJob& conf, int
 
 void FioJob::fill(IoU& u) {
   u.dio.sector = offsets_.uniform(blocks_) * (static_cast<std::uint64_t>(conf_.bs) / 512);
-  if (conf_.rw == "randrw" || conf_.rw == "rw" || conf_.rw == "readwrite")
-    u.dio.write = static_cast<int>(mix_.uniform(100)) >= conf_.rwmixread;
-  else
-    u.dio.write = conf_.rw.find("write") != std::string::npos;
+  u.dio.write = mixed_ ? static_cast<int>(mix_.uniform(100)) >= conf_.rwmixread : writes_;
 }
 
 // thinktime and rate_iops: sleeps before the next I/O.
@@ -83,20 +82,17 @@ Call<void> FioJob::body(KTask& t) {
       since_commit = 0;
     }
     const bool full = free_.empty();
-    if (full || (complete_min_ == 0 && complete_max_ == 0)) co_await wait(t, full);
+    if (full || (complete_min_ == 0 && complete_max_ == 0)) {  // wait_for_completions
+      const int min = complete_min_ == 0 ? 1 : std::min(complete_min_, in_use_);
+      do {
+        co_await reap(t, min);
+      } while (full && in_use_ > low_);
+    }
   }
 }
 
-Call<void> FioJob::wait(KTask& t, bool full) {
-  int min = std::min(complete_min_, in_use_);
-  if ((full && min == 0) || complete_min_ == 0) min = 1;
-  do {
-    co_await reap(t, min);
-  } while (full && in_use_ > low_);
-}
-
 Call<void> FioJob::reap(KTask& t, int min) {
-  if (min > 0) co_await commit(t);
+  if (min > 0 && !queued_.empty()) co_await commit(t);
   const int max = std::max(std::min(complete_max_, in_use_), min);
   int events = 0;
   do {
@@ -122,7 +118,6 @@ Call<void> FioJob::reap(KTask& t, int min) {
 }
 
 Call<void> FioJob::commit(KTask& t) {
-  if (queued_.empty()) co_return;
   co_await run_cost(machine_, t, CostId::fio_submit_call, Mode::user);
   co_await sys_io_submit(t, queued_.size());
   for (IoU* u : queued_) u->issue = machine_.now();  // fio_libaio_queued: after io_submit returned

@@ -48,8 +48,7 @@ class FioJob {
   };
   Call<void> body(KTask& t);
   Call<void> pace(KTask& t);
-  Call<void> commit(KTask& t);
-  Call<void> wait(KTask& t, bool full);
+  Call<void> commit(KTask& t);  // io_submit of what is queued: not nothing
   Call<void> reap(KTask& t, int min);
   Call<void> sys_io_submit(KTask& t, std::size_t nr);
   Call<int> sys_io_getevents(KTask& t, int min_nr, int nr);
@@ -65,6 +64,7 @@ class FioJob {
   std::vector<aio::Iocb*> events_;
   engine::RandomStream offsets_, mix_;
   int batch_, complete_min_, complete_max_, low_;
+  bool mixed_ = false, writes_ = false;  // of rw: reads and writes drawn by rwmixread, or writes only
   int in_use_ = 0;
   std::uint64_t submitted_ = 0, reaped_ = 0, issued_ = 0;
   std::uint64_t blocks_, ctx_id_;

@@ -17,8 +17,8 @@ Workqueue::Workqueue(Machine& m, Workqueues& all, std::string name, Flags f) : m
   limits.resize(static_cast<std::size_t>(m.cpu_count()));
 }
 
-Call<bool> Workqueue::queue(ExecContext& ctx, Work& w) {
-  if (w.pending) co_return false;
+Call<void> Workqueue::queue(ExecContext& ctx, Work& w) {
+  if (w.pending) co_return;
   w.pending = true;
   w.wq = this;
   const int cpu = ctx.cpu->id();
@@ -37,8 +37,7 @@ Call<bool> Workqueue::queue(ExecContext& ctx, Work& w) {
     (l.inactive_tail ? l.inactive_tail->next : l.inactive_head) = &w;
     l.inactive_tail = &w;
   }
-  co_await pool.kick(ctx);
-  co_return true;
+  if (pool.needs_kick()) co_await pool.wake_first_idle(ctx);
 }
 
 // ---- pool ----------------------------------------------------------------------------------------------------------
@@ -143,12 +142,6 @@ Call<void> Pool::wake_first_idle(ExecContext& ctx) {
     ++counters.nop_wakes;
   else
     ++counters.kicks;
-}
-
-Call<void> Pool::kick(ExecContext& ctx) {
-  if (nr_running_ > 0) co_return;
-  if (machine_.k.wq_kick_needs_idle_worker && head_ == nullptr) co_return;
-  co_await wake_first_idle(ctx);
 }
 
 Call<void> Pool::worker_sleeping(Worker& w) {

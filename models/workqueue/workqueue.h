@@ -63,8 +63,8 @@ class Workqueue {
     int max_active = 256;
   };
   Workqueue(Machine& m, class Workqueues& all, std::string name, Flags f);
-  // queue_work() from any context: false when the item was pending already. Spends its cost in ctx.
-  Call<bool> queue(ExecContext& ctx, Work& w);
+  // queue_work() from any context; nothing happens when the item is pending already. Spends its cost in ctx.
+  Call<void> queue(ExecContext& ctx, Work& w);
   [[nodiscard]] const Flags& flags() const { return flags_; }
   [[nodiscard]] trace::StringId name_id() const { return name_id_; }
   std::vector<Limits> limits;  // by CPU
@@ -88,7 +88,10 @@ class Pool {
   [[nodiscard]] int nr_idle() const { return static_cast<int>(idle_.size()); }
 
   void append(Work& w);
-  Call<void> kick(ExecContext& ctx);      // enqueue side: wake the first idle worker if none runs
+  // Enqueue side: does the first idle worker have to be woken? So it is when none runs.
+  [[nodiscard]] bool needs_kick() const {
+    return nr_running_ <= 0 && !(machine_.k.wq_kick_needs_idle_worker && head_ == nullptr) && !idle_.empty();
+  }
   Call<void> worker_sleeping(Worker& w);  // the worker is about to block in an item
   void worker_running(Worker& w);         // it runs again
   Call<void> body(KTask& t, Worker& w);
