@@ -26,7 +26,8 @@ class FakeScenario:
         self.sets = dict(line.split("=", 1) for line in sets)
 
     def describe(self) -> dict[str, Any]:
-        device = {"service_ns": {**DEVICE, "mean_ns": 0}, "latency_ns": DEVICE, "read_service_ns": {**DEVICE, "mean_ns": 0}, "coalesce_ns": 0}
+        none = {**DEVICE, "mean_ns": 0}
+        device = {"service_ns": none, "read_service_ns": none, "latency_ns": DEVICE, "coalesce_ns": 0}
         return {"costs": {"entries": {k: _cost(v) for k, v in COSTS.items()}}, "device": device}
 
     def cost(self, name: str) -> float:
