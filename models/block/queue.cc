@@ -176,13 +176,12 @@ Call<void> Queue::issue_list(ExecContext& ctx, Request* first) {
   if (first == nullptr) co_return;
   for (Request *rq = first, *next; rq != nullptr; rq = next) {
     next = rq->next;
+    // A null_blk that holds data is a blocking queue: it may sleep before each request, and copies with its lock held.
+    if (device_.copies_data && ctx.kind == ExecContext::Kind::task && ctx.cpu->resched_at_might_sleep())
+      co_await static_cast<KTask&>(ctx).schedule(true);
     co_await run_cost(machine_, ctx, CostId::issue_rq);
     machine_.tp.request(*ctx.cpu, EventType::block_rq_issue, rq->bio->sector, rq->bio->write, rq->bio->bytes);
-    if (device_.copies_data) {  // null_blk copies while it issues, and may allocate a page for it
-      co_await run_cost(machine_, ctx, CostId::data_copy);
-      if (ctx.kind == ExecContext::Kind::task && ctx.cpu->resched_at_might_sleep())
-        co_await static_cast<KTask&>(ctx).schedule(true);
-    }
+    if (device_.copies_data) co_await run_cost(machine_, ctx, CostId::data_copy, Mode::irqs_off);
     if (conf_.virtual_timer_completion)
       machine_.local_timer(rq->ctx_cpu).arm(*rq, law_.completion_time(machine_.now(), rq->bio->write));
   }
