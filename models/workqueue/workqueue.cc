@@ -21,13 +21,12 @@ Call<void> Workqueue::queue(ExecContext& ctx, Work& w) {
   if (w.pending) co_return;
   w.pending = true;
   w.wq = this;
-  const int cpu = ctx.cpu->id();
-  Pool& pool = all_.pool(cpu, flags_);
+  Pool& pool = all_.pool(ctx.cpu->id(), flags_);
   ++pool.counters.queued;
   co_await run_cost(machine_, ctx, CostId::queue_work,
                     ctx.mode == machine::Mode::user ? machine::Mode::kernel : ctx.mode);
   machine_.tp.work(*ctx.cpu, trace::EventType::workqueue_queue_work, w.id, w.function_id, name_id_);
-  Limits& l = limits[static_cast<std::size_t>(cpu)];
+  Limits& l = limits[static_cast<std::size_t>(pool.cpu())];
   const bool active = l.nr_active < flags_.max_active && l.inactive_head == nullptr;
   if (active) {
     ++l.nr_active;

@@ -156,3 +156,17 @@ TEST_CASE("the same scenario gives the same bytes", "[path]") {
   s.run.seed = 2;
   CHECK(first != text());
 }
+
+TEST_CASE("an unbound dio workqueue runs on another CPU and goes on", "[path]") {
+  auto s = small_machine("6.1", 32);
+  s.machine.cpus = 2;
+  s.block.hw_queues = 2;
+  s.workloads[0].cpus_allowed = {1};
+  s.block.irq_cpus = {0, 1};
+  put_in_group(s, 10000);
+  s.dio_wq.unbound = true;
+  Record r;
+  record(r, s);
+  CHECK(r.result["io"]["completed"].get<long>() > 1000);
+  CHECK(r.wakes_of("kworker/u") > 100);
+}
