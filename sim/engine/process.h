@@ -6,8 +6,8 @@
 //
 // Invariants: calls nest (a Call is awaited where it is made), so frames are freed in the reverse order of their
 // making; a Call that is not awaited does nothing. An empty Call is complete: a plain function may return `{}` where
-// there is nothing to do, or another's Call, and so costs no frame of its own. An exception leaves through resume() and ends the run: models do not
-// catch.
+// there is nothing to do, or another's Call, and so costs no frame of its own. An exception leaves through resume()
+// and ends the run: models do not catch.
 #pragma once
 
 #include <concepts>
