@@ -10,7 +10,9 @@ if(binding_sources)
   target_link_libraries(_core PRIVATE wakepath_flags wakepath::models wakepath::analysis wakepath::trace)
   target_compile_options(_core PRIVATE -Wno-conversion -Wno-shadow)  # pybind11's templates are not clean
   target_compile_definitions(_core PRIVATE WAKEPATH_VERSION="${PROJECT_VERSION}")
-  set_target_properties(_core PROPERTIES CXX_VISIBILITY_PRESET hidden
+  # A few files to the compiler at once: pybind11's templates cost 6 s each time they are instantiated, and the first
+  # result of a fresh checkout is waited for.
+  set_target_properties(_core PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4 CXX_VISIBILITY_PRESET hidden
                                          LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/python")
   install(TARGETS _core LIBRARY DESTINATION wakepath COMPONENT python)
 endif()
