@@ -29,7 +29,7 @@ TEST_CASE("the published case is what the mail says", "[scenario]") {
   CHECK(fio.iodepth_batch_complete_min == 1);
   CHECK(fio.iodepth_batch_complete_max == 128);
   CHECK(fio.iodepth_low == 128);
-  CHECK(s.costs.name == "server-3ghz");
+  CHECK(s.costs.name == "i3en-3xlarge");
   for (const auto& c : s.costs.entries) CHECK(c.set);
 }
 
