@@ -152,7 +152,9 @@ Call<bool> Machine::wake(ExecContext& ctx, KTask& t) {
   const Mode mode = ctx.kind == ExecContext::Kind::task ? Mode::kernel_nopreempt : ctx.mode;
   co_await run_cost(*this, ctx, CostId::wake_before_clock, mode);
   if (!t.sleeping) co_return false;  // somebody on another CPU was faster
-  const int target = select_cpu(t);
+  // Still on its CPU, between setting its state and schedule(): it is woken there (kernel: p->on_cpu).
+  const bool on_cpu = sched.rq(t.cpu->id()).curr == &t.st;
+  const int target = on_cpu ? t.cpu->id() : select_cpu(t);
   if (target != t.cpu->id() && !t.st.se.sched_delayed) {
     ++t.migrations;
     t.cpu = &cpu(target);

@@ -109,7 +109,13 @@ def cost_sets(machine: str) -> tuple[str, ...]:
     The costs alone: a case states its own device law, which --machine would replace.
     """
     costs = tomllib.loads(read_text(machine))["costs"]
-    return tuple(f"costs.{name}={entry['ns']}" for name, entry in costs.items() if isinstance(entry, dict))
+    return tuple(f"costs.{name}={_quantity(entry)}" for name, entry in costs.items() if isinstance(entry, dict))
+
+
+def _quantity(entry: dict[str, Any]) -> str:
+    if "ns" in entry:
+        return str(entry["ns"])
+    return "{" + ", ".join(f"{key} = {entry[key]}" for key in ("low", "high")) + "}"
 
 
 def case_of(pattern: Pattern) -> Case:
