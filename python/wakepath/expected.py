@@ -13,7 +13,7 @@
     id = "D2"
     role = "predict"                       # or "calibrate": a figure the constants were chosen by
     metric = "io.iops / control.io.iops"   # control: the same workload in the root group
-    value = 0.579                          # as published
+    value = 0.5                            # as published
     low = 0.52
     high = 0.64
     band = "switch_cost"
