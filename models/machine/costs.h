@@ -65,6 +65,30 @@ namespace wakepath::machine {
   X(aio_complete, "aio_complete without wake")                                                                  \
   X(worker_create, "kthreadd: create one worker")                                                               \
   X(worker_manage, "manager: ask for a worker and take it over")                                                \
+  X(task_work_add, "task_work_add: push one callback and set its flag; without a wakeup")                       \
+  X(task_work_exit, "leaving to user mode through task work, without the work itself")                          \
+  X(uring_enter, "io_uring_enter: ring lookup, task context, lock; per call")                                   \
+  X(uring_getevents, "io_uring_enter with GETEVENTS: look at the completion queue; per call")                   \
+  X(uring_sqe, "one SQE: request from the cache, init, up to its issue")                                        \
+  X(uring_file, "look up and put one normal file descriptor; registered files save it")                         \
+  X(uring_rw, "io_read, io_write up to the filesystem: import, kiocb, file checks")                             \
+  X(uring_nop, "issue one NOP")                                                                                 \
+  X(uring_eagain, "an inline attempt that gives up, up to the return of EAGAIN")                                \
+  X(uring_punt, "prepare one request for io-wq, before it is enqueued")                                         \
+  X(uring_rw_done, "io_complete_rw: result, push on the task's or the ring's list; without a wakeup")           \
+  X(uring_task_work, "a pass over task work or local work; per pass")                                           \
+  X(uring_task_work_item, "one request in such a pass, up to its CQE")                                          \
+  X(uring_cqe, "fill one CQE and free its request")                                                             \
+  X(uring_flush, "flush of completions: lock, publish the tail, look for waiters; per flush")                   \
+  X(uring_wait_arm, "io_cqring_wait: prepare to sleep and look again; per sleep")                               \
+  X(uring_wait_disarm, "io_cqring_wait: after a sleep, before the task work")                                   \
+  X(uring_poll, "IOPOLL: one look at a polled queue")                                                           \
+  X(uring_sqpoll_turn, "SQPOLL thread: one turn of its loop without work")                                      \
+  X(file_update_time, "a write that changes the inode's timestamps: its transaction")                           \
+  X(dio_pin, "part of fs_dio_submit and bdev_dio_submit that registered buffers save: pinning pages")           \
+  X(buffered_read, "one 4 KiB page read from the page cache")                                                   \
+  X(fio_uring_prep, "user: fill and queue one SQE, beyond fio_prep_io")                                         \
+  X(fio_uring_reap, "user: take one CQE from the ring, beyond fio_reap_event")                                  \
   X(trace_record, "one timer, interrupt, block or workqueue record; 0 unless compared with a traced recording") \
   X(trace_record_sched, "one sched_* or sys_* record; likewise")
 

@@ -92,7 +92,7 @@ void Cpu::loop() {
 
 // ---- who goes on ---------------------------------------------------------------------------------------------------
 
-void Cpu::continue_active() {
+void Cpu::continue_active(bool resumed) {
   ExecContext& c = *active_;
   if (!pending_.empty() && may_interrupt(c)) return enter_hardirq();
   if (c.kind == ExecContext::Kind::idle) {
@@ -101,6 +101,10 @@ void Cpu::continue_active() {
     return;
   }
   if (c.left_ns > 0 && preempts_here(c)) return begin_schedule(c.mode == Mode::kernel);
+  if (resumed && c.kind == ExecContext::Kind::task && c.mode == Mode::user) {
+    auto& t = static_cast<KTask&>(c);
+    if (t.notify_signal || t.notify_resume) return begin_user_return(t);
+  }
   if (c.left_ns > 0) {
     const Time end = engine_.now() + c.left_ns;
     if (!engine_.try_advance(end)) {
@@ -165,7 +169,7 @@ void Cpu::leave_interrupt() {
     return;
   }
   from_idle_ = false;
-  continue_active();
+  continue_active(true);
 }
 
 Call<void> Cpu::hardirq_body(ExecContext& ctx) {
@@ -198,6 +202,47 @@ Call<void> Cpu::softirq_body(ExecContext& ctx) {
     leave_interrupt();
     co_await ctx.park();
   }
+}
+
+// ---- the way back to user mode
+// ------------------------------------------------------------------------------------------
+
+namespace {
+
+// Ends the exit loop's own frame before the interrupted code, which lies below it, goes on.
+struct ResumeUser {
+  KTask& task;
+  std::coroutine_handle<> user_code;
+  Time left_ns;
+  bool await_ready() { return false; }
+  void await_suspend(std::coroutine_handle<>) {
+    KTask& t = task;  // this awaiter goes with the frame
+    const auto h = user_code;
+    const Time left = left_ns;
+    t.user_return = {};
+    t.cpu->resume_user(t, h, left);
+  }
+  void await_resume() {}
+};
+
+Call<void> user_return_body(KTask& t, std::coroutine_handle<> user_code, Time left_ns) {
+  co_await exit_to_user_mode_loop(t);
+  co_await ResumeUser{t, user_code, left_ns};
+}
+
+}  // namespace
+
+void Cpu::begin_user_return(KTask& t) {
+  t.user_return = user_return_body(t, t.resume_at, std::exchange(t.left_ns, 0));
+  t.mode = Mode::kernel;
+  resume_ = t.user_return.handle();
+}
+
+void Cpu::resume_user(KTask& t, std::coroutine_handle<> h, Time left_ns) {
+  t.resume_at = h;
+  t.left_ns = left_ns;
+  t.mode = Mode::user;
+  continue_active();
 }
 
 // ---- the switch ----------------------------------------------------------------------------------------------------
@@ -245,7 +290,7 @@ Call<void> Cpu::switch_body(ExecContext& ctx) {
       active_ = next;
     }
     ctx.resume_at = switch_call_.handle();  // may be entered again before it has parked
-    continue_active();
+    continue_active(true);
     co_await ctx.park();
   }
 }

@@ -73,6 +73,7 @@ class Cpu {
   bool try_run_inline(ExecContext& c, Time& ns, Mode m);
   void start_segment(ExecContext& c, std::coroutine_handle<> h, Time ns, Mode m);
   void start_schedule(ExecContext& c, std::coroutine_handle<> h, bool preempt);
+  void resume_user(KTask& t, std::coroutine_handle<> h, Time left_ns);  // the end of user_return_body
 
   KTask* current_task() { return current_; }  // null while idle
   [[nodiscard]] bool need_resched() const { return rq_.resched || rq_.resched_lazy; }
@@ -87,12 +88,15 @@ class Cpu {
   [[nodiscard]] std::uint8_t trace_flags() const;
 
  private:
-  void loop();             // resumes coroutines until the CPU waits for time
-  void continue_active();  // the top context goes on: interrupts first, then preemption, then its segment
-  void deliver();          // pending interrupts, if the running context lets them in
+  void loop();  // resumes coroutines until the CPU waits for time
+  // The top context goes on: interrupts first, then preemption, then task work, then its segment. resumed: it was
+  // interrupted or switched out, so that user mode is entered again now.
+  void continue_active(bool resumed = false);
+  void deliver();  // pending interrupts, if the running context lets them in
   void enter_hardirq();
   void leave_interrupt();  // hard or soft interrupt ended
   void begin_schedule(bool preempt);
+  void begin_user_return(KTask& t);  // the exit loop of an interrupt that came in user mode
   void segment_spent();
   void charge(const ExecContext& c, Time ns, Mode m);
   void charge_irq_time(Time ns);

@@ -142,6 +142,12 @@ void Machine::send_resched(int target) {
   if (!ipi.flight.armed() && !ipi.pending) engine.arm(ipi.flight, now() + cost(CostId::ipi_latency));
 }
 
+Call<void> Machine::kick(ExecContext& ctx, KTask& t) {
+  if (t.cpu == ctx.cpu || t.cpu->current_task() != &t) co_return;
+  co_await run_cost(*this, ctx, CostId::ipi_send, ctx.mode);
+  send_resched(t.cpu->id());
+}
+
 Call<bool> Machine::wake(ExecContext& ctx, KTask& t) {
   if (!t.sleeping) {
     co_await run_cost(*this, ctx, CostId::nop_wake, ctx.mode);

@@ -55,6 +55,8 @@ class Machine final : public sched::Observer {
 
   // try_to_wake_up(t) from `ctx`: true when it was really woken. Spends the costs in ctx.
   Call<bool> wake(ExecContext& ctx, KTask& t);
+  // kick_process(t): a reschedule interrupt if it runs on another CPU, so that it passes its way to user mode.
+  Call<void> kick(ExecContext& ctx, KTask& t);
   [[nodiscard]] bool would_wake(const KTask& t) const { return t.sleeping; }
 
   // Softirqs: one handler a vector.

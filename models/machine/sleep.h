@@ -27,10 +27,16 @@ inline Call<void> sleep_until(KTask& t, SleepTimer& timer, Time at) {
   for (;;) {
     t.set_state(sched::State::interruptible);
     if (timer.done) break;
-    co_await t.schedule();
+    if (!t.notify_signal) co_await t.schedule();
+    if (!t.notify_signal) continue;
+    // Interrupted: the task work runs on the way out, and the call is restarted.
+    t.set_state(sched::State::running);
+    co_await exit_to_user_mode_loop(t);
+    co_await run_cost(m, t, CostId::syscall_exit, Mode::irqs_off);
+    co_await run_cost(m, t, CostId::syscall_entry);
   }
   t.set_state(sched::State::running);
-  while (t.resched_at_user_exit()) co_await t.schedule();
+  if (t.work_at_user_exit()) co_await exit_to_user_mode_loop(t);
   co_await run_cost(m, t, CostId::syscall_exit, Mode::irqs_off);
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "models/machine/context.h"
+#include "models/machine/task_work.h"
 #include "models/sched/sched.h"
 #include "sim/engine/stats.h"
 
@@ -35,6 +36,12 @@ struct KTask : ExecContext {
   [[nodiscard]] bool resched_at_cond_resched() const;  // none, voluntary
   [[nodiscard]] bool resched_at_might_sleep() const;   // voluntary
   [[nodiscard]] bool resched_at_user_exit() const;     // every model: loop schedule() until clear
+
+  // Task work (task_work.h). A flag that is set makes the next way to user mode run what is queued.
+  TaskWork* task_works = nullptr;
+  bool notify_signal = false, notify_resume = false;
+  [[nodiscard]] bool work_at_user_exit() const { return notify_signal || notify_resume || resched_at_user_exit(); }
+  Call<void> user_return;  // the exit loop after an interrupt of user mode; Cpu::continue_active starts it
 
   int bound_cpu = -1;  // the only CPU it may run on; -1: any
   std::uint64_t switch_count = 0, migrations = 0;
