@@ -11,7 +11,7 @@ install(TARGETS ${libraries} wakepath_header_packages EXPORT wakepathTargets COM
 install(TARGETS wakepath_zstd EXPORT wakepathTargets COMPONENT devel)
 install(EXPORT wakepathTargets NAMESPACE wakepath:: DESTINATION "${package_folder}" COMPONENT devel)
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/sim" "${PROJECT_SOURCE_DIR}/models"
-        DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/wakepath" COMPONENT devel FILES_MATCHING PATTERN "*.h")
+        DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/wakepath" COMPONENT devel FILES_MATCHING PATTERN "*.h" PATTERN "*.def")
 
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/wakepathConfig.cmake.in"
                               "${PROJECT_BINARY_DIR}/wakepathConfig.cmake" INSTALL_DESTINATION "${package_folder}")

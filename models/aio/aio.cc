@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "models/kernel/switches.h"
+
 namespace wakepath::aio {
 
 using machine::CostId;

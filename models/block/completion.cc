@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "models/kernel/switches.h"
+
 namespace wakepath::block {
 
 using machine::CostId;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "models/block/completion.h"
+#include "models/kernel/switches.h"
 
 namespace wakepath::block {
 

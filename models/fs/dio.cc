@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "models/fs/dio.h"
 
+#include "models/kernel/switches.h"
+
 namespace wakepath::fs {
 
 using machine::CostId;

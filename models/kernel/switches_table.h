@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -11,17 +12,19 @@
 
 namespace wakepath::kernel {
 
-inline constexpr std::array<std::string_view, 7> kTableVersions{"5.4", "6.1", "6.6", "6.8", "6.12", "6.18", "6.19"};
+inline constexpr std::array<std::string_view, 10> kTableVersions{"5.4",  "6.1",  "6.6",  "6.8",  "6.12",
+                                                                 "6.15", "6.16", "6.17", "6.18", "6.19"};
 
 struct TableCell {
   std::int64_t value;
   Grade grade;
-  std::string_view source = {};  // empty: the row's
+  std::string_view source;  // empty: the row's
 };
 
 struct TableRow {
-  std::string_view name;
+  std::string_view name, text;
   std::string_view source;  // "S": scheduler specification, "C": completion-path one, with section; or a commit
+  bool is_bool;
   std::array<TableCell, kTableVersions.size()> cells;
 };
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "models/kernel/switches.h"
 #include "models/kernel/switches_table.h"
 
 namespace wakepath::kernel {
@@ -104,11 +105,11 @@ std::string previous_version(std::string_view version) {
 }
 
 const std::vector<SwitchInfo>& switch_list() {
-  static const std::vector<SwitchInfo> all{
-#define X(type, name, text) {#name, text, std::is_same_v<type, bool>},
-      WAKEPATH_KERNEL_SWITCHES(X)
-#undef X
-  };
+  static const std::vector<SwitchInfo> all = [] {
+    std::vector<SwitchInfo> infos;
+    for (const TableRow& r : switches_table()) infos.push_back({std::string(r.name), std::string(r.text), r.is_bool});
+    return infos;
+  }();
   return all;
 }
 
@@ -118,9 +119,8 @@ Switches switches_of(std::string_view version) {
   Switches s;
   std::size_t i = 0;
   const auto table = switches_table();
-#define X(type, name, text) s.name = static_cast<type>(table[i++].cells[*c].value);
-  WAKEPATH_KERNEL_SWITCHES(X)
-#undef X
+#define SWITCH(type, name, ...) s.name = static_cast<type>(table[i++].cells[*c].value);
+#include "models/kernel/switches.def"
   return s;
 }
 
@@ -163,10 +163,9 @@ std::string text_of(std::int64_t v) { return std::to_string(v); }
 }  // namespace
 
 std::string get_switch(const Switches& s, std::string_view name) {
-#define X(type, field, text) \
+#define SWITCH(type, field, ...) \
   if (name == #field) return text_of(s.field);
-  WAKEPATH_KERNEL_SWITCHES(X)
-#undef X
+#include "models/kernel/switches.def"
   return {};
 }
 
@@ -194,10 +193,9 @@ std::string assign(std::int64_t& field, std::string_view name, std::string_view 
 }  // namespace
 
 std::string set_switch(Switches& s, std::string_view name, std::string_view text) {
-#define X(type, field, doc) \
+#define SWITCH(type, field, ...) \
   if (name == #field) return assign(s.field, name, text);
-  WAKEPATH_KERNEL_SWITCHES(X)
-#undef X
+#include "models/kernel/switches.def"
   return "no switch '" + std::string(name) + "'";
 }
 

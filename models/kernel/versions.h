@@ -12,9 +12,9 @@
 
 #include <tl/expected.hpp>
 
-#include "models/kernel/switches.h"
-
 namespace wakepath::kernel {
+
+struct Switches;
 
 enum class Grade : std::uint8_t {
   read,       // read in that tree
@@ -43,7 +43,7 @@ struct Difference {
 const std::vector<std::string>& versions();  // ascending: "5.4" ... "6.19"
 bool has_version(std::string_view version);
 std::string previous_version(std::string_view version);  // "" for the first
-const std::vector<SwitchInfo>& switch_list();            // in the order of switches.h
+const std::vector<SwitchInfo>& switch_list();            // in the order of switches.def
 
 // Both require has_version(version).
 Switches switches_of(std::string_view version);

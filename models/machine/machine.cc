@@ -5,6 +5,7 @@
 
 #include <stdexcept>
 
+#include "models/kernel/switches.h"
 #include "models/machine/draw.h"
 
 namespace wakepath::machine {
@@ -13,7 +14,7 @@ namespace {
 
 sched::Tunables tunables_of(const scenario::Scenario& s) {
   const auto& k = s.kernel;
-  sched::Tunables t = sched::Tunables::defaults(k.switches, s.machine.tunables_cpus.value_or(s.machine.cpus), k.hz);
+  sched::Tunables t = sched::Tunables::defaults(*k.switches, s.machine.tunables_cpus.value_or(s.machine.cpus), k.hz);
   if (k.latency_ns) t.latency_ns = *k.latency_ns;
   if (k.min_granularity_ns) t.min_granularity_ns = *k.min_granularity_ns;
   if (k.wakeup_granularity_ns) t.wakeup_granularity_ns = *k.wakeup_granularity_ns;
@@ -47,8 +48,8 @@ struct Machine::ReschedIpi final : IrqLine {
 
 Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPool* pool)
     : scenario(s),
-      k(s.kernel.switches),
-      sched(s.kernel.switches, tunables_of(s), s.machine.cpus),
+      k(*s.kernel.switches),
+      sched(*s.kernel.switches, tunables_of(s), s.machine.cpus),
       tick_ns_(1'000'000'000 / s.kernel.hz) {
   using scenario::Preempt;
   tp.listen(sink, pool);

@@ -3,6 +3,7 @@
 // defaults, the tree of groups, the completeness of the costs).
 #include <algorithm>
 
+#include "models/kernel/switches.h"
 #include "models/kernel/versions.h"
 #include "models/scenario/document.h"
 #include "models/scenario/schema.h"
@@ -108,16 +109,16 @@ MaybeError kernel_version(Scenario& s, const Document& doc, const std::string& f
 MaybeError kernel_switches(Scenario& s, const Document& doc) {
   for (const Entry& e : doc.entries()) {
     if (e.path.size() != 3 || e.path[0] != "kernel" || e.path[1] != "switches") continue;
-    const std::string bad = kernel::set_switch(s.kernel.switches, e.path[2], e.value.text);
+    const std::string bad = kernel::set_switch(*s.kernel.switches, e.path[2], e.value.text);
     if (!bad.empty()) return e.error(bad, "wakepath kernels " + s.kernel.version + " lists them");
   }
-  s.kernel.changed = kernel::changed_switches(s.kernel.switches, s.kernel.version);
+  s.kernel.changed = kernel::changed_switches(*s.kernel.switches, s.kernel.version);
   return std::nullopt;
 }
 
 // Tunables and models that the chosen kernel does not have.
 MaybeError kernel_fit(const Scenario& s, const Document& doc) {
-  const bool eevdf = s.kernel.switches.eevdf;
+  const bool eevdf = s.kernel.switches->eevdf;
   for (const char* name : {"latency_ns", "min_granularity_ns", "wakeup_granularity_ns", "idle_min_granularity_ns"}) {
     const Entry* e = doc.find({"kernel", "sched", name});
     if (e != nullptr && eevdf) {
@@ -131,7 +132,7 @@ MaybeError kernel_fit(const Scenario& s, const Document& doc) {
                         "its tunables are latency_ns, min_granularity_ns and wakeup_granularity_ns");
   }
   const Entry* preempt = doc.find({"kernel", "preempt"});
-  if (preempt != nullptr && s.kernel.preempt == Preempt::lazy && !s.kernel.switches.preempt_lazy) {
+  if (preempt != nullptr && s.kernel.preempt == Preempt::lazy && !s.kernel.switches->preempt_lazy) {
     return preempt->error("kernel " + s.kernel.version + " has no lazy preemption",
                           "it came with 6.13; write none, voluntary or full");
   }

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "models/kernel/switches.h"
+#include "models/kernel/switch_set.h"
 #include "models/machine/costs.h"
 
 namespace wakepath::scenario {
@@ -25,7 +25,7 @@ struct Kernel {
   std::string version;               // table used, e.g. "6.12"
   std::string requested;             // as the user wrote it
   std::string assumed;               // kernel.assume, "" when not used
-  kernel::Switches switches;         // resolved
+  kernel::SwitchSet switches;        // resolved
   std::vector<std::string> changed;  // switches that differ from the version's defaults, "name=value"
   int hz = 250;
   Preempt preempt = Preempt::voluntary;

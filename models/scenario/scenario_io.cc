@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "models/kernel/switches.h"
 #include "models/kernel/versions.h"
 #include "models/scenario/document.h"
 #include "models/scenario/fio_options.h"

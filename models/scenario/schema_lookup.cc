@@ -2,6 +2,7 @@
 // Finding a key by what the user wrote: exact, by alias, with or without _ns; and saying which key was meant otherwise.
 #include <algorithm>
 
+#include "models/kernel/versions.h"
 #include "models/scenario/schema.h"
 #include "models/scenario/suggest.h"
 
@@ -174,7 +175,9 @@ std::string type_text(const Key& k) {
       return "list of strings";
     case Type::any:
       if (k.parts.size() != 3) return "string";
-      return k.parts.back() == "base_slice_ns" ? "integer, ns" : "true or false";  // a switch
+      for (const auto& one : kernel::switch_list())
+        if (one.name == k.parts.back() && !one.is_bool) return "integer, ns";
+      return "true or false";  // a switch
   }
   return "";
 }

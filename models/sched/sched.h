@@ -11,8 +11,11 @@
 #include <string>
 #include <vector>
 
-#include "models/kernel/switches.h"
 #include "models/sched/entity.h"
+
+namespace wakepath::kernel {
+struct Switches;
+}
 
 namespace wakepath::sched {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "models/kernel/switches.h"
 #include "models/sched/sched.h"
 
 namespace wakepath::sched {

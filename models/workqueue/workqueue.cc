@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "models/kernel/switches.h"
+
 namespace wakepath::workqueue {
 
 using machine::CostId;
@@ -59,6 +61,7 @@ Pool::Pool(Machine& m, Workqueues& all, int cpu, bool highpri, bool unbound)
       cpu_(cpu),
       highpri_(highpri),
       unbound_(unbound),
+      kick_needs_work_(m.k.wq_kick_needs_idle_worker),
       idle_timer_(std::make_unique<IdleTimer>(*this)) {}
 
 Pool::~Pool() = default;

@@ -90,7 +90,7 @@ class Pool {
   void append(Work& w);
   // Enqueue side: does the first idle worker have to be woken? So it is when none runs.
   [[nodiscard]] bool needs_kick() const {
-    return nr_running_ <= 0 && !(machine_.k.wq_kick_needs_idle_worker && head_ == nullptr) && !idle_.empty();
+    return nr_running_ <= 0 && !(kick_needs_work_ && head_ == nullptr) && !idle_.empty();
   }
   Call<void> worker_sleeping(Worker& w);  // the worker is about to block in an item
   void worker_running(Worker& w);         // it runs again
@@ -116,6 +116,7 @@ class Pool {
   class Workqueues& all_;
   int cpu_;
   bool highpri_, unbound_;
+  bool kick_needs_work_;  // switch wq_kick_needs_idle_worker
   Work *head_ = nullptr, *tail_ = nullptr;
   std::deque<Worker> workers_;
   std::vector<Worker*> idle_;  // back: the most recently idle, woken first

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The table of kernel switches by version, as plain data for `wakepath kernels`.
+#include "models/kernel/switches.h"
 #include "python/bindings/bindings.h"
 
 #include "models/kernel/versions.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/kernel/switches.h"
 #include "models/kernel/versions.h"
 #include "tests/unit/catch.h"
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Worked examples of the completion path (io-completion.md section 11): counts per cycle of a steady state.
+#include "models/kernel/switches.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/path_fixture.h"
 
@@ -62,7 +63,7 @@ TEST_CASE("min_nr is obeyed by wakeups from 6.8 on only", "[path]") {  // exampl
   for (const auto& [version, wakes_per_batch] : {std::pair{"6.1", 6}, {"6.8", 1}, {"6.12", 1}}) {
     auto s = small_machine(version, 6, 6);
     put_in_group(s, 10000);
-    if (wakes_per_batch == 6) s.kernel.switches.eevdf = false;
+    if (wakes_per_batch == 6) s.kernel.switches->eevdf = false;
     Record r;
     record(r, s);
     const long batches = r.count(EventType::sys_exit_io_submit);

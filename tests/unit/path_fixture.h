@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "models/kernel/switches.h"
 #include "models/kernel/versions.h"
 #include "models/run/run.h"
 #include "models/scenario/scenario.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Scenario files: layers, units, spellings, round trips.
+#include "models/kernel/switches.h"
 #include "tests/unit/scenario_files.h"
 
 namespace wakepath::tests {
@@ -10,7 +11,7 @@ TEST_CASE("the published case is what the mail says", "[scenario]") {
   CHECK(s.name == "starved_completions");
   CHECK(s.kernel.version == "6.1");
   CHECK(s.kernel.requested == "v6.1");
-  CHECK_FALSE(s.kernel.switches.eevdf);
+  CHECK_FALSE(s.kernel.switches->eevdf);
   CHECK(s.kernel.preempt == Preempt::none);
   CHECK(s.machine.platform == "i3en-3xlarge");
   CHECK(s.machine.cpus == 12);
@@ -49,7 +50,7 @@ TEST_CASE("every scenario of the tree loads and its resolved text is stable", "[
 
 TEST_CASE("variants differ from what they extend in the keys they give", "[scenario]") {
   CHECK(good(load("starved_completions/root", options())).workloads[0].cgroup.empty());
-  CHECK(good(load("starved_completions/eevdf-6.8", options())).kernel.switches.aio_obey_min_nr);
+  CHECK(good(load("starved_completions/eevdf-6.8", options())).kernel.switches->aio_obey_min_nr);
   const Scenario renice = good(load("starved_completions/renice", options()));
   REQUIRE(renice.task_rules.size() == 1);
   CHECK(renice.task_rules[0].glob == "kworker");

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/kernel/switches.h"
 #include "models/kernel/versions.h"
 #include "models/sched/sched.h"
 
