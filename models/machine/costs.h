@@ -89,6 +89,14 @@ namespace wakepath::machine {
   X(buffered_read, "one 4 KiB page read from the page cache")                                                   \
   X(fio_uring_prep, "user: fill and queue one SQE, beyond fio_prep_io")                                         \
   X(fio_uring_reap, "user: take one CQE from the ring, beyond fio_reap_event")                                  \
+  X(iowq_enqueue, "io_wq_enqueue up to the look for a free worker")                                             \
+  X(iowq_fork, "create_io_thread: what the submitter pays for one worker, its first wake-up apart")             \
+  X(iowq_create_cb, "create_worker_cb without the fork")                                                        \
+  X(iowq_worker_start, "io-wq worker: from its first switch-in to its loop")                                    \
+  X(iowq_look, "io-wq worker: one turn of its loop that takes nothing, up to schedule()")                       \
+  X(iowq_take, "io-wq worker: take one item or chain and leave the free list")                                  \
+  X(iowq_finish, "io-wq worker: after one item: drop it, find its successor")                                   \
+  X(iowq_worker_exit, "io-wq worker: do_exit")                                                                  \
   X(trace_record, "one timer, interrupt, block or workqueue record; 0 unless compared with a traced recording") \
   X(trace_record_sched, "one sched_* or sys_* record; likewise")
 

@@ -184,10 +184,21 @@ struct ExecContext::ParkAwaiter {
 };
 
 struct ExecContext::ScheduleAwaiter {
-  ExecContext& c;
-  bool preempt;  // entered from a preemption point inside the kernel: the task stays runnable, R+
-  bool await_ready() { return false; }
-  void await_suspend(std::coroutine_handle<> h) { c.cpu->start_schedule(c, h, preempt); }
+  KTask& t;
+  bool preempt;       // entered from a preemption point inside the kernel: the task stays runnable, R+
+  Call<void> hooked;  // of a worker
+  bool await_ready() {
+    if (t.sleep_hooks == nullptr || preempt) [[likely]]
+      return false;
+    hooked = t.schedule_with_hooks();
+    return hooked.await_ready();
+  }
+  void await_suspend(std::coroutine_handle<> h) {
+    if (hooked.handle()) [[unlikely]]
+      hooked.await_suspend(h);
+    else
+      t.cpu->start_schedule(t, h, preempt);
+  }
   void await_resume() {}
 };
 
@@ -196,6 +207,6 @@ inline bool KTask::resched_at_cond_resched() const { return cpu->resched_at_cond
 inline bool KTask::resched_at_might_sleep() const { return cpu->resched_at_might_sleep(); }
 inline bool KTask::resched_at_user_exit() const { return cpu->need_resched(); }
 inline ExecContext::ParkAwaiter ExecContext::park() { return {*this}; }
-inline ExecContext::ScheduleAwaiter KTask::schedule(bool preempt) { return {*this, preempt}; }
+inline ExecContext::ScheduleAwaiter KTask::schedule(bool preempt) { return {*this, preempt, {}}; }
 
 }  // namespace wakepath::machine

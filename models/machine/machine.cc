@@ -117,10 +117,46 @@ void KTask::set_state(sched::State s) {
   sleeping = s != sched::State::running;
 }
 
+Call<void> KTask::schedule_with_hooks() {
+  struct Switch {  // schedule() itself
+    KTask& t;
+    bool await_ready() { return false; }
+    void await_suspend(std::coroutine_handle<> h) { t.cpu->start_schedule(t, h, false); }
+    void await_resume() {}
+  };
+  if (sleeping) co_await sleep_hooks->task_sleeping(*this);
+  co_await Switch{*this};
+  if (sleep_hooks != nullptr) sleep_hooks->task_running(*this);
+}
+
 void Machine::first_wake(KTask& t) {
   t.sleeping = false;
   sched.wake_up_new(t.st, nullptr, t.cpu->id(), now());
   send_resched(t.cpu->id());
+}
+
+Call<void> Machine::wake_up_new(KTask& parent, KTask& t) {
+  Cpu& here = *parent.cpu;
+  co_await run_cost(*this, parent, CostId::wake_before_clock, Mode::kernel_nopreempt);
+  t.sleeping = false;
+  sched.wake_up_new(t.st, &parent.st, t.cpu->id(), now());
+  ++wakeups;
+  t.woken_by = &parent;
+  t.wake_preempted = t.cpu->need_resched();
+  co_await run_cost(*this, parent, CostId::wake_after_clock, Mode::kernel_nopreempt);
+  tp.sched_task(here, trace::EventType::sched_wakeup_new, t, t.cpu->id());
+  if (t.cpu != &here && t.wake_preempted) {
+    co_await run_cost(*this, parent, CostId::ipi_send, Mode::kernel_nopreempt);
+    send_resched(t.cpu->id());
+  }
+}
+
+ExecContext::ScheduleAwaiter Machine::exit_task(KTask& t) {
+  tp.sched_task(*t.cpu, trace::EventType::sched_process_exit, t, t.cpu->id());
+  t.sleep_hooks = nullptr;
+  t.set_state(sched::State::dead);
+  t.sleeping = false;  // nobody wakes it
+  return t.schedule();
 }
 
 Time Machine::draw(CostId id) {

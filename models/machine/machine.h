@@ -58,6 +58,9 @@ class Machine final : public sched::Observer {
   // kick_process(t): a reschedule interrupt if it runs on another CPU, so that it passes its way to user mode.
   Call<void> kick(ExecContext& ctx, KTask& t);
   [[nodiscard]] bool would_wake(const KTask& t) const { return t.sleeping; }
+  // A thread made by `parent`, at its end: wake_up_new_task, and do_exit (await it last: it does not return).
+  Call<void> wake_up_new(KTask& parent, KTask& t);
+  ExecContext::ScheduleAwaiter exit_task(KTask& t);
 
   // Softirqs: one handler a vector.
   struct SoftirqHandler {

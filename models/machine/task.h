@@ -14,6 +14,15 @@
 namespace wakepath::machine {
 
 class Machine;
+struct KTask;
+
+// Told when its task leaves the CPU because it sleeps, and when it is back (sched_submit_work, sched_update_worker);
+// preemption tells nothing. sleeping() runs in the task's context before the switch and may spend time.
+struct SleepHooks {
+  virtual ~SleepHooks() = default;
+  virtual Call<void> task_sleeping(KTask& t) = 0;
+  virtual void task_running(KTask& t) = 0;
+};
 
 struct KTask : ExecContext {
   KTask() : ExecContext(Kind::task) {}
@@ -26,10 +35,12 @@ struct KTask : ExecContext {
   bool sleeping = true;       // a wakeup would find it asleep (the kernel's state test)
   std::uint32_t comm_id = 0;  // in the trace's string pool
   Call<void> body;            // kept alive here; resumed by the CPU
+  SleepHooks* sleep_hooks = nullptr;
 
   // Sleep: set the state first, test the condition, then schedule(); a wakeup in between makes schedule() return.
   void set_state(sched::State s);
   ScheduleAwaiter schedule(bool preempt = false);
+  Call<void> schedule_with_hooks();
 
   // Preemption points, by model. `if (t.resched_at_...()) co_await t.schedule(true)` keeps the common case free of a
   // call.
