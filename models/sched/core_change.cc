@@ -67,6 +67,7 @@ TaskGroup* Scheduler::create_group(const std::string& name, TaskGroup* parent, s
   TaskGroup& g = *impl_->groups.emplace_back(std::make_unique<TaskGroup>());
   g.name = name;
   g.parent = parent;
+  parent->children.push_back(&g);
   g.idle = idle;
   g.se = std::vector<Entity>(cpus);
   g.own_queues = std::vector<CfsRq>(cpus);
@@ -75,6 +76,8 @@ TaskGroup* Scheduler::create_group(const std::string& name, TaskGroup* parent, s
     cfs_rq.rq = &impl_->rqs[cpu];
     cfs_rq.tg = &g;
     cfs_rq.idle = idle;
+    cfs_rq.throttle.count = parent->cfs_rq[cpu]->throttle.count;
+    cfs_rq.throttle.clock_pelt = cfs_rq.rq->clock_pelt - cfs_rq.rq->lost_idle_time;
     g.cfs_rq.push_back(&cfs_rq);
     Entity& se = g.se[cpu];
     se.parent = parent->se.empty() ? nullptr : &parent->se[cpu];
@@ -98,6 +101,26 @@ void Scheduler::set_shares(TaskGroup& g, std::uint64_t shares, Time now) {
     impl_->update_rq_clock(rq, now);
     impl_->fair->update_group_weights(g.se[static_cast<std::size_t>(rq.cpu)]);
   }
+}
+
+void Scheduler::set_idle(TaskGroup& g, bool idle, Time now) {
+  if (g.parent == nullptr) throw std::logic_error("set_idle: the root group cannot be idle");
+  if (g.idle == idle) return;
+  g.idle = idle;
+  for (Rq& rq : impl_->rqs) {
+    CfsRq& own = *g.cfs_rq[static_cast<std::size_t>(rq.cpu)];
+    own.idle = idle;
+    Entity* se = &g.se[static_cast<std::size_t>(rq.cpu)];
+    if (se->on_rq) se->cfs_rq->idle_nr_running += idle ? 1u : ~0u;
+    // Its tasks that do not run idle by themselves change sides, up to the next idle group.
+    std::uint32_t tasks = own.h_nr_running - own.idle_h_nr_running;
+    if (!idle) tasks = 0u - tasks;
+    for (; se != nullptr && se->on_rq; se = se->parent) {
+      se->cfs_rq->idle_h_nr_running += tasks;
+      if (se->cfs_rq->idle) break;
+    }
+  }
+  set_shares(g, idle ? scale_load(kIdlePolicyWeight) : kNice0Load, now);
 }
 
 LoadWeight Scheduler::Impl::load_weight_of(const Task& t) {

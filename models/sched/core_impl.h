@@ -28,6 +28,8 @@ struct Scheduler::Impl {
   void set_task_cpu(Task& t, int cpu) const;  // queue pointers only
   static LoadWeight load_weight_of(const Task& t);
   void prio_changed(Rq& rq, Task& t, int old_prio);
+  bool distribute_cfs_runtime(CfsBandwidth& b, int this_cpu, Time now);
+  bool refill_period(CfsBandwidth& b, int cpu, Time overrun, Time now);
   template <class Change>
   void change_task(Rq& rq, Task& t, unsigned flags, Change change);
 

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "models/sched/fair/bandwidth.h"
 #include "models/sched/pelt.h"
 #include "models/sched/timeline.h"
 #include "models/sched/weight.h"
@@ -81,20 +82,24 @@ struct CfsRq {
   std::uint64_t last_update_tg_load_avg = 0ull - 1000000;
   bool propagate = false;
   std::int64_t prop_runnable_sum = 0;
-  bool idle = false;  // cpu.idle
+  bool idle = false;             // cpu.idle
+  bool runtime_enabled = false;  // its group has a limit
   Rq* rq = nullptr;
   TaskGroup* tg = nullptr;
+  Throttle throttle;
 };
 
 struct TaskGroup {
   std::string name;
   TaskGroup* parent = nullptr;  // null: root
+  std::vector<TaskGroup*> children;
   std::uint64_t shares = kNice0Load;
   std::int64_t load_avg = 0;  // sum of the contributions of its queues
   bool idle = false;
   std::vector<Entity> se;         // by CPU; empty for the root
   std::vector<CfsRq> own_queues;  // by CPU; empty for the root, whose queues are in the Rqs
   std::vector<CfsRq*> cfs_rq;     // by CPU
+  CfsBandwidth bandwidth;
 };
 
 struct Task {
@@ -149,6 +154,7 @@ struct Rq {
   Task idle;
   RtRq rt;
   CfsRq cfs;
+  std::vector<CfsRq*> to_unthrottle;  // an interrupt is on its way
 };
 
 inline bool entity_is_task(const Entity& se) { return se.task != nullptr; }

@@ -26,9 +26,10 @@ using Time = std::int64_t;
 struct Tunables {  // in force (already scaled); see Tunables::defaults
   Time latency_ns = 0, min_granularity_ns = 0, wakeup_granularity_ns = 0, idle_min_granularity_ns = 750000;  // CFS
   int nr_latency = 8;
-  Time base_slice_ns = 0;             // EEVDF
-  Time normalized_base_slice_ns = 0;  // EEVDF, unscaled (6.17+ without RUN_TO_PARITY)
-  Time tick_ns = 4000000;             // TICK_NSEC = 1e9 / HZ
+  Time base_slice_ns = 0;                 // EEVDF
+  Time normalized_base_slice_ns = 0;      // EEVDF, unscaled (6.17+ without RUN_TO_PARITY)
+  Time tick_ns = 4000000;                 // TICK_NSEC = 1e9 / HZ
+  Time cfs_bandwidth_slice_ns = 5000000;  // what a queue takes from its group's pool at once
   static Tunables defaults(const kernel::Switches& k, int cpus, int hz);  // factor 1 + floor(log2(min(cpus, 8)))
 };
 
@@ -61,7 +62,16 @@ class Scheduler {
   // Groups. `shares` is tg->shares (scaled: weight << 10). parent == nullptr: the root group.
   TaskGroup* root_group();
   TaskGroup* create_group(const std::string& name, TaskGroup* parent, std::uint64_t shares, bool idle = false);
-  void set_shares(TaskGroup& g, std::uint64_t shares, Time now);
+  void set_shares(TaskGroup& g, std::uint64_t shares, Time now);  // not while the group is idle
+  void set_idle(TaskGroup& g, bool idle, Time now);               // cpu.idle; leaving it gives the default shares
+
+  // Bandwidth control (fair/bandwidth.h). The host has the timers; needed before the first limit.
+  void set_bandwidth_host(BandwidthHost* host);
+  void set_bandwidth_phase(TaskGroup& g, Time phase);  // refills happen at phase + n periods; before the first limit
+  void set_bandwidth(TaskGroup& g, const BandwidthLimit& limit, Time now);
+  bool period_timer(TaskGroup& g, int cpu, Time now);  // one look; true: time has passed meanwhile, look again
+  void slack_timer(TaskGroup& g, int cpu, Time now);
+  void unthrottle_queued(int cpu, Time now);
 
   // Tasks: the owner allocates (address stable). init leaves it sleeping (not on a run queue).
   void init_task(Task& t, std::string comm, std::int32_t pid, Policy policy, int nice, int rt_priority,

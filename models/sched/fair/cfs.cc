@@ -30,6 +30,7 @@ void Cfs::update_curr(CfsRq& cfs_rq) {
   if (delta == 0) return;
   update_min_vruntime(cfs_rq);
   report_curr(cfs_rq, *curr, delta);
+  account_cfs_rq_runtime(cfs_rq, delta);
 }
 
 void Cfs::update_min_vruntime(CfsRq& cfs_rq) {
@@ -90,9 +91,10 @@ void Cfs::enqueue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) {
   if ((flags & enqueue::kMigrated) != 0) se.exec_start = 0;
   if (!curr) cfs_rq.timeline.insert(se, se.vruntime);
   se.on_rq = true;
+  if (cfs_rq.nr_running == 1) check_enqueue_throttle(cfs_rq);
 }
 
-void Cfs::dequeue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) {
+bool Cfs::dequeue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) {
   update_curr(cfs_rq);
   const bool migrating = se.task != nullptr && se.task->on_rq == OnRq::migrating;
   update_load_avg(cfs_rq, se, kUpdateTg | (migrating ? kDoDetach : 0u));
@@ -102,9 +104,11 @@ void Cfs::dequeue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) {
   se.on_rq = false;
   account_entity_dequeue(cfs_rq, se);
   if ((flags & dequeue::kSleep) == 0) se.vruntime -= cfs_rq.min_vruntime;
+  return_cfs_rq_runtime(cfs_rq);
   update_cfs_group(se);
   // A task only saved comes back at once: moving min_vruntime now would put it back too far.
   if ((flags & (dequeue::kSave | dequeue::kMove)) != dequeue::kSave) update_min_vruntime(cfs_rq);
+  return true;
 }
 
 void Cfs::enqueue_task(Rq& rq, Task& p, unsigned flags) {
@@ -118,11 +122,13 @@ void Cfs::enqueue_task(Rq& rq, Task& p, unsigned flags) {
   for (; se != nullptr && !se->on_rq; se = se->parent) {
     enqueue_entity(*se->cfs_rq, *se, flags);
     count(*se->cfs_rq);
-    flags = enqueue::kWakeup;  // ancestors are placed as wakers whatever brought the task
+    if (se->cfs_rq->throttle.throttled) return;  // those above do not see it
+    flags = enqueue::kWakeup;                    // ancestors are placed as wakers whatever brought the task
   }
   for (; se != nullptr; se = se->parent) {
     update_level(*se->cfs_rq, *se);
     count(*se->cfs_rq);
+    if (se->cfs_rq->throttle.throttled) return;
   }
   ++rq.nr_running;
 }
@@ -140,10 +146,11 @@ bool Cfs::dequeue_task(Rq& rq, Task& p, unsigned flags) {
     CfsRq& cfs_rq = *se->cfs_rq;
     dequeue_entity(cfs_rq, *se, flags);
     count(cfs_rq);
+    if (cfs_rq.throttle.throttled) return true;
     se = se->parent;
     if (cfs_rq.load.weight != 0) {
       // Others of the group wait: the next pick leans to them.
-      if (sleep && se != nullptr) set_next_buddy(*se);
+      if (sleep && se != nullptr && !throttled_hierarchy(cfs_rq)) set_next_buddy(*se);
       break;
     }
     flags |= dequeue::kSleep;
@@ -151,14 +158,16 @@ bool Cfs::dequeue_task(Rq& rq, Task& p, unsigned flags) {
   for (; se != nullptr; se = se->parent) {
     update_level(*se->cfs_rq, *se);
     count(*se->cfs_rq);
+    if (se->cfs_rq->throttle.throttled) return true;
   }
   --rq.nr_running;
   return true;
 }
 
 void Cfs::put_prev_entity(CfsRq& cfs_rq, Entity& prev) {
+  if (prev.on_rq) update_curr(cfs_rq);
+  check_cfs_rq_runtime(cfs_rq);
   if (prev.on_rq) {
-    update_curr(cfs_rq);
     cfs_rq.timeline.insert(prev, prev.vruntime);
     update_load_avg(cfs_rq, prev, 0);
   }
@@ -212,28 +221,35 @@ Entity* Cfs::pick_next_entity(CfsRq& cfs_rq, Entity* curr) const {
 }
 
 Task* Cfs::pick_next_task(Rq& rq, Task& prev, bool all_fair) {
-  CfsRq* cfs_rq = &rq.cfs;
-  if (prev.sched_class == Class::fair && !all_fair) put_prev_task(prev);
-  if (cfs_rq->nr_running == 0) {
-    if (prev.sched_class == Class::fair && all_fair) put_prev_task(prev);
-    return nullptr;
+  bool prev_put = prev.sched_class != Class::fair;
+  if (!prev_put && !all_fair) {
+    put_prev_task(prev);
+    prev_put = true;
   }
-  if (prev.sched_class == Class::fair && all_fair) {
-    Entity* se = nullptr;
-    for (; cfs_rq != nullptr; cfs_rq = se->my_q) {
-      Entity* curr = cfs_rq->curr;
-      if (curr != nullptr && curr->on_rq) {
+  Entity* se = nullptr;
+  for (CfsRq* cfs_rq = &rq.cfs; !prev_put && rq.cfs.nr_running != 0 && cfs_rq != nullptr; cfs_rq = se->my_q) {
+    Entity* curr = cfs_rq->curr;
+    if (curr != nullptr) {
+      if (curr->on_rq) {
         update_curr(*cfs_rq);
       } else {
         curr = nullptr;
       }
-      se = pick_next_entity(*cfs_rq, curr);
+      if (check_cfs_rq_runtime(*cfs_rq)) {  // throttled: begin anew, without prev
+        put_prev_task(prev);
+        prev_put = true;
+        break;
+      }
     }
+    se = pick_next_entity(*cfs_rq, curr);
+  }
+  if (!prev_put && se != nullptr) {
     if (se->task != &prev) switch_entities(prev.se, *se);
     return se->task;
   }
-  Entity* se = nullptr;
-  for (; cfs_rq != nullptr; cfs_rq = se->my_q) {
+  if (!prev_put) put_prev_task(prev);
+  if (rq.cfs.nr_running == 0) return nullptr;
+  for (CfsRq* cfs_rq = &rq.cfs; cfs_rq != nullptr; cfs_rq = se->my_q) {
     se = pick_next_entity(*cfs_rq, nullptr);
     set_next_entity(*cfs_rq, *se);
   }
@@ -244,7 +260,7 @@ void Cfs::wakeup_preempt(Rq& rq, Task& p, bool fork) {
   Task& curr = *rq.curr;
   Entity* se = &curr.se;
   Entity* pse = &p.se;
-  if (se == pse) return;
+  if (se == pse || throttled_hierarchy(*pse->cfs_rq)) return;
   const bool scale = se->cfs_rq->nr_running >= static_cast<std::uint32_t>(tunables_.nr_latency);
   bool next_marked = false;
   if (k_.next_buddy && scale && !fork) {

@@ -36,13 +36,13 @@ class Cfs final : public Fair {
   static void update_min_vruntime(CfsRq& cfs_rq);
 
  protected:
+  void enqueue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) override;
+  bool dequeue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) override;
   void put_prev_entity(CfsRq& cfs_rq, Entity& prev) override;
   void set_next_entity(CfsRq& cfs_rq, Entity& se) override;
   void reweight_entity(CfsRq& cfs_rq, Entity& se, std::uint64_t weight) override;
 
  private:
-  void enqueue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags);
-  void dequeue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags);
   void entity_tick(CfsRq& cfs_rq, Entity& curr);
   void check_preempt_tick(CfsRq& cfs_rq, Entity& curr);
   Entity* pick_next_entity(CfsRq& cfs_rq, Entity* curr) const;

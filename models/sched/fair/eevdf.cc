@@ -16,6 +16,7 @@ void Eevdf::update_curr(CfsRq& cfs_rq) {
   if (delta == 0) return;
   const bool used_up = update_deadline(cfs_rq, *curr);
   report_curr(cfs_rq, *curr, delta);
+  account_cfs_rq_runtime(cfs_rq, delta);
   if (cfs_rq.nr_running == 1) return;
   // 6.17 ends every run at the end of its protection; before, an unprotected one only where it is not eligible, so
   // that a shorter slice that cancelled the protection gets its turn.
@@ -32,13 +33,19 @@ void Eevdf::update_curr(CfsRq& cfs_rq) {
 void Eevdf::set_delayed(Entity& se) {
   se.sched_delayed = true;
   if (!entity_is_task(se)) return;  // a delayed group has no tasks to count
-  for (Entity* at = &se; at != nullptr; at = at->parent) ++at->cfs_rq->h_nr_delayed;
+  for (Entity* at = &se; at != nullptr; at = at->parent) {
+    ++at->cfs_rq->h_nr_delayed;
+    if (at->cfs_rq->throttle.throttled) break;
+  }
 }
 
 void Eevdf::clear_delayed(Entity& se) {
   se.sched_delayed = false;
   if (!entity_is_task(se)) return;
-  for (Entity* at = &se; at != nullptr; at = at->parent) --at->cfs_rq->h_nr_delayed;
+  for (Entity* at = &se; at != nullptr; at = at->parent) {
+    --at->cfs_rq->h_nr_delayed;
+    if (at->cfs_rq->throttle.throttled) break;
+  }
 }
 
 void Eevdf::enqueue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) {
@@ -53,6 +60,7 @@ void Eevdf::enqueue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) {
   if ((flags & enqueue::kMigrated) != 0) se.exec_start = 0;
   if (!curr) enqueue_in_timeline(cfs_rq, se);
   se.on_rq = true;
+  if (cfs_rq.nr_running == 1) check_enqueue_throttle(cfs_rq);
 }
 
 // False: not eligible, so it stays and pays its lag back by waiting.
@@ -77,6 +85,7 @@ bool Eevdf::dequeue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) {
   if (cfs_rq.curr != &se) dequeue_from_timeline(cfs_rq, se);
   se.on_rq = false;
   account_entity_dequeue(cfs_rq, se);
+  return_cfs_rq_runtime(cfs_rq);
   update_cfs_group(se);
   if (delayed) {
     clear_delayed(se);
@@ -140,6 +149,7 @@ void Eevdf::enqueue_task(Rq& rq, Task& p, unsigned flags) {
     enqueue_entity(cfs_rq, *se, flags);
     slice = min_slice(cfs_rq);
     count(cfs_rq);
+    if (cfs_rq.throttle.throttled) return;  // those above do not see it
     flags = enqueue::kWakeup;
   }
   for (; se != nullptr; se = se->parent) {
@@ -148,6 +158,7 @@ void Eevdf::enqueue_task(Rq& rq, Task& p, unsigned flags) {
     inherit_slice(cfs_rq, *se, slice);
     slice = min_slice(cfs_rq);
     count(cfs_rq);
+    if (cfs_rq.throttle.throttled) return;
   }
   ++rq.nr_running;
 }
@@ -168,6 +179,10 @@ bool Eevdf::dequeue_entities(Rq& rq, Entity& first, unsigned flags) {
     cfs_rq.idle_h_nr_running -= idle_h_nr;
     if (cfs_rq.idle) idle_h_nr = h_nr;
   };
+  const auto left = [p, delayed] {
+    if (p != nullptr && delayed) p->on_rq = OnRq::no;
+    return true;
+  };
   std::uint64_t slice = 0;
   Entity* se = &first;
   while (se != nullptr) {
@@ -178,10 +193,11 @@ bool Eevdf::dequeue_entities(Rq& rq, Entity& first, unsigned flags) {
       break;
     }
     count(cfs_rq);
+    if (cfs_rq.throttle.throttled) return left();
     se = se->parent;
     if (cfs_rq.load.weight != 0) {
       slice = min_slice(cfs_rq);
-      if (sleep && se != nullptr) set_next_buddy(*se);
+      if (sleep && se != nullptr && !throttled_hierarchy(cfs_rq)) set_next_buddy(*se);
       break;
     }
     flags |= dequeue::kSleep;
@@ -193,15 +209,16 @@ bool Eevdf::dequeue_entities(Rq& rq, Entity& first, unsigned flags) {
     inherit_slice(cfs_rq, *se, slice);
     slice = min_slice(cfs_rq);
     count(cfs_rq);
+    if (cfs_rq.throttle.throttled) return left();
   }
   rq.nr_running -= h_nr;
-  if (p != nullptr && delayed) p->on_rq = OnRq::no;
-  return true;
+  return left();
 }
 
 void Eevdf::put_prev_entity(CfsRq& cfs_rq, Entity& prev) {
+  if (prev.on_rq) update_curr(cfs_rq);
+  check_cfs_rq_runtime(cfs_rq);
   if (prev.on_rq) {
-    update_curr(cfs_rq);
     enqueue_in_timeline(cfs_rq, prev);
     update_load_avg(cfs_rq, prev, 0);
   }
@@ -233,6 +250,10 @@ Task* Eevdf::pick_task(Rq& rq) {
   CfsRq* cfs_rq = &rq.cfs;
   while (cfs_rq->nr_running != 0) {
     if (cfs_rq->curr != nullptr && cfs_rq->curr->on_rq) update_curr(*cfs_rq);
+    if (check_cfs_rq_runtime(*cfs_rq)) {
+      cfs_rq = &rq.cfs;
+      continue;
+    }
     Entity* const se = pick_next_entity(rq, *cfs_rq);
     if (se == nullptr) {
       cfs_rq = &rq.cfs;
@@ -284,7 +305,7 @@ void Eevdf::wakeup_preempt(Rq& rq, Task& p, bool fork) {
   Task& curr = *rq.curr;
   Entity* se = &curr.se;
   Entity* pse = &p.se;
-  if (se == pse) return;
+  if (se == pse || throttled_hierarchy(*pse->cfs_rq)) return;
   if (k_.next_buddy && !fork && !pse->sched_delayed) set_next_buddy(*pse);
   if (rq.resched) return;
   if (!k_.batch_test_after_idle) {

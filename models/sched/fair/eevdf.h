@@ -43,13 +43,13 @@ class Eevdf final : public Fair {
   static void dequeue_from_timeline(CfsRq& cfs_rq, Entity& se);
 
  protected:
+  void enqueue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) override;
+  bool dequeue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) override;
   void put_prev_entity(CfsRq& cfs_rq, Entity& prev) override;
   void set_next_entity(CfsRq& cfs_rq, Entity& se) override;
   void reweight_entity(CfsRq& cfs_rq, Entity& se, std::uint64_t weight) override;
 
  private:
-  void enqueue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags);
-  bool dequeue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags);
   bool dequeue_entities(Rq& rq, Entity& se, unsigned flags);
   void requeue_delayed_entity(Entity& se);
   Entity* pick_next_entity(Rq& rq, CfsRq& cfs_rq);

@@ -34,7 +34,10 @@ void Fair::put_prev_task(Task& p) {
 }
 
 void Fair::set_next_task(Task& p) {
-  for (Entity* se = &p.se; se != nullptr; se = se->parent) set_next_entity(*se->cfs_rq, *se);
+  for (Entity* se = &p.se; se != nullptr; se = se->parent) {
+    set_next_entity(*se->cfs_rq, *se);
+    account_cfs_rq_runtime(*se->cfs_rq, 0);  // it may begin only with something to spend
+  }
 }
 
 // Levels that both have in common keep their current entity: its slice and its protection go on.

@@ -59,6 +59,13 @@ class Fair {
   void update_tg_load_avg(CfsRq& cfs_rq) const;
   static void find_matching_se(Entity*& a, Entity*& b);
 
+  // Bandwidth control (bandwidth.cc).
+  void set_bandwidth_host(BandwidthHost* host) { host_ = host; }
+  [[nodiscard]] BandwidthHost* host() const { return host_; }
+  void start_cfs_bandwidth(CfsBandwidth& b, TaskGroup& g, const Rq& rq) const;  // arms the period timer unless it is
+  void unthrottle_cfs_rq(CfsRq& cfs_rq);
+  [[nodiscard]] bool slack_is_useful(const CfsBandwidth& b, std::int64_t now) const;
+
   void set_observer(Observer* o) { observer_ = o; }
   void set_lazy(bool on) { lazy_ = on; }
   void resched_curr(Rq& rq) const;  // the fair class's own kind of resched: lazy where that model is on
@@ -66,6 +73,8 @@ class Fair {
  protected:
   enum : unsigned { kUpdateTg = 1, kDoAttach = 2, kDoDetach = 4 };
 
+  virtual void enqueue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) = 0;
+  virtual bool dequeue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) = 0;  // false: stays queued, delayed
   virtual void put_prev_entity(CfsRq& cfs_rq, Entity& prev) = 0;
   virtual void set_next_entity(CfsRq& cfs_rq, Entity& se) = 0;
   virtual void reweight_entity(CfsRq& cfs_rq, Entity& se, std::uint64_t weight) = 0;
@@ -85,6 +94,16 @@ class Fair {
   void set_entity_weight(CfsRq& cfs_rq, Entity& se, std::uint64_t weight);  // load and load_avg, not the queue's sum
   static void se_update_runnable(Entity& se);
 
+  void account_cfs_rq_runtime(CfsRq& cfs_rq, std::uint64_t delta) const {
+    if (cfs_rq.runtime_enabled) pay_runtime(cfs_rq, delta);
+  }
+  // Before the pick and when the running entity is put: true when the queue was throttled.
+  bool check_cfs_rq_runtime(CfsRq& cfs_rq) { return cfs_rq.runtime_enabled && throttle_used_up(cfs_rq); }
+  void check_enqueue_throttle(CfsRq& cfs_rq);
+  void return_cfs_rq_runtime(CfsRq& cfs_rq) const {
+    if (cfs_rq.runtime_enabled && cfs_rq.nr_running == 0) return_runtime(cfs_rq);
+  }
+
   const kernel::Switches k_;
   const Tunables tunables_;
 
@@ -96,10 +115,19 @@ class Fair {
   void remove_entity_load_avg(Entity& se);
   void propagate_from_parent(Entity& se);
 
+  bool assign_cfs_rq_runtime(CfsRq& cfs_rq, std::int64_t target) const;
+  void pay_runtime(CfsRq& cfs_rq, std::uint64_t delta) const;
+  bool throttle_used_up(CfsRq& cfs_rq);
+  bool throttle_cfs_rq(CfsRq& cfs_rq);
+  void return_runtime(CfsRq& cfs_rq) const;
+  static bool refills_within(const CfsBandwidth& b, std::int64_t now, std::int64_t ns);
+
+  BandwidthHost* host_ = nullptr;
   Observer* observer_ = nullptr;
   bool lazy_ = false;
 };
 
+inline bool throttled_hierarchy(const CfsRq& cfs_rq) { return cfs_rq.throttle.count != 0; }
 inline bool before(std::uint64_t a, std::uint64_t b) { return static_cast<std::int64_t>(a - b) < 0; }
 
 }  // namespace wakepath::sched

@@ -36,7 +36,12 @@ void bound_runnable_sum(Pelt& a) {
 
 std::uint64_t weight_of(const Entity& se) { return scale_load_down(se.load.weight); }
 
-std::uint64_t clock_pelt(const CfsRq& cfs_rq) { return cfs_rq.rq->clock_pelt - cfs_rq.rq->lost_idle_time; }
+// Without the time the queue stood throttled.
+std::uint64_t clock_pelt(const CfsRq& cfs_rq) {
+  const Throttle& t = cfs_rq.throttle;
+  if (t.count != 0) return t.clock_pelt - t.clock_pelt_time;
+  return cfs_rq.rq->clock_pelt - cfs_rq.rq->lost_idle_time - t.clock_pelt_time;
+}
 
 std::uint64_t runnable_of(const Entity& se) {
   if (se.my_q != nullptr) return se.runnable_weight;
@@ -130,7 +135,7 @@ std::uint64_t Fair::calc_group_shares(const CfsRq& grq) {
 }
 
 void Fair::update_cfs_group(Entity& se) {
-  if (se.my_q == nullptr) return;
+  if (se.my_q == nullptr || throttled_hierarchy(*se.my_q)) return;
   if (k_.empty_group_keeps_weight && se.my_q->load.weight == 0) return;
   const std::uint64_t shares = calc_group_shares(*se.my_q);
   // CFS commits the running entity's time even when the weight stays.
@@ -256,14 +261,18 @@ void Fair::remove_entity_load_avg(Entity& se) {
   cfs_rq.removed.load_avg += se.avg.load_avg;
   cfs_rq.removed.runnable_avg += se.avg.runnable_avg;
   // An idle CPU's clock stands still: estimate the decay it has not seen (migrate_se_pelt_lag).
-  if (rq.curr != &rq.idle) return;
-  std::uint64_t now = rq.clock_pelt_idle;
+  if (rq.curr != &rq.idle || throttled_hierarchy(cfs_rq)) return;
+  std::uint64_t now = rq.clock_pelt_idle - cfs_rq.throttle.clock_pelt_time;
   now = now < cfs_rq.avg.last_update_time ? cfs_rq.avg.last_update_time : now + (rq.now - rq.clock_idle);
   update_blocked_se(se, now);
 }
 
 void Fair::propagate_from_parent(Entity& se) {
-  for (Entity* at = se.parent; at != nullptr; at = at->parent) update_load_avg(*at->cfs_rq, *at, kUpdateTg);
+  if (se.cfs_rq->throttle.throttled) return;
+  for (Entity* at = se.parent; at != nullptr; at = at->parent) {
+    update_load_avg(*at->cfs_rq, *at, kUpdateTg);
+    if (at->cfs_rq->throttle.throttled) return;
+  }
 }
 
 void Fair::attach_entity(Entity& se) {
