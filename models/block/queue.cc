@@ -33,18 +33,20 @@ Queue::Queue(Machine& m, workqueue::Workqueues& wqs)
   kblockd_ = &wqs.create("kblockd", {.highpri = true});
   timer_function_ = m.tp.name("null_cmd_timer_expired [null_blk]");
   completions_ = std::make_unique<Completions>(m, *this);
-  const int n = std::max(1, conf_.hw_queues), cpus = m.cpu_count();
+  const int n = std::max(1, conf_.hw_queues);
+  const bool spread = conf_.driver == "nvme" || conf_.driver == "virtio_blk";
+  map_ = conf_.queue_map.empty() ? map_queues(m.topology, n, spread, m.k.group_cpus_evenly)
+                                 : map_from_list(conf_.queue_map, n);
   for (int i = 0; i < n; ++i) {
     auto h = std::make_unique<HwQueue>();
     h->index = i;
-    h->nr_ctx = 0;
-    for (int c = 0; c < cpus; ++c) h->nr_ctx += c % n == i;
+    h->nr_ctx = map_.cpus_of[static_cast<std::size_t>(i)].weight();
     h->run_work = std::make_unique<HwQueue::RunWork>(*this, *h);
     h->run_work->function_id = m.tp.name("blk_mq_run_work_fn");
     const int depth = std::max(1, conf_.queue_depth);
     h->wake_batch = std::clamp(depth / 8, 1, 8);
-    const int irq_cpu = conf_.irq_cpus.empty() ? std::min(i, cpus - 1)
-                                               : conf_.irq_cpus[static_cast<std::size_t>(i) % conf_.irq_cpus.size()];
+    const int irq_cpu =
+        conf_.irq_cpus.empty() ? map_.irq_cpu(i) : conf_.irq_cpus[static_cast<std::size_t>(i) % conf_.irq_cpus.size()];
     h->irq = std::make_unique<QueueInterrupt>(m, *this, *completions_, irq_cpu, i);
     hctxs_.push_back(std::move(h));
   }
@@ -58,7 +60,7 @@ Queue::~Queue() {
     }
 }
 
-HwQueue& Queue::map(int cpu) { return *hctxs_[static_cast<std::size_t>(cpu) % hctxs_.size()]; }
+HwQueue& Queue::map(int cpu) { return *hctxs_[static_cast<std::size_t>(map_.queue_of[static_cast<std::size_t>(cpu)])]; }
 
 // ---- tags ----------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "models/block/device.h"
+#include "models/block/queue_map.h"
 #include "models/machine/machine.h"
 #include "models/workqueue/workqueue.h"
 
@@ -103,6 +104,7 @@ class Queue {
   const scenario::Device& device_;
   bool batches_ = false;        // nvme: the requests of one sweep are ended together, after it
   bool has_queue_rqs_ = false;  // the driver takes a whole plug
+  QueueMap map_;
   std::unique_ptr<Completions> completions_;
   std::vector<std::unique_ptr<HwQueue>> hctxs_;
   trace::StringId timer_function_ = 0;

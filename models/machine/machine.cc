@@ -23,6 +23,11 @@ sched::Tunables tunables_of(const scenario::Scenario& s) {
   return t;
 }
 
+// A scenario that was read has its topology; one made by hand is a machine of equal CPUs.
+Topology topology_of(const scenario::Machine& m) {
+  return m.resolved.cpus() > 0 ? m.resolved : make_topology({.cpus = m.cpus});
+}
+
 }  // namespace
 
 // The reschedule interrupt: it does nothing but make the CPU look at need_resched on the way out.
@@ -49,6 +54,7 @@ struct Machine::ReschedIpi final : IrqLine {
 Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPool* pool)
     : scenario(s),
       k(*s.kernel.switches),
+      topology(topology_of(s.machine)),
       sched(*s.kernel.switches, tunables_of(s), s.machine.cpus),
       tick_ns_(1'000'000'000 / s.kernel.hz) {
   using scenario::Preempt;

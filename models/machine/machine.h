@@ -16,6 +16,7 @@
 #include "models/machine/cpu.h"
 #include "models/machine/local_timer.h"
 #include "models/machine/task.h"
+#include "models/machine/topology.h"
 #include "models/machine/tracepoints.h"
 #include "models/scenario/scenario.h"
 #include "models/sched/sched.h"
@@ -31,6 +32,7 @@ class Machine final : public sched::Observer {
 
   const scenario::Scenario& scenario;
   const kernel::Switches& k;
+  const Topology topology;
   engine::Engine engine;
   Tracepoints tp;
   sched::Scheduler sched;

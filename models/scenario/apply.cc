@@ -8,6 +8,7 @@
 #include "models/scenario/document.h"
 #include "models/scenario/schema.h"
 #include "models/scenario/suggest.h"
+#include "models/scenario/topology_keys.h"
 #include "models/scenario/units.h"
 
 namespace wakepath::scenario {
@@ -256,6 +257,7 @@ Result<Scenario> apply(const Document& doc, const std::string& file) {
   if (auto bad = kernel_fit(s, doc)) return tl::make_unexpected(*bad);
   if (auto bad = costs_complete(s, doc, file)) return tl::make_unexpected(*bad);
   if (auto bad = group_tree(s, doc)) return tl::make_unexpected(*bad);
+  if (auto bad = resolve_topology(s, doc)) return tl::make_unexpected(*bad);
   for (FioJob& job : s.workloads) fix_up(job);
   for (Program& p : s.programs) p.cgroup = group_path(p.cgroup);
   if (doc.find({"run", "duration"}) == nullptr && doc.find({"run", "warmup"}) == nullptr) {

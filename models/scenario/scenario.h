@@ -11,6 +11,7 @@
 
 #include "models/kernel/switch_set.h"
 #include "models/machine/costs.h"
+#include "models/machine/topology.h"
 
 namespace wakepath::scenario {
 
@@ -35,10 +36,21 @@ struct Kernel {
   std::optional<Time> latency_ns, min_granularity_ns, wakeup_granularity_ns, idle_min_granularity_ns, base_slice_ns;
 };
 
+// machine.topology: a regular machine in a few numbers, or a list with one entry a CPU, or a real machine's own files.
+// What is given is kept apart from what follows from it.
+struct TopologyKeys {
+  std::optional<int> threads_per_core, cores_per_llc, packages, nodes;
+  std::string numbering;  // threads_last, threads_adjacent; "": threads_last
+  std::vector<int> core, llc, package, node, capacity, node_distance;
+  std::string sysfs, lscpu;  // files of a real machine; read once, then the lists hold
+};
+
 struct Machine {
   std::string platform;  // name of the platform file or section
   std::string source;    // where its figures come from
   int cpus = 1;
+  TopologyKeys topology;
+  machine::Topology resolved;        // always complete
   std::optional<int> tunables_cpus;  // CPU count that scales the scheduler's tunables; default: cpus
   bool tick_when_idle = false;       // nohz off
 };
@@ -49,7 +61,8 @@ struct Block {  // one block device
   int queue_depth = 1023;  // driver tags per hardware queue
   int rq_affinity = 1;
   std::string driver = "nvme";            // nvme, null_blk, virtio_blk: who has queue_rqs, who ends in softirq
-  std::vector<int> irq_cpus;              // CPU of each queue's interrupt; empty: the submitting CPU
+  std::vector<int> irq_cpus;              // CPU of each queue's interrupt; empty: the first CPU mapped to it
+  std::vector<int> queue_map;             // queue of each CPU; empty: the driver's own map
   bool virtual_timer_completion = false;  // null_blk irqmode 2: one timer per request on the CPU that queued it
   std::uint64_t max_sectors_kb = 1280;
 };

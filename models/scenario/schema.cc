@@ -95,6 +95,25 @@ void add_machine(Keys& k) {
   s.number("cpus", FIELD(Machine, cpus), 1, 8192, "number of CPUs, 0 to cpus-1");
   s.number("tunables_cpus", FIELD(Machine, tunables_cpus), 1, 8192,
            "CPU count that scales the scheduler's tunables; default: machine.cpus");
+  s.number("topology.threads_per_core", FIELD(Machine, topology.threads_per_core), 1, 8,
+           "hardware threads of a core; default 1");
+  s.number("topology.cores_per_llc", FIELD(Machine, topology.cores_per_llc), 1, 8192,
+           "cores that share a last-level cache; default: all of a package, or of a node where that is smaller");
+  s.number("topology.packages", FIELD(Machine, topology.packages), 1, 8192, "packages (sockets); default 1");
+  s.number("topology.nodes", FIELD(Machine, topology.nodes), 1, 1024, "memory nodes; default 1");
+  s.one_of("topology.numbering", FIELD(Machine, topology.numbering), {"threads_last", "threads_adjacent"},
+           "threads_last: first all cores' first threads, then their second ones; threads_adjacent: core by core");
+  s.add("topology.core", ids, FIELD(Machine, topology.core), "instead: core of each CPU, in order");
+  s.add("topology.llc", ids, FIELD(Machine, topology.llc), "last-level cache of each CPU");
+  s.add("topology.package", ids, FIELD(Machine, topology.package), "package of each CPU");
+  s.add("topology.node", ids, FIELD(Machine, topology.node), "memory node of each CPU, from 0");
+  s.add("topology.capacity", ids, FIELD(Machine, topology.capacity), "capacity of each CPU, 1024 the largest");
+  s.add("topology.node_distance", ids, FIELD(Machine, topology.node_distance),
+        "distances between nodes, row by row; default 10 on the diagonal, 20 elsewhere");
+  s.add("topology.sysfs", text, FIELD(Machine, topology.sysfs),
+        "instead: a folder like /sys/devices/system (with cpu and node) to read, here or copied from another machine");
+  s.add("topology.lscpu", text, FIELD(Machine, topology.lscpu),
+        "instead: the output of `lscpu -J` or `lscpu -J -e` to read");
   s.add("tick_when_idle", boolean, FIELD(Machine, tick_when_idle), "the tick goes on while idle (nohz=off)");
 }
 
@@ -107,7 +126,10 @@ void add_block(Keys& k) {
            "0: where the interrupt is, 1: the submitting CPU's cache group, 2: the submitting CPU");
   s.one_of("driver", FIELD(Block, driver), {"nvme", "null_blk", "virtio_blk"},
            "driver: who has queue_rqs, who ends requests in the interrupt");
-  s.add("irq_cpus", cpus, FIELD(Block, irq_cpus), "CPU of each queue's interrupt, in order; empty: the submitting CPU");
+  s.add("irq_cpus", cpus, FIELD(Block, irq_cpus),
+        "CPU of each queue's interrupt, in order; empty: the first CPU mapped to the queue");
+  s.add("queue_map", ids, FIELD(Block, queue_map),
+        "hardware queue of each CPU, in order; empty: the map of the driver and kernel version");
   s.add("virtual_timer_completion", boolean, FIELD(Block, virtual_timer_completion),
         "null_blk irqmode 2: one timer per request on the CPU that queued it");
   s.number("max_sectors_kb", FIELD(Block, max_sectors_kb), 4, 1 << 20, "queue/max_sectors_kb");

@@ -27,6 +27,7 @@ enum class Type : std::uint8_t {
   fio_s,     // fio's time, bare numbers are seconds
   fio_size,  // fio's integer with k, m, g
   cpus,      // list of CPU numbers
+  ids,       // list of small numbers, in order, with repetitions
   dist,      // time in ns as a number or a distribution
   list,      // list of texts
   any        // handled by name: kernel.version, switches

@@ -169,6 +169,8 @@ std::string type_text(const Key& k) {
       return "size as fio reads it, \"4k\"";
     case Type::cpus:
       return "list of CPUs, [0, 2] or \"0,2-3\"";
+    case Type::ids:
+      return "list of integers";
     case Type::dist:
       return "integer, time with unit, or {low=, high=}, {mean=, kind=\"exponential\"}, {quantiles=[...]}";
     case Type::list:

@@ -103,6 +103,17 @@ Result<std::vector<int>> read_cpus(const Entry& e) {
   return tl::make_unexpected(unit_error(e, parsed.error()));
 }
 
+Result<std::vector<int>> read_ids(const Entry& e) {
+  std::vector<int> ids;
+  bool good = e.value.is(Kind::array);
+  for (const Value& i : e.value.items) {
+    good = good && i.is(Kind::integer) && i.integer >= 0 && i.integer <= 1'000'000;
+    if (good) ids.push_back(static_cast<int>(i.integer));
+  }
+  if (good) return ids;
+  return tl::make_unexpected(wrong_kind(e, "a list of numbers", "write one number for each, in order: [0, 0, 1, 1]"));
+}
+
 MaybeError check_range(const Key& key, std::int64_t v, const Entry& e) {
   if (key.low >= key.high || (v >= key.low && v <= key.high)) return std::nullopt;
   std::string range = "must be " + std::to_string(key.low) + " to " + std::to_string(key.high);
@@ -218,6 +229,12 @@ MaybeError assign(const Key& key, Ref field, const Entry& e) {
       *std::get<std::vector<int>*>(field) = std::move(*v);
       return std::nullopt;
     }
+    case Type::ids: {
+      auto v = read_ids(e);
+      if (!v) return v.error();
+      *std::get<std::vector<int>*>(field) = std::move(*v);
+      return std::nullopt;
+    }
     case Type::dist: {
       auto v = parse_dist(e);
       if (!v) return v.error();
@@ -270,6 +287,7 @@ std::optional<std::string> format(const Key& key, const Ref& field) {
   }
   std::string out = "[";
   if (auto* const* p = std::get_if<std::vector<int>*>(&field)) {
+    if (key.type == Type::ids && (*p)->empty()) return std::nullopt;
     for (const int i : **p) out += (out.size() > 1 ? ", " : "") + std::to_string(i);
   } else if (auto* const* q = std::get_if<std::vector<std::string>*>(&field)) {
     for (const auto& s : **q) out += (out.size() > 1 ? ", " : "") + toml_string(s);
