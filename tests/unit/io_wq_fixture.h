@@ -154,6 +154,7 @@ struct Bench {
   KTask* s = nullptr;
   Body body;
   std::deque<Item> items;
+  bool wakes_on_completion = false;  // the submitter waits for completions
   std::vector<std::string> done;     // names, in order of their ends
   std::vector<std::string> started;  // likewise of their begins
   std::vector<std::pair<std::string, KTask*>> by;
@@ -182,9 +183,9 @@ inline Call<void> Item::run(KTask& t) {
   if (spin_after_ns > 0) co_await t.run_ns(spin_after_ns);
 }
 
-inline Call<void> Item::free(KTask&) {
+inline Call<void> Item::free(KTask& t) {
   b.done.push_back(name);
-  return {};
+  if (b.wakes_on_completion && b.s->sleeping) co_await b.m.wake(t, *b.s);
 }
 
 }  // namespace io_wq_test
