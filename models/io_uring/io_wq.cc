@@ -172,13 +172,14 @@ Call<void> IoWq::create_from_enqueue(KTask& ctx, Account& a) {
   }
   ++a.nr_workers;
   ++a.nr_running;
-  co_await fork_worker(ctx, a, false);
+  co_await fork_worker(ctx, a, nullptr);
 }
 
 // create_io_thread and its first wake-up. It is on the free list before it has run, and takes activations.
-Call<void> IoWq::fork_worker(KTask& parent, Account& a, bool by_request) {
+Call<void> IoWq::fork_worker(KTask& parent, Account& a, const Worker* requester) {
   ++a.creating;
-  ++(by_request ? counters_.created_by_request : counters_.created_by_enqueue);
+  ++(requester != nullptr ? counters_.created_by_request : counters_.created_by_enqueue);
+  const Reason because = requester != nullptr ? requester->asks_because : Reason::needed;
   co_await run_cost(machine_, parent, CostId::iowq_fork);
   Worker* w = nullptr;
   if (!ended_.empty()) {
@@ -199,7 +200,8 @@ Call<void> IoWq::fork_worker(KTask& parent, Account& a, bool by_request) {
   w->alive = true;
   w->started = w->up = w->running = w->ended = w->woken_for_work = false;
   w->fresh = w->expects_work = true;
-  w->by_request = by_request;
+  w->by_request = requester != nullptr;
+  if (w->by_request) w->made_because = because;
   w->task->body = worker_main(*w->task, *w);
   w->task->resume_at = w->task->body.handle();
   w->task->sleep_hooks = w;

@@ -107,7 +107,7 @@ class IoWq {
   static void remove(Account& a, IoWork* first, IoWork* last, IoWork* before);
   Call<bool> activate_free_worker(ExecContext& ctx, Account& a);
   Call<void> create_from_enqueue(KTask& ctx, Account& a);
-  Call<void> fork_worker(KTask& parent, Account& a, bool by_request);
+  Call<void> fork_worker(KTask& parent, Account& a, const Worker* requester);
   Call<void> hash_wake(KTask& waker, Pool& p);
 
   // io_wq_worker.cc: the thread, and the scheduler's hooks
@@ -123,7 +123,8 @@ class IoWq {
   Call<void> request_worker(Worker& w);
   Call<void> create_worker_cb(KTask& submitter, Worker& w);
   Call<void> create_if_needed(KTask& submitter, Worker& w);
-  void record_request(const Worker& w, const Account& a);
+  [[nodiscard]] Reason reason_of(const Worker& w, Account& a);
+  void count_empty(const Worker& w);
   [[nodiscard]] int live_of(const Account& a) const;
   void note_live(const Account& a, int change);
   void note_idle(int change);

@@ -60,7 +60,7 @@ Call<bool> IoWq::idle_sleep(KTask& t, Worker& w) {
   const bool yields = !t.sleeping;
   if (!yields) {
     if (w.expects_work) ++counters_.wakeups_without_work;
-    if (w.expects_work && w.fresh && w.by_request) ++counters_.created_without_work;
+    if (w.expects_work && w.fresh && w.by_request) count_empty(w);
     w.fresh = false;
   }
   w.timeout.fired = false;
@@ -172,24 +172,32 @@ Call<void> IoWq::dec_running(Worker& w) {
     ++counters_.requests_deferred;
     co_return;
   }
-  record_request(w, a);
+  w.asks_because = reason_of(w, a);
   ++a.nr_running;  // the worker to come
   co_await request_worker(w);
 }
 
-void IoWq::record_request(const Worker& w, const Account& a) {
-  IoWqCounters& d = counters_;
-  ++d.requests;
-  bool woken = false, asleep = false;
-  for (const Worker* f : free_list(const_cast<Account&>(a))) {
-    if (f->account != &a || f == &w) continue;
-    woken = woken || f->woken_for_work || !f->started;
-    asleep = asleep || f->task->sleeping;
+// The decision record: what the rest of the pool was about to do for the item that the hook sees listed.
+Reason IoWq::reason_of(const Worker& w, Account& a) {
+  ++counters_.requests;
+  if (w.current == nullptr) return ++counters_.requests_by_idle, Reason::by_idle;
+  if (a.head->hashed() && hash_->busy(a.head->bucket)) return ++counters_.requests_bucket_busy, Reason::bucket_busy;
+  bool asleep = false;
+  for (const Worker* f : free_list(a)) {
+    if (f->account != &a) continue;
+    if (f->woken_for_work || !f->started) return ++counters_.requests_worker_woken, Reason::worker_woken;
+    asleep = true;
   }
-  d.requests_worker_woken += woken ? 1 : 0;
-  d.requests_worker_free += asleep ? 1 : 0;
-  d.requests_bucket_busy += a.head->hashed() && hash_->busy(a.head->bucket) ? 1 : 0;
-  d.requests_by_idle += w.current == nullptr ? 1 : 0;
+  if (asleep) return ++counters_.requests_worker_free, Reason::worker_free;
+  return Reason::needed;
+}
+
+void IoWq::count_empty(const Worker& w) {
+  ++counters_.empty;
+  counters_.empty_by_idle += w.made_because == Reason::by_idle ? 1 : 0;
+  counters_.empty_bucket_busy += w.made_because == Reason::bucket_busy ? 1 : 0;
+  counters_.empty_worker_woken += w.made_because == Reason::worker_woken ? 1 : 0;
+  counters_.empty_worker_free += w.made_because == Reason::worker_free ? 1 : 0;
 }
 
 Call<void> IoWq::request_worker(Worker& w) {
@@ -225,7 +233,7 @@ Call<void> IoWq::create_if_needed(KTask& submitter, Worker& w) {
   }
   w.reservation = false;  // it is the new worker's now
   if (create)
-    co_await fork_worker(submitter, a, true);
+    co_await fork_worker(submitter, a, &w);
   else
     --a.nr_running;
 }

@@ -10,7 +10,7 @@
 namespace wakepath::io_uring {
 
 struct IoWq::Worker final : machine::SleepHooks, machine::TaskWork {
-  Worker(IoWq& owner, Account& a) : wq(&owner), account(&a), timeout(*this) {}
+  Worker(IoWq& pool, Account& a) : wq(&pool), account(&a), timeout(*this) {}
 
   engine::FrameStack& frames() { return task->frames(); }
   Call<void> task_sleeping(KTask&) override {  // io_wq_worker_sleeping
@@ -27,7 +27,7 @@ struct IoWq::Worker final : machine::SleepHooks, machine::TaskWork {
 
   // schedule_timeout(WORKER_IDLE_TIMEOUT)
   struct Timeout final : machine::HrTimer {
-    explicit Timeout(Worker& owner) : w(owner) { function_id = w.wq->machine_.tp.name("process_timeout"); }
+    explicit Timeout(Worker& sleeper) : w(sleeper) { function_id = w.wq->machine_.tp.name("process_timeout"); }
     ~Timeout() override { w.wq->machine_.engine.cancel(timer); }
     Call<void> expired(ExecContext& irq) override {
       fired = true;
@@ -49,9 +49,10 @@ struct IoWq::Worker final : machine::SleepHooks, machine::TaskWork {
   bool in_callback = false;          // the submitter is at it: too late to cancel
   bool ended = false;                // its thread is gone
   bool by_request = false;           // made by create_worker_cb
-  bool fresh = false;                // made, and has not slept yet
-  bool expects_work = false;         // made or woken by somebody, and has not taken an item since
-  bool woken_for_work = false;       // activated by somebody, and not run since
+  Reason asks_because = Reason::needed, made_because = Reason::needed;
+  bool fresh = false;           // made, and has not slept yet
+  bool expects_work = false;    // made or woken by somebody, and has not taken an item since
+  bool woken_for_work = false;  // activated by somebody, and not run since
   Timeout timeout;
 };
 

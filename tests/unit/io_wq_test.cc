@@ -210,7 +210,7 @@ TEST_CASE("example 15: deferring does not apply to another first item", "[io_wq]
       kSecond);
   CHECK(b.wq->settle().created() == 2);
   CHECK(b.wq->settle().requests_bucket_busy == 1);
-  CHECK(b.wq->settle().created_without_work == 1);
+  CHECK(b.wq->settle().empty == 1);
 }
 
 namespace {
@@ -248,7 +248,7 @@ TEST_CASE("example 16: a free worker was woken and has not run when the other bl
     const auto v616 = woken_not_run("6.16", late);
     CHECK(v616.created() == 3);
     CHECK(v616.wakeups_without_work == 1);  // of A and B, one takes the write
-    CHECK(v616.created_without_work == (late ? 1 : 0));
+    CHECK(v616.empty == (late ? 1 : 0));
     CHECK(v616.callback_found_free == 0);
   }
   const auto early = woken_not_run("6.17", false), late = woken_not_run("6.17", true);
