@@ -10,94 +10,95 @@
 namespace wakepath::machine {
 
 // X(name, what it covers)
-#define WAKEPATH_COSTS(X)                                                                                       \
-  X(fio_prep_io, "user: take a free io_u, offset, fill, queue to the private ring; per I/O")                    \
-  X(fio_reap_event, "user: process one event (latency statistics, free the io_u)")                              \
-  X(fio_submit_call, "user: around one io_submit")                                                              \
-  X(fio_reap_call, "user: around one io_getevents, with the turn of fio's main loop")                           \
-  X(syscall_entry, "user to kernel")                                                                            \
-  X(syscall_exit, "kernel to user, without rescheduling")                                                       \
-  X(io_submit_call, "io_submit: context lookup, plug; per call")                                                \
-  X(io_submit_iocb, "one iocb up to the filesystem's first lock (copy, kiocb, file checks)")                    \
-  X(fs_dio_submit, "filesystem and iomap part of one direct write: locks, map, pin, bio")                       \
-  X(bdev_dio_submit, "the same for a block device without a filesystem")                                        \
-  X(tag_alloc, "request and tag allocation, one request")                                                       \
-  X(plug_add, "add one request to the plug, leave the submission path")                                         \
-  X(issue_rq, "driver: prepare and issue one request")                                                          \
-  X(doorbell, "driver: ring once per run of requests")                                                          \
-  X(getevents_call, "io_getevents: lookup, one look at the ring; per call")                                     \
-  X(getevents_event, "io_getevents: copy one event")                                                            \
-  X(getevents_arm, "io_getevents: enter the wait queue, look again, before schedule()")                         \
-  X(getevents_disarm, "io_getevents: after a sleep: leave the wait queue")                                      \
-  X(irq_entry, "hard interrupt entry and handler start")                                                        \
-  X(irq_exit, "hard interrupt end")                                                                             \
-  X(irq_timer_rearm, "timer interrupt: reprogram the clock event when more timers are pending")                 \
-  X(cqe, "take one completion: sweep or timer expiry, and its steering")                                        \
-  X(rq_end, "end one request: bio end, pages, tag")                                                             \
-  X(data_copy, "copy the data of one request on the CPU (devices with copies_data)")                            \
-  X(softirq_entry, "softirq entry")                                                                             \
-  X(softirq_exit, "softirq end")                                                                                \
-  X(ipi_send, "send one inter-processor interrupt")                                                             \
-  X(ipi_latency, "delivery of an inter-processor interrupt; not CPU time")                                      \
-  X(queue_work, "queue_work: append one item")                                                                  \
-  X(nop_wake, "try_to_wake_up that finds the task runnable")                                                    \
-  X(wake_before_clock, "try_to_wake_up up to the run queue's clock update")                                     \
-  X(wake_after_clock, "try_to_wake_up after it: enqueue, preemption check")                                     \
-  X(schedule_entry, "__schedule up to the clock update")                                                        \
-  X(schedule_pick, "__schedule from the clock update to the switch record")                                     \
-  X(switch_finish, "from the switch record to the next task's own code")                                        \
-  X(switch_group, "extra when the switch crosses task groups of different depth")                               \
-  X(resched_user_exit, "extra of leaving to user mode through schedule()")                                      \
-  X(idle_entry, "enter the idle state after the switch to the idle task")                                       \
-  X(idle_exit, "leave the idle state before the interrupt handler or schedule(); not counted as idle")          \
-  X(idle_leave, "idle task: from need_resched to schedule(): restart the tick (tick_nohz_idle_exit)")           \
-  X(idle_wake_latency, "time from an interrupt's arrival to its first instruction while idle; idle time")       \
-  X(cold_task, "cold-cache penalty of an ordinary task switched in after another ran")                          \
-  X(cold_kworker, "the same for a kernel thread")                                                               \
-  X(tick, "scheduler tick")                                                                                     \
-  X(worker_wake, "kworker: leave the idle list")                                                                \
-  X(worker_idle, "kworker: go idle, up to schedule()")                                                          \
-  X(work_begin, "process_one_work up to the function")                                                          \
-  X(work_end, "process_one_work from the function's return to cond_resched")                                    \
-  X(work_retire, "process_one_work after cond_resched")                                                         \
-  X(dio_complete, "iomap_dio_complete with a trivial end_io")                                                   \
-  X(dio_convert, "extra of an unwritten extent: conversion transaction")                                        \
-  X(aio_complete, "aio_complete without wake")                                                                  \
-  X(worker_create, "kthreadd: create one worker")                                                               \
-  X(worker_manage, "manager: ask for a worker and take it over")                                                \
-  X(task_work_add, "task_work_add: push one callback and set its flag; without a wakeup")                       \
-  X(task_work_exit, "leaving to user mode through task work, without the work itself")                          \
-  X(uring_enter, "io_uring_enter: ring lookup, task context, lock; per call")                                   \
-  X(uring_getevents, "io_uring_enter with GETEVENTS: look at the completion queue; per call")                   \
-  X(uring_sqe, "one SQE: request from the cache, init, up to its issue")                                        \
-  X(uring_file, "look up and put one normal file descriptor; registered files save it")                         \
-  X(uring_rw, "io_read, io_write up to the filesystem: import, kiocb, file checks")                             \
-  X(uring_nop, "issue one NOP")                                                                                 \
-  X(uring_eagain, "an inline attempt that gives up, up to the return of EAGAIN")                                \
-  X(uring_punt, "prepare one request for io-wq, before it is enqueued")                                         \
-  X(uring_rw_done, "io_complete_rw: result, push on the task's or the ring's list; without a wakeup")           \
-  X(uring_task_work, "a pass over task work or local work; per pass")                                           \
-  X(uring_task_work_item, "one request in such a pass, up to its CQE")                                          \
-  X(uring_cqe, "fill one CQE and free its request")                                                             \
-  X(uring_flush, "flush of completions: lock, publish the tail, look for waiters; per flush")                   \
-  X(uring_wait_arm, "io_cqring_wait: prepare to sleep and look again; per sleep")                               \
-  X(uring_wait_disarm, "io_cqring_wait: after a sleep, before the task work")                                   \
-  X(uring_poll, "IOPOLL: one look at a polled queue")                                                           \
-  X(uring_sqpoll_turn, "SQPOLL thread: one turn of its loop without work")                                      \
-  X(file_update_time, "a write that changes the inode's timestamps: its transaction")                           \
-  X(dio_pin, "part of fs_dio_submit and bdev_dio_submit that registered buffers save: pinning pages")           \
-  X(buffered_read, "one 4 KiB page read from the page cache")                                                   \
-  X(fio_uring_prep, "user: fill and queue one SQE, beyond fio_prep_io")                                         \
-  X(fio_uring_reap, "user: take one CQE from the ring, beyond fio_reap_event")                                  \
-  X(iowq_enqueue, "io_wq_enqueue up to the look for a free worker")                                             \
-  X(iowq_fork, "create_io_thread: what the submitter pays for one worker, its first wake-up apart")             \
-  X(iowq_create_cb, "create_worker_cb without the fork")                                                        \
-  X(iowq_worker_start, "io-wq worker: from its first switch-in to its loop")                                    \
-  X(iowq_look, "io-wq worker: one turn of its loop that takes nothing, up to schedule()")                       \
-  X(iowq_take, "io-wq worker: take one item or chain and leave the free list")                                  \
-  X(iowq_finish, "io-wq worker: after one item: drop it, find its successor")                                   \
-  X(iowq_worker_exit, "io-wq worker: do_exit")                                                                  \
-  X(trace_record, "one timer, interrupt, block or workqueue record; 0 unless compared with a traced recording") \
+#define WAKEPATH_COSTS(X)                                                                                         \
+  X(fio_prep_io, "user: take a free io_u, offset, fill, queue to the private ring; per I/O")                      \
+  X(fio_reap_event, "user: process one event (latency statistics, free the io_u)")                                \
+  X(fio_submit_call, "user: around one io_submit")                                                                \
+  X(fio_reap_call, "user: around one io_getevents, with the turn of fio's main loop")                             \
+  X(syscall_entry, "user to kernel")                                                                              \
+  X(syscall_exit, "kernel to user, without rescheduling")                                                         \
+  X(io_submit_call, "io_submit: context lookup, plug; per call")                                                  \
+  X(io_submit_iocb, "one iocb up to the filesystem's first lock (copy, kiocb, file checks)")                      \
+  X(fs_dio_submit, "filesystem and iomap part of one direct write: locks, map, pin, bio")                         \
+  X(bdev_dio_submit, "the same for a block device without a filesystem")                                          \
+  X(tag_alloc, "request and tag allocation, one request")                                                         \
+  X(plug_add, "add one request to the plug, leave the submission path")                                           \
+  X(issue_rq, "driver: prepare and issue one request")                                                            \
+  X(doorbell, "driver: ring once per run of requests")                                                            \
+  X(getevents_call, "io_getevents: lookup, one look at the ring; per call")                                       \
+  X(getevents_event, "io_getevents: copy one event")                                                              \
+  X(getevents_arm, "io_getevents: enter the wait queue, look again, before schedule()")                           \
+  X(getevents_disarm, "io_getevents: after a sleep: leave the wait queue")                                        \
+  X(irq_entry, "hard interrupt entry and handler start")                                                          \
+  X(irq_exit, "hard interrupt end")                                                                               \
+  X(irq_timer_rearm, "timer interrupt: reprogram the clock event when more timers are pending")                   \
+  X(cqe, "take one completion: sweep or timer expiry, and its steering")                                          \
+  X(rq_end, "end one request: bio end, pages, tag")                                                               \
+  X(data_copy, "copy the data of one request on the CPU (devices with copies_data)")                              \
+  X(softirq_entry, "softirq entry")                                                                               \
+  X(softirq_exit, "softirq end")                                                                                  \
+  X(ipi_send, "send one inter-processor interrupt")                                                               \
+  X(ipi_latency, "delivery of an inter-processor interrupt; not CPU time")                                        \
+  X(queue_work, "queue_work: append one item")                                                                    \
+  X(nop_wake, "try_to_wake_up that finds the task runnable")                                                      \
+  X(wake_before_clock, "try_to_wake_up up to the run queue's clock update")                                       \
+  X(wake_after_clock, "try_to_wake_up after it: enqueue, preemption check")                                       \
+  X(schedule_entry, "__schedule up to the clock update")                                                          \
+  X(schedule_pick, "__schedule from the clock update to the switch record")                                       \
+  X(switch_finish, "from the switch record to the next task's own code")                                          \
+  X(switch_group, "extra when the switch crosses task groups of different depth")                                 \
+  X(resched_user_exit, "extra of leaving to user mode through schedule()")                                        \
+  X(idle_entry, "enter the idle state after the switch to the idle task")                                         \
+  X(idle_exit, "leave the idle state before the interrupt handler or schedule(); not counted as idle")            \
+  X(idle_leave, "idle task: from need_resched to schedule(): restart the tick (tick_nohz_idle_exit)")             \
+  X(idle_wake_latency, "time from an interrupt's arrival to its first instruction while idle; idle time")         \
+  X(cold_task, "cold-cache penalty of an ordinary task switched in after another ran")                            \
+  X(cold_kworker, "the same for a kernel thread")                                                                 \
+  X(bandwidth_timer, "cpu.max: one look of the period or slack timer, or the interrupt that unthrottles a queue") \
+  X(tick, "scheduler tick")                                                                                       \
+  X(worker_wake, "kworker: leave the idle list")                                                                  \
+  X(worker_idle, "kworker: go idle, up to schedule()")                                                            \
+  X(work_begin, "process_one_work up to the function")                                                            \
+  X(work_end, "process_one_work from the function's return to cond_resched")                                      \
+  X(work_retire, "process_one_work after cond_resched")                                                           \
+  X(dio_complete, "iomap_dio_complete with a trivial end_io")                                                     \
+  X(dio_convert, "extra of an unwritten extent: conversion transaction")                                          \
+  X(aio_complete, "aio_complete without wake")                                                                    \
+  X(worker_create, "kthreadd: create one worker")                                                                 \
+  X(worker_manage, "manager: ask for a worker and take it over")                                                  \
+  X(task_work_add, "task_work_add: push one callback and set its flag; without a wakeup")                         \
+  X(task_work_exit, "leaving to user mode through task work, without the work itself")                            \
+  X(uring_enter, "io_uring_enter: ring lookup, task context, lock; per call")                                     \
+  X(uring_getevents, "io_uring_enter with GETEVENTS: look at the completion queue; per call")                     \
+  X(uring_sqe, "one SQE: request from the cache, init, up to its issue")                                          \
+  X(uring_file, "look up and put one normal file descriptor; registered files save it")                           \
+  X(uring_rw, "io_read, io_write up to the filesystem: import, kiocb, file checks")                               \
+  X(uring_nop, "issue one NOP")                                                                                   \
+  X(uring_eagain, "an inline attempt that gives up, up to the return of EAGAIN")                                  \
+  X(uring_punt, "prepare one request for io-wq, before it is enqueued")                                           \
+  X(uring_rw_done, "io_complete_rw: result, push on the task's or the ring's list; without a wakeup")             \
+  X(uring_task_work, "a pass over task work or local work; per pass")                                             \
+  X(uring_task_work_item, "one request in such a pass, up to its CQE")                                            \
+  X(uring_cqe, "fill one CQE and free its request")                                                               \
+  X(uring_flush, "flush of completions: lock, publish the tail, look for waiters; per flush")                     \
+  X(uring_wait_arm, "io_cqring_wait: prepare to sleep and look again; per sleep")                                 \
+  X(uring_wait_disarm, "io_cqring_wait: after a sleep, before the task work")                                     \
+  X(uring_poll, "IOPOLL: one look at a polled queue")                                                             \
+  X(uring_sqpoll_turn, "SQPOLL thread: one turn of its loop without work")                                        \
+  X(file_update_time, "a write that changes the inode's timestamps: its transaction")                             \
+  X(dio_pin, "part of fs_dio_submit and bdev_dio_submit that registered buffers save: pinning pages")             \
+  X(buffered_read, "one 4 KiB page read from the page cache")                                                     \
+  X(fio_uring_prep, "user: fill and queue one SQE, beyond fio_prep_io")                                           \
+  X(fio_uring_reap, "user: take one CQE from the ring, beyond fio_reap_event")                                    \
+  X(iowq_enqueue, "io_wq_enqueue up to the look for a free worker")                                               \
+  X(iowq_fork, "create_io_thread: what the submitter pays for one worker, its first wake-up apart")               \
+  X(iowq_create_cb, "create_worker_cb without the fork")                                                          \
+  X(iowq_worker_start, "io-wq worker: from its first switch-in to its loop")                                      \
+  X(iowq_look, "io-wq worker: one turn of its loop that takes nothing, up to schedule()")                         \
+  X(iowq_take, "io-wq worker: take one item or chain and leave the free list")                                    \
+  X(iowq_finish, "io-wq worker: after one item: drop it, find its successor")                                     \
+  X(iowq_worker_exit, "io-wq worker: do_exit")                                                                    \
+  X(trace_record, "one timer, interrupt, block or workqueue record; 0 unless compared with a traced recording")   \
   X(trace_record_sched, "one sched_* or sys_* record; likewise")
 
 enum class CostId : std::uint8_t {

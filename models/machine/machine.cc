@@ -20,6 +20,7 @@ sched::Tunables tunables_of(const scenario::Scenario& s) {
   if (k.wakeup_granularity_ns) t.wakeup_granularity_ns = *k.wakeup_granularity_ns;
   if (k.idle_min_granularity_ns) t.idle_min_granularity_ns = *k.idle_min_granularity_ns;
   if (k.base_slice_ns) t.base_slice_ns = *k.base_slice_ns;
+  if (k.cfs_bandwidth_slice_us) t.cfs_bandwidth_slice_ns = *k.cfs_bandwidth_slice_us * Time{1000};
   return t;
 }
 
@@ -84,6 +85,9 @@ Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPo
     timers_.push_back(std::make_unique<LocalTimer>(*this, *cpus_.back()));
     ipis_.push_back(std::make_unique<ReschedIpi>(*this, *cpus_.back()));
   }
+  bandwidth_ = std::make_unique<BandwidthTimers>(*this);
+  sched.set_bandwidth_host(bandwidth_.get());
+  for (const auto& g : s.cgroups) bandwidth_->set_limit(group(g.path), g.max);
   idle_record_.st.comm = "swapper";
   sched.set_observer(this);
   for (int c = 0; c < s.machine.cpus; ++c) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "models/machine/bandwidth_timers.h"
 #include "models/machine/costs.h"
 #include "models/machine/cpu.h"
 #include "models/machine/local_timer.h"
@@ -42,6 +43,9 @@ class Machine final : public sched::Observer {
   LocalTimer& local_timer(int id) { return *timers_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] int cpu_count() const { return static_cast<int>(cpus_.size()); }
   std::deque<KTask>& tasks() { return tasks_; }
+  sched::TaskGroup& group(const std::string& path) { return *groups_.at(path); }
+  BandwidthTimers& bandwidth() { return *bandwidth_; }
+  void send_resched(int cpu);
 
   // A new sleeping task. `cpu` is where it starts; bound: it may run nowhere else.
   KTask& add_task(const std::string& comm, const std::string& result_group, const std::string& cgroup, int nice,
@@ -101,7 +105,6 @@ class Machine final : public sched::Observer {
   struct ReschedIpi;
   Time draw(CostId id);
   int select_cpu(const KTask& t) const;
-  void send_resched(int cpu);
 
   static constexpr Time kDrawn = -1;
   std::array<Time, kCostCount> constant_ns_{};  // kDrawn: it has a distribution
@@ -111,6 +114,7 @@ class Machine final : public sched::Observer {
   std::vector<std::unique_ptr<Cpu>> cpus_;
   std::vector<std::unique_ptr<LocalTimer>> timers_;
   std::vector<std::unique_ptr<ReschedIpi>> ipis_;
+  std::unique_ptr<BandwidthTimers> bandwidth_;
   std::array<SoftirqHandler*, 10> softirqs_{};
   std::vector<KTask*> ksoftirqd_;
   KTask idle_record_;

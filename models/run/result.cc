@@ -154,6 +154,30 @@ json Simulation::workqueue_json(double seconds) const {
           {"workers_retired", now.retired - wq_start_.retired}};
 }
 
+std::vector<Simulation::CpuStat> Simulation::cpu_stats() const {
+  std::vector<CpuStat> out;
+  for (const auto& g : scenario_.cgroups) {
+    const sched::CfsBandwidth& b = const_cast<Simulation*>(this)->machine_.group(g.path).bandwidth;
+    out.push_back({b.nr_periods, b.nr_throttled, b.throttled_time_ns});
+  }
+  return out;
+}
+
+// cpu.stat of the groups that had a limit in the window.
+json Simulation::bandwidth_json() const {
+  json out = json::array();
+  const auto now = cpu_stats();
+  for (std::size_t i = 0; i < now.size() && i < cpu_stat_start_.size(); ++i) {
+    const CpuStat& start = cpu_stat_start_[i];
+    if (now[i].nr_periods == start.nr_periods) continue;
+    out.push_back({{"path", scenario_.cgroups[i].path},
+                   {"nr_periods", now[i].nr_periods - start.nr_periods},
+                   {"nr_throttled", now[i].nr_throttled - start.nr_throttled},
+                   {"throttled_ns", now[i].throttled_ns - start.throttled_ns}});
+  }
+  return out;
+}
+
 json Simulation::result(engine::Stop end) const {
   const engine::Time window = std::max<engine::Time>(1, machine_.now() - window_start_);
   const double seconds = static_cast<double>(window) / 1e9;
@@ -169,6 +193,7 @@ json Simulation::result(engine::Stop end) const {
   r["cpus"] = cpus_json();
   r["tasks"] = tasks_json(seconds);
   r["groups"] = groups_json(seconds);
+  if (const json limited = bandwidth_json(); !limited.empty()) r["cgroups"] = limited;
   r["workqueue"] = workqueue_json(seconds);
   const auto rate = [&](std::uint64_t a, std::uint64_t b) { return static_cast<double>(a - b) / seconds; };
   r["block"] = {{"doorbells_per_s", rate(queue_.counters.doorbells, block_start_.doorbells)},

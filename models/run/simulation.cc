@@ -2,7 +2,6 @@
 #include "models/run/simulation.h"
 
 #include <fmt/format.h>
-#include <fnmatch.h>
 
 #include <algorithm>
 #include <chrono>
@@ -22,18 +21,13 @@ struct Simulation::Rule {
   }
   ~Rule() { s.machine_.engine.cancel(timer); }
   [[nodiscard]] bool standing() const { return rule.glob == "kworker"; }
-  [[nodiscard]] bool matches(const KTask& t) const {
-    if (standing()) return t.group_name == "kworker" && t.bound_cpu >= 0 && t.st.comm.back() != 'H';
-    return fnmatch(rule.glob.c_str(), t.st.comm.c_str(), 0) == 0;
-  }
+  [[nodiscard]] bool matches(const KTask& t) const { return task_matches(rule.glob, t); }
   void apply() {
     active = true;
     for (KTask& t : s.machine_.tasks())
       if (matches(t)) renice(t);
   }
-  void renice(KTask& t) const {
-    if (rule.nice) s.machine_.sched.set_nice(t.st, *rule.nice, s.machine_.now());
-  }
+  void renice(KTask& t) const { change_task(s.machine_, t, rule); }
   Simulation& s;
   const scenario::TaskRule& rule;
   engine::Timer timer;
@@ -46,7 +40,8 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
       machine_(s, o.sink, o.pool),
       workqueues_(machine_),
       queue_(machine_, workqueues_),
-      fs_(machine_, queue_, workqueues_) {
+      fs_(machine_, queue_, workqueues_),
+      events_(machine_, s.events) {
   int next_cpu = 0;
   for (const auto& conf : s.workloads)
     for (int j = 0; j < std::max(1, conf.numjobs); ++j) {
@@ -108,6 +103,7 @@ void Simulation::begin_window() {
   wq_start_ = workqueues_.totals();
   block_start_ = queue_.counters;
   wakeups_start_ = machine_.wakeups;
+  cpu_stat_start_ = cpu_stats();
   for (auto& j : jobs_) j.reset_window();
   pingpong_.reset();
   machine_.tp.enable(true);
@@ -141,6 +137,7 @@ Stop Simulation::run() {
                      scenario_.costs[machine::CostId::trace_record_sched].mean_ns() > 0);
   machine_.start();
   apply_rules();
+  events_.arm();
   for (auto& p : programs_) machine_.first_wake(p.task());
   for (auto& j : jobs_) machine_.first_wake(j.task());
   Stop end = machine_.engine.run(r.warmup_ns, limits);

@@ -10,6 +10,7 @@
 
 #include "models/fs/dio.h"
 #include "models/machine/machine.h"
+#include "models/run/events.h"
 #include "models/run/pingpong.h"
 #include "models/run/run.h"
 #include "models/workload/fio.h"
@@ -38,6 +39,7 @@ class Simulation {
   [[nodiscard]] nlohmann::ordered_json groups_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json totals_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json workqueue_json(double seconds) const;
+  [[nodiscard]] nlohmann::ordered_json bandwidth_json() const;
   [[nodiscard]] std::int64_t charged_ns(const machine::KTask& t) const;
 
   struct TaskStart {
@@ -59,11 +61,18 @@ class Simulation {
   workload::Pipes pipes_;
   std::deque<workload::Program> programs_;
   std::vector<std::unique_ptr<Rule>> rules_;
+  Events events_;
   PingPong pingpong_{machine_};
   std::map<const machine::KTask*, TaskStart> task_start_;
   std::vector<CpuStart> cpu_start_;
   workqueue::Pool::Counters wq_start_;
   block::Queue::Counters block_start_;
+  struct CpuStat {  // of one cgroup: cpu.stat
+    std::uint64_t nr_periods, nr_throttled;
+    std::int64_t throttled_ns;
+  };
+  [[nodiscard]] std::vector<CpuStat> cpu_stats() const;  // in the order of the scenario
+  std::vector<CpuStat> cpu_stat_start_;
   std::uint64_t wakeups_start_ = 0;
   engine::Time window_start_ = 0;
   nlohmann::ordered_json samples_ = nlohmann::ordered_json::array();

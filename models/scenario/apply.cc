@@ -3,9 +3,11 @@
 // defaults, the tree of groups, the completeness of the costs).
 #include <algorithm>
 
+#include "models/kernel/features.h"
 #include "models/kernel/switches.h"
 #include "models/kernel/versions.h"
 #include "models/scenario/document.h"
+#include "models/scenario/event.h"
 #include "models/scenario/schema.h"
 #include "models/scenario/suggest.h"
 #include "models/scenario/topology_keys.h"
@@ -43,6 +45,8 @@ void* struct_of(Scenario& s, Part part, const Path& path) {
       return &named(s.programs, path[1], &Program::name);
     case Part::task:
       return &named(s.task_rules, path[1], &TaskRule::glob);
+    case Part::event:
+      return &named(s.events, path[1], &Event::name);
     default:
       return part_of(s, part);
   }
@@ -51,8 +55,9 @@ void* struct_of(Scenario& s, Part part, const Path& path) {
 // [cgroup.g], [workload.fio] and the like without keys.
 void touch_section(Scenario& s, const Path& path) {
   if (path.size() != 2) return;
-  for (const auto& [name, part] : {std::pair{"cgroup", Part::cgroup}, std::pair{"workload", Part::workload},
-                                   std::pair{"program", Part::program}, std::pair{"task", Part::task}}) {
+  for (const auto& [name, part] :
+       {std::pair{"cgroup", Part::cgroup}, std::pair{"workload", Part::workload}, std::pair{"program", Part::program},
+        std::pair{"task", Part::task}, std::pair{"event", Part::event}}) {
     if (path[0] == name) struct_of(s, part, path);
   }
 }
@@ -107,7 +112,24 @@ MaybeError kernel_version(Scenario& s, const Document& doc, const std::string& f
   return std::nullopt;
 }
 
+// Features are switches under the names of debugfs; an explicit switch wins.
+MaybeError kernel_features(Scenario& s, const Document& doc) {
+  for (const Entry& e : doc.entries()) {
+    if (e.path.size() != 4 || e.path[0] != "kernel" || e.path[2] != "features") continue;
+    const kernel::Feature& f = *kernel::find_feature(e.path[3]);
+    if (!kernel::version_has(f, s.kernel.version)) {
+      const std::string since =
+          f.last.empty() ? "from " + std::string(f.first) + " on" : "up to " + std::string(f.last);
+      return e.error("kernel " + s.kernel.version + " has no feature " + e.path[3], "kernels " + since + " have it");
+    }
+    const std::string bad = kernel::set_switch(*s.kernel.switches, f.switch_name, e.value.text);
+    if (!bad.empty()) return e.error(join_path(e.path) + " must be true or false, not '" + e.value.text + "'");
+  }
+  return std::nullopt;
+}
+
 MaybeError kernel_switches(Scenario& s, const Document& doc) {
+  if (auto bad = kernel_features(s, doc)) return bad;
   for (const Entry& e : doc.entries()) {
     if (e.path.size() != 3 || e.path[0] != "kernel" || e.path[1] != "switches") continue;
     const std::string bad = kernel::set_switch(*s.kernel.switches, e.path[2], e.value.text);
@@ -174,6 +196,34 @@ void fix_up(FioJob& job) {
   std::sort(job.cpus_allowed.begin(), job.cpus_allowed.end());
   job.cpus_allowed.erase(std::unique(job.cpus_allowed.begin(), job.cpus_allowed.end()), job.cpus_allowed.end());
   job.cgroup = group_path(job.cgroup);
+}
+
+// cpu.max and its burst, as the kernel accepts them.
+MaybeError group_limits(Scenario& s, const Document& doc) {
+  for (Cgroup& g : s.cgroups) {
+    const auto place = [&](const char* key, std::string message, std::string suggestion) {
+      for (const Entry& e : doc.entries())
+        if (e.path.size() == 4 && e.path[0] == "cgroup" && group_path(e.path[1]) == g.path && e.path[3] == key)
+          return e.error(join_path(e.path) + ": " + message, std::move(suggestion));
+      return Error{s.file, 0, std::move(message), std::move(suggestion)};
+    };
+    g.max.burst_us = g.cpu_max_burst.value_or(0);
+    g.max.phase_ns = g.cpu_max_phase;
+    if (!g.cpu_max.empty()) {
+      const auto parsed = parse_cpu_max(g.cpu_max);
+      if (!parsed) return place("max", parsed.error().message, parsed.error().suggestion);
+      if (parsed->quota_us >= 0) g.max.quota_us = parsed->quota_us;
+      g.max.period_us = parsed->period_us;
+    }
+    if (g.max.burst_us > 0 && !g.max.quota_us) {
+      return place("max_burst", "a burst needs a quota", "give cpu.max = \"QUOTA PERIOD\" too");
+    }
+    if (g.max.quota_us && g.max.burst_us > *g.max.quota_us) {
+      return place("max_burst", "a burst of " + std::to_string(g.max.burst_us) + " us is more than the quota",
+                   "it is at most " + std::to_string(*g.max.quota_us));
+    }
+  }
+  return std::nullopt;
 }
 
 std::string parent_by_path(const std::string& path) {
@@ -258,6 +308,10 @@ Result<Scenario> apply(const Document& doc, const std::string& file) {
   if (auto bad = costs_complete(s, doc, file)) return tl::make_unexpected(*bad);
   if (auto bad = group_tree(s, doc)) return tl::make_unexpected(*bad);
   if (auto bad = resolve_topology(s, doc)) return tl::make_unexpected(*bad);
+  if (auto bad = group_limits(s, doc)) return tl::make_unexpected(*bad);
+  for (Event& e : s.events) {
+    if (auto bad = resolve_event(s, doc, e)) return tl::make_unexpected(*bad);
+  }
   for (FioJob& job : s.workloads) fix_up(job);
   for (Program& p : s.programs) p.cgroup = group_path(p.cgroup);
   if (doc.find({"run", "duration"}) == nullptr && doc.find({"run", "warmup"}) == nullptr) {

@@ -2,6 +2,7 @@
 // What must fit together in a scenario whose keys are all right by themselves.
 #include <algorithm>
 
+#include "models/kernel/switches.h"
 #include "models/scenario/document.h"
 #include "models/scenario/suggest.h"
 #include "models/scenario/units.h"
@@ -64,14 +65,14 @@ MaybeError check_program(const Scenario& s, const Document& doc, const Program& 
   const auto path = [&](const char* key) { return Path{"program", p.name, key}; };
   if (p.kind.empty()) {
     return at(s, doc, path("kind"), "program " + p.name + " has no kind",
-              "write kind = \"hog\", per, duty, ping, src, sink or psrc");
+              "write kind = \"hog\", yield, per, duty, ping, src, sink or psrc");
   }
   struct Need {
     const char* kinds;
     const char* key;
     bool given;
   };
-  const Need needs[] = {{"per duty ping src sink psrc", "run", p.run_ns > 0},
+  const Need needs[] = {{"yield per duty ping src sink psrc", "run", p.run_ns > 0},
                         {"per psrc", "period", p.period_ns > 0},
                         {"duty", "sleep", p.sleep_ns > 0},
                         {"ping sink", "in", p.in >= 0},
@@ -124,9 +125,13 @@ MaybeError check(Scenario& s, const Document& doc) {
     if (auto bad = check_program(s, doc, p)) return bad;
   }
   for (const TaskRule& t : s.task_rules) {
-    if (t.nice) continue;
+    if (t.slice_ns && !s.kernel.switches->custom_slice) {
+      return at(s, doc, {"task", t.glob, "slice"}, "kernel " + s.kernel.version + " has no slice of a task's own",
+                "it came with 6.12");
+    }
+    if (t.nice || t.slice_ns || !t.policy.empty()) continue;
     return at(s, doc, {"task", t.glob, "nice"}, "task rule '" + t.glob + "' changes nothing",
-              "add " + join_path({"task", t.glob, "nice"}));
+              "add " + join_path({"task", t.glob, "nice"}) + ", slice or policy");
   }
   if (s.workloads.empty() && s.programs.empty()) {
     return Error{s.file, 0, "the scenario has neither a workload nor a program",

@@ -34,6 +34,7 @@ struct Kernel {
   // Scheduler tunables in force, debugfs names under kernel.sched; absent: the version's default for
   // machine.tunables_cpus.
   std::optional<Time> latency_ns, min_granularity_ns, wakeup_granularity_ns, idle_min_granularity_ns, base_slice_ns;
+  std::optional<int> cfs_bandwidth_slice_us;  // default 5000
 };
 
 // machine.topology: a regular machine in a few numbers, or a list with one entry a CPU, or a real machine's own files.
@@ -90,12 +91,23 @@ struct Filesystem {
   bool written = true;       // extents written before (overwrite); false: unwritten extents are converted
 };
 
+struct CpuMax {                          // cpu.max and what belongs to it, us as in the files
+  std::optional<std::int64_t> quota_us;  // absent: no limit
+  std::int64_t period_us = 100'000;
+  std::int64_t burst_us = 0;
+  std::optional<Time> phase_ns;
+};
+
 struct Cgroup {
   std::string path;                        // "kubepods", "kubepods/pod1"
   std::string parent;                      // "" is the root
   std::optional<std::int64_t> cpu_weight;  // v2, 1..10000
   std::optional<std::int64_t> cpu_shares;  // v1
   bool cpu_idle = false;
+  std::string cpu_max;                        // "QUOTA PERIOD" in us, "max"; "": no limit
+  std::optional<std::int64_t> cpu_max_burst;  // us
+  std::optional<Time> cpu_max_phase;          // when periods begin; absent: as the kernel has it
+  CpuMax max;                                 // the three resolved
 };
 
 struct FioJob {  // fio's options under fio's names; defaults are fio's
@@ -129,8 +141,20 @@ struct Program {  // a free CPU program (scheduler experiments): hog, per, duty,
 struct TaskRule {
   std::string glob;
   std::optional<int> nice;
+  std::optional<Time> slice_ns;  // sched_attr's runtime; 0: the default slice
+  std::string policy;            // "": as it is
   Time at_ns = 0;
 };  // task.GLOB; "kworker": bound pools
+
+// Something written into a cgroup file or done to a task at a time of the run. `set` says what, resolved below it.
+struct Event {
+  enum class What : std::uint8_t { cpu_weight, cpu_shares, cpu_idle, cpu_max, cpu_max_burst, task };
+  std::string name, set;
+  Time at_ns = 0;
+  What what = What::task;
+  Cgroup group;   // its path, and the one field that is set
+  TaskRule task;  // its glob, and the one field that is set
+};
 
 struct Workqueue {  // flags of the dio workqueue, for cures
   bool highpri = false, unbound = false, cpu_intensive = false;
@@ -158,6 +182,7 @@ struct Scenario {
   std::vector<FioJob> workloads;
   std::vector<Program> programs;
   std::vector<TaskRule> task_rules;
+  std::vector<Event> events;
   machine::CostTable costs;
   Run run;
   std::vector<std::string> notes;  // what was assumed while reading, one line each, printed by `show` and in made_by

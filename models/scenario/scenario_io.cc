@@ -68,12 +68,14 @@ KeyInfo info_of(const Key& k) {
   FioJob job;
   Program program;
   TaskRule rule;
+  Event event;
   job.name.clear();
   void* part = part_of(standard, k.part);
   if (k.part == Part::cgroup) part = &group;
   if (k.part == Part::workload) part = &job;
   if (k.part == Part::program) part = &program;
   if (k.part == Part::task) part = &rule;
+  if (k.part == Part::event) part = &event;
   info.default_value = format(k, k.field(part)).value_or("");
   return info;
 }

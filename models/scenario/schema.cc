@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "models/kernel/features.h"
 #include "models/kernel/versions.h"
 
 namespace wakepath::scenario {
@@ -85,6 +86,11 @@ void add_kernel(Keys& k) {
   s.add("sched.idle_min_granularity_ns", time_ns, FIELD(Kernel, idle_min_granularity_ns),
         "CFS: least slice of idle entities, in force");
   s.add("sched.base_slice_ns", time_ns, FIELD(Kernel, base_slice_ns), "EEVDF: base slice in force");
+  s.number("sched.cfs_bandwidth_slice_us", FIELD(Kernel, cfs_bandwidth_slice_us), 1, 1'000'000,
+           "/proc/sys/kernel/sched_cfs_bandwidth_slice_us: what a CPU takes from a group's cpu.max at once");
+  for (const auto& one : kernel::features())
+    s.add(("sched.features." + std::string(one.name)).c_str(), any, nullptr,
+          "/sys/kernel/debug/sched/features: the switch " + std::string(one.switch_name));
   for (const auto& one : kernel::switch_list()) s.add(("switches." + one.name).c_str(), any, nullptr, one.doc);
 }
 
@@ -181,6 +187,11 @@ void add_cgroup(Keys& k) {
   s.number("cpu.shares", FIELD(Cgroup, cpu_shares), 2, 262144, "cgroup v1 cpu.shares; the kernel's default is 1024",
            "cpu.shares is 2 to 262144, 1024 by default");
   s.add("cpu.idle", boolean, FIELD(Cgroup, cpu_idle), "cgroup v2 cpu.idle: the group is SCHED_IDLE");
+  s.add("cpu.max", text, FIELD(Cgroup, cpu_max),
+        "cgroup v2 cpu.max, v1 cpu.cfs_quota_us and cpu.cfs_period_us: \"QUOTA PERIOD\" in us, or \"max\"");
+  s.number("cpu.max_burst", FIELD(Cgroup, cpu_max_burst), 0, 1LL << 44, "cgroup v2 cpu.max.burst, us: saved quota");
+  s.add("cpu.max_phase", duration, FIELD(Cgroup, cpu_max_phase),
+        "when a period begins; default: a random phase, or 0 before 6.4 (switch bandwidth_random_phase)");
 }
 
 void add_workload(Keys& k) {
@@ -218,7 +229,8 @@ void add_workload(Keys& k) {
 void add_program(Keys& k) {
   Section s{k, Part::program, "program.NAME."};
   s.one_of("kind", FIELD(Program, kind), {"hog", "per", "duty", "ping", "src", "sink", "psrc"},
-           "hog spins; per spins `run` every `period`; duty spins `run`, sleeps `sleep`; ping reads pipe `in`, "
+           "hog spins; yield spins `run` and yields; per spins `run` every `period`; duty spins `run`, sleeps `sleep`; "
+           "ping reads pipe `in`, "
            "spins, writes "
            "pipe `out`; src spins and writes; sink reads and spins; psrc writes every `period`");
   s.add("run", duration, FIELD(Program, run_ns), "CPU time of one turn");
@@ -239,7 +251,17 @@ void add_task(Keys& k) {
            "renice the tasks whose comm matches; task.kworker is the bound normal-priority workers of the "
            "workload's CPUs",
            "nice is -20 to 19");
+  s.add("slice", duration, FIELD(TaskRule, slice_ns), "EEVDF, 6.12: own slice, sched_attr.sched_runtime; 0: default");
+  s.one_of("policy", FIELD(TaskRule, policy), {"other", "batch", "idle"}, "scheduling policy");
   s.add("at", duration, FIELD(TaskRule, at_ns), "when, from the start of the run (warm-up included)");
+}
+
+void add_event(Keys& k) {
+  Section s{k, Part::event, "event.NAME."};
+  s.add("at", duration, FIELD(Event, at_ns), "when it happens, from the start of the run (warm-up included)");
+  s.add("set", text, FIELD(Event, set),
+        "what is changed then, as --set writes it: cgroup.PATH.cpu.{weight,shares,idle,max,max_burst}, "
+        "task.GLOB.{nice,slice,policy}");
 }
 
 void add_run(Keys& k) {
@@ -281,6 +303,7 @@ Keys make_schema() {
   add_workload(k);
   add_program(k);
   add_task(k);
+  add_event(k);
   add_run(k);
   add_costs(k);
   for (Key& one : k) {

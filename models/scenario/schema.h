@@ -46,6 +46,7 @@ enum class Part : std::uint8_t {
   workload,
   program,
   task,
+  event,
   run,
   costs,
   none

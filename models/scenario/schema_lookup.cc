@@ -21,6 +21,10 @@ const std::vector<Alias>& aliases() {
       {{"cgroup", "*", "cpu.weight"}, {"cgroup", "*", "cpu", "weight"}},
       {{"cgroup", "*", "cpu.shares"}, {"cgroup", "*", "cpu", "shares"}},
       {{"cgroup", "*", "cpu.idle"}, {"cgroup", "*", "cpu", "idle"}},
+      {{"cgroup", "*", "cpu.max"}, {"cgroup", "*", "cpu", "max"}},
+      {{"cgroup", "*", "cpu.max.burst"}, {"cgroup", "*", "cpu", "max_burst"}},
+      {{"cgroup", "*", "cpu", "max", "burst"}, {"cgroup", "*", "cpu", "max_burst"}},
+      {{"cgroup", "*", "cpu", "max.burst"}, {"cgroup", "*", "cpu", "max_burst"}},
       {{"block", "nr_requests"}, {"block", "queue_depth"}},
       {{"workload", "*", "readwrite"}, {"workload", "*", "rw"}},
       {{"workload", "*", "blocksize"}, {"workload", "*", "bs"}},
@@ -116,7 +120,10 @@ Error unknown_key(const Path& path, Error where) {
   where.message = "unknown key '" + written + "'";
   where.suggestion = near.empty() ? "wakepath explain lists the keys" : "did you mean '" + near + "'?";
   if (path.size() > 1 && path[0] == "cgroup" && near.empty()) {
-    where.suggestion = "a group's keys are cpu.weight, cpu.shares, cpu.idle, parent; a name with dots or / is quoted";
+    where.suggestion =
+        "a group's keys are cpu.weight, cpu.shares, cpu.idle, cpu.max, cpu.max_burst, cpu.max_phase, parent; a name "
+        "with "
+        "dots or / is quoted";
   }
   return where;
 }
@@ -176,7 +183,7 @@ std::string type_text(const Key& k) {
     case Type::list:
       return "list of strings";
     case Type::any:
-      if (k.parts.size() != 3) return "string";
+      if (k.parts.size() < 3) return "string";
       for (const auto& one : kernel::switch_list())
         if (one.name == k.parts.back() && !one.is_bool) return "integer, ns";
       return "true or false";  // a switch

@@ -196,6 +196,30 @@ Parsed<std::vector<int>> parse_cpu_list(std::string_view text) {
   return std::vector<int>(cpus.begin(), cpus.end());
 }
 
+// kernel/sched/core.c:tg_set_cfs_bandwidth: periods of 1 ms to 1 s, quotas from 1 ms.
+Parsed<QuotaPeriod> parse_cpu_max(std::string_view text) {
+  const char* const form = "write \"QUOTA PERIOD\" in us, as \"50000 100000\" for half a CPU, or \"max\"";
+  const std::string_view all = trim(text);
+  const auto space = all.find(' ');
+  const std::string_view quota = all.substr(0, space);
+  QuotaPeriod out;
+  if (quota != "max") {
+    const auto parsed = parse_integer(quota);
+    if (!parsed) return bad(quoted(all) + " is not a value of cpu.max", form);
+    out.quota_us = *parsed;
+    if (out.quota_us < 1000 || out.quota_us > (1LL << 44) - 1)
+      return bad("a quota of " + std::to_string(*parsed) + " us is not allowed", "it is at least 1000 us");
+  }
+  if (space != std::string_view::npos) {
+    const auto parsed = parse_integer(trim(all.substr(space)));
+    if (!parsed) return bad(quoted(all) + " is not a value of cpu.max", form);
+    out.period_us = *parsed;
+    if (out.period_us < 1000 || out.period_us > 1'000'000)
+      return bad("a period of " + std::to_string(*parsed) + " us is not allowed", "it is 1000 to 1000000 us");
+  }
+  return out;
+}
+
 Parsed<std::vector<int>> parse_cpu_mask(std::string_view text) {
   std::string t = lower(trim(text));
   if (t.rfind("0x", 0) == 0) t = t.substr(2);

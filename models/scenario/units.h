@@ -31,6 +31,12 @@ Parsed<std::int64_t> parse_integer(std::string_view text);
 Parsed<bool> parse_bool(std::string_view text);                  // true false yes no on off 1 0
 Parsed<std::vector<int>> parse_cpu_list(std::string_view text);  // "0,2-3", "0-7:2"; sorted, no duplicates
 Parsed<std::vector<int>> parse_cpu_mask(std::string_view text);  // "0x3", "f", "3" as taskset reads it
+// A limit as cpu.max has it: "QUOTA PERIOD" in us, "QUOTA", "max", "max PERIOD".
+struct QuotaPeriod {
+  std::int64_t quota_us = -1;  // -1: max
+  std::int64_t period_us = 100'000;
+};
+Parsed<QuotaPeriod> parse_cpu_max(std::string_view text);
 std::string format_cpu_list(const std::vector<int>& cpus);
 
 std::string_view trim(std::string_view text);

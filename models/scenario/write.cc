@@ -29,6 +29,7 @@ class Writer {
     }
     for (Program& p : s_.programs) section(join_path({"program", p.name}), Part::program, &p);
     for (TaskRule& t : s_.task_rules) section(join_path({"task", t.glob}), Part::task, &t);
+    for (Event& e : s_.events) section(join_path({"event", e.name}), Part::event, &e);
     section("run", Part::run, &s_.run);
     costs();
     return std::move(out_);
@@ -55,7 +56,8 @@ class Writer {
   void section(const std::string& name, Part part, void* object) {
     out_ += "\n[" + name + "]\n";
     std::size_t depth = 1;
-    if (part == Part::cgroup || part == Part::workload || part == Part::program || part == Part::task) depth = 2;
+    for (const Part named : {Part::cgroup, Part::workload, Part::program, Part::task, Part::event})
+      if (part == named) depth = 2;
     keys(part, object, depth);
   }
 

@@ -154,14 +154,6 @@ void Scheduler::init_task(Task& t, std::string comm, std::int32_t pid, Policy po
   if (t.sched_class != Class::fair) t.se.vruntime = 0;  // outside the class it is relative
 }
 
-void Scheduler::set_slice(Task& t, Time slice_ns) {
-  if (!impl_->k.eevdf || !impl_->k.custom_slice) return;
-  t.se.custom_slice = slice_ns != 0;
-  t.se.slice = static_cast<std::uint64_t>(slice_ns != 0 ? std::clamp<Time>(slice_ns, 100'000, 100'000'000)
-                                                        : impl_->tunables.base_slice_ns);
-  if (t.se.on_rq && t.se.cfs_rq->curr != &t.se) t.se.cfs_rq->timeline.refresh(t.se);
-}
-
 // What is common to changing nice and policy: off the queue, change, back, perhaps preempt.
 template <class Change>
 void Scheduler::Impl::change_task(Rq& rq, Task& t, unsigned flags, Change change) {
@@ -187,6 +179,19 @@ void Scheduler::Impl::prio_changed(Rq& rq, Task& t, int old_prio) {
   } else if (t.sched_class == Class::rt) {
     if (running ? rq.rt.head != &t : t.prio() < rq.curr->prio()) rq.resched = true;
   }
+}
+
+void Scheduler::set_slice(Task& t, Time slice_ns, Time now) {
+  if (!impl_->k.eevdf || !impl_->k.custom_slice || t.sched_class != Class::fair) return;
+  const auto slice = static_cast<std::uint64_t>(slice_ns != 0 ? std::clamp<Time>(slice_ns, 100'000, 100'000'000)
+                                                              : impl_->tunables.base_slice_ns);
+  if (t.se.slice == slice && t.se.custom_slice == (slice_ns != 0)) return;
+  Rq& rq = impl_->rq_of(t);
+  impl_->update_rq_clock(rq, now);
+  impl_->change_task(rq, t, dequeue::kSave, [&] {
+    t.se.custom_slice = slice_ns != 0;
+    t.se.slice = slice;
+  });
 }
 
 void Scheduler::set_nice(Task& t, int nice, Time now) {

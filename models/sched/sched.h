@@ -78,7 +78,7 @@ class Scheduler {
                  TaskGroup* group, int cpu);
   void set_nice(Task& t, int nice, Time now);  // renice, queued or not, running or not
   void set_policy(Task& t, Policy p, int nice, int rt_priority, Time now);
-  void set_slice(Task& t, Time slice_ns);  // EEVDF: own request, clamped to 0.1..100 ms; 0: default
+  void set_slice(Task& t, Time slice_ns, Time now = 0);  // EEVDF: own request, clamped to 0.1..100 ms; 0: default
 
   Rq& rq(int cpu);
   Task& idle_task(int cpu);

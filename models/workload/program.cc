@@ -42,9 +42,17 @@ Call<void> Program::body(KTask& t) {
     if (conf_.kind == "per" || conf_.kind == "psrc") co_await next_period(t);
     if (conf_.kind == "ping" || conf_.kind == "sink") co_await read(t, pipes_[conf_.in]);
     co_await t.run_ns(conf_.run_ns, Mode::user);
+    if (conf_.kind == "yield") co_await yield(t);
     if (conf_.kind == "duty") co_await machine::sleep_until(t, sleep_, machine_.now() + conf_.sleep_ns);
     if (conf_.kind == "ping" || conf_.kind == "src" || conf_.kind == "psrc") co_await write(t, pipes_[conf_.out]);
   }
+}
+
+Call<void> Program::yield(KTask& t) {
+  co_await run_cost(machine_, t, CostId::syscall_entry);
+  machine_.sched.yield(t.cpu->id(), machine_.now());
+  co_await t.schedule();
+  co_await run_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);
 }
 
 Call<void> Program::next_period(KTask& t) {

@@ -31,6 +31,7 @@ class Program {
 
  private:
   machine::Call<void> body(machine::KTask& t);
+  machine::Call<void> yield(machine::KTask& t);
   machine::Call<void> next_period(machine::KTask& t);
   machine::Call<void> read(machine::KTask& t, Pipe& p);
   machine::Call<void> write(machine::KTask& t, Pipe& p);

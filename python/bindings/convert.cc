@@ -77,6 +77,7 @@ py::dict cgroup_dict(const scenario::Cgroup& g) {
   d["cpu_weight"] = g.cpu_weight;
   d["cpu_shares"] = g.cpu_shares;
   d["cpu_idle"] = g.cpu_idle;
+  if (!g.cpu_max.empty()) d["cpu_max"] = g.cpu_max;
   return d;
 }
 
