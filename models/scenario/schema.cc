@@ -228,7 +228,7 @@ void add_workload(Keys& k) {
 
 void add_program(Keys& k) {
   Section s{k, Part::program, "program.NAME."};
-  s.one_of("kind", FIELD(Program, kind), {"hog", "per", "duty", "ping", "src", "sink", "psrc"},
+  s.one_of("kind", FIELD(Program, kind), {"hog", "yield", "per", "duty", "ping", "src", "sink", "psrc"},
            "hog spins; yield spins `run` and yields; per spins `run` every `period`; duty spins `run`, sleeps `sleep`; "
            "ping reads pipe `in`, "
            "spins, writes "

@@ -1,27 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Random waking, sleeping, ticking, forking, renicing and moving, on every version: the invariants hold throughout.
+// Random waking, sleeping, ticking, forking, renicing, moving, reweighting and throttling, on every version: the
+// invariants hold throughout.
 #include "tests/unit/catch.h"
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "models/sched/fair/eevdf.h"
 #include "tests/unit/sched_driver.h"
+#include "tests/unit/sched_random.h"
 
 using namespace wakepath;
 using namespace wakepath::sched;
 using namespace wakepath::sched_test;
 
 namespace {
-
-struct Random {  // xorshift64*; the tests' own, so that sequences never change
-  std::uint64_t x;
-  std::uint64_t next() {
-    x ^= x >> 12, x ^= x << 25, x ^= x >> 27;
-    return x * 0x2545f4914f6cdd1dull;
-  }
-  int below(int n) { return static_cast<int>((next() >> 33) % static_cast<std::uint64_t>(n)); }
-};
 
 struct Sum : Observer {
   Time total = 0;
@@ -33,7 +27,7 @@ struct Sum : Observer {
 
 struct Seen {
   std::uint64_t weight = 0;
-  std::uint32_t entities = 0, tasks = 0, delayed = 0;
+  std::uint32_t entities = 0, tasks = 0, delayed = 0, idle = 0, idle_entities = 0;
   std::int64_t key_sum = 0;
   std::uint64_t scaled = 0;
 };
@@ -55,11 +49,15 @@ Seen walk(const CfsRq& q, bool eevdf) {
       const Seen below = walk(*e.my_q, eevdf);
       seen.tasks += below.tasks;
       seen.delayed += below.delayed;
+      seen.idle += e.my_q->idle ? below.tasks : below.idle;
       REQUIRE(e.sched_delayed == (below.entities == 0));
+      REQUIRE_FALSE(e.my_q->throttle.throttled);
     } else {
       ++seen.tasks;
       if (e.sched_delayed) ++seen.delayed;
+      if (e.task->policy == Policy::idle) ++seen.idle;
     }
+    if (entity_is_idle(e)) ++seen.idle_entities;
   };
   std::uint64_t previous = 0;
   bool first = true;
@@ -75,6 +73,8 @@ Seen walk(const CfsRq& q, bool eevdf) {
   REQUIRE(q.nr_running == seen.entities);
   REQUIRE(q.h_nr_running == seen.tasks);
   REQUIRE(q.h_nr_delayed == seen.delayed);
+  REQUIRE(q.idle_h_nr_running == seen.idle);
+  REQUIRE(q.idle_nr_running == seen.idle_entities);
   if (eevdf) {
     REQUIRE(q.avg_vruntime == seen.key_sum);
     REQUIRE(q.avg_load == seen.scaled);
@@ -96,7 +96,8 @@ void check_pick(CfsRq& q, const kernel::Switches& k, const Tunables& t) {
   REQUIRE(eevdf.pick_eevdf(q, false) == best);
 }
 
-struct Chaos {
+struct Chaos : BandwidthHost {
+  using Timers = std::map<TaskGroup*, std::pair<int, Time>>;
   kernel::Switches k;
   Random random;
   int cpus;
@@ -106,10 +107,14 @@ struct Chaos {
   std::vector<TaskGroup*> groups{nullptr};
   Time now = 0;
   std::map<const CfsRq*, std::uint64_t> min_vruntime;
+  Timers period, slack;
+  std::set<const Task*> reslept;  // given another slice or weight while asleep: the limit was that of the sleep
+  std::vector<int> interrupts;
 
   Chaos(const char* version, std::uint64_t seed, int n)
       : k(kernel::switches_of(version)), random{seed}, cpus(n), s(k, Tunables::defaults(k, n, 250), n) {
     s.set_observer(&charges);
+    s.set_bandwidth_host(this);
     groups.push_back(s.create_group("a", nullptr, shares_of_cpu_weight(1000)));
     groups.push_back(s.create_group("a/b", groups[1], shares_of_cpu_weight(30)));
     groups.push_back(s.create_group("idle", nullptr, 0, true));
@@ -121,7 +126,63 @@ struct Chaos {
     s.init_task(tasks.emplace_back(), "fifo", 100, Policy::fifo, 0, 50, nullptr, 0);
   }
 
+  void arm_period_timer(TaskGroup& g, int cpu, Time at) override { period[&g] = {cpu, at}; }
+  void arm_slack_timer(TaskGroup& g, int cpu, Time at) override { slack[&g] = {cpu, at}; }
+  void interrupt_to_unthrottle(int cpu) override { interrupts.push_back(cpu); }
+
+  template <class Fire>
+  void fire(Timers& timers, Fire call) {
+    for (auto it = timers.begin(); it != timers.end();) {
+      if (it->second.second > now) {
+        ++it;
+        continue;
+      }
+      TaskGroup& g = *it->first;
+      const int cpu = it->second.first;
+      it = timers.erase(it);
+      call(g, cpu);
+      it = timers.begin();
+    }
+  }
+
+  void run_timers() {
+    fire(period, [this](TaskGroup& g, int cpu) {
+      while (s.period_timer(g, cpu, now)) continue;
+    });
+    fire(slack, [this](TaskGroup& g, int cpu) { s.slack_timer(g, cpu, now); });
+    if (random.below(3) == 0)  // interrupts take their time
+      for (const int cpu : std::exchange(interrupts, {})) s.unthrottle_queued(cpu, now);
+  }
+
+  // A group's queues: who is throttled is in the list and has nothing; the counters of throttled ancestors add up.
+  void check_group(const TaskGroup& g) {
+    std::map<const CfsRq*, int> listed;
+    for (const CfsRq* q = g.bandwidth.first_throttled; q != nullptr; q = q->throttle.next) ++listed[q];
+    std::int64_t contributions = 0;
+    for (int cpu = 0; cpu < cpus; ++cpu) {
+      const CfsRq& q = *g.cfs_rq[static_cast<std::size_t>(cpu)];
+      const Entity& se = g.se[static_cast<std::size_t>(cpu)];
+      const CfsRq& parent = *g.parent->cfs_rq[static_cast<std::size_t>(cpu)];
+      REQUIRE(q.throttle.throttled == (listed[&q] == 1));
+      REQUIRE(q.throttle.count == parent.throttle.count + (q.throttle.throttled ? 1 : 0));
+      if (q.throttle.throttled) {
+        REQUIRE_FALSE(se.on_rq);
+        REQUIRE((q.throttle.runtime_remaining_ns <= 0 || q.throttle.unthrottle_queued));
+      }
+      if (!se.on_rq) walk(q, k.eevdf);
+      contributions += static_cast<std::int64_t>(q.tg_load_avg_contrib);
+      REQUIRE(se.load.weight >= kMinShares);
+    }
+    REQUIRE(g.load_avg == contributions);
+    const BandwidthLimit& limit = g.bandwidth.limit;
+    if (limit.quota_ns != kRuntimeInf) {
+      REQUIRE(g.bandwidth.runtime_ns >= 0);
+      REQUIRE((g.bandwidth.first_throttled == nullptr || g.bandwidth.period_active));
+    }
+  }
+
   void check() {
+    for (std::size_t i = 1; i < groups.size(); ++i) check_group(*groups[i]);
     for (int cpu = 0; cpu < cpus; ++cpu) {
       Rq& rq = s.rq(cpu);
       const Seen seen = walk(rq.cfs, k.eevdf);
@@ -136,7 +197,8 @@ struct Chaos {
     }
     if (!k.eevdf) return;
     for (Task& t : tasks) {
-      if (t.on_rq != OnRq::no || t.se.cfs_rq == nullptr) continue;
+      if (t.on_rq != OnRq::no) reslept.erase(&t);
+      if (t.on_rq != OnRq::no || reslept.count(&t) != 0) continue;
       LoadWeight lw = t.se.load;
       const auto real = std::max<std::uint64_t>(2 * t.se.slice, static_cast<std::uint64_t>(s.tunables().tick_ns));
       const auto limit = static_cast<std::int64_t>(calc_delta_fair(real, lw));
@@ -149,11 +211,46 @@ struct Chaos {
     if (s.need_resched(cpu)) s.schedule(cpu, in_kernel, now);
   }
 
+  // What an administrator does to groups and tasks.
+  void change(int what, Task& t) {
+    switch (what) {
+      case 12: {
+        BandwidthLimit limit;
+        if (random.below(3) != 0) {
+          limit.period_ns = 1'000'000 * (1 + random.below(20));
+          limit.quota_ns = 1'000'000 * (1 + random.below(8));
+          limit.burst_ns = random.below(2) == 0 ? 0 : limit.quota_ns / 2;
+        }
+        if (random.below(8) == 0) s.set_bandwidth(*groups[static_cast<std::size_t>(1 + random.below(3))], limit, now);
+        break;
+      }
+      case 13:
+        if (random.below(8) == 0) {
+          TaskGroup& g = *groups[static_cast<std::size_t>(1 + random.below(3))];
+          s.set_idle(g, !g.idle, now);
+        }
+        break;
+      case 14:
+        reslept.insert(&t);
+        s.set_slice(t, random.below(3) == 0 ? 0 : 100'000 * (1 + random.below(60)), now);
+        break;
+      case 15:
+        if (t.sched_class == Class::fair && random.below(4) == 0) {
+          reslept.insert(&t);
+          const Policy policies[] = {Policy::other, Policy::batch, Policy::idle};
+          s.set_policy(t, policies[random.below(3)], t.nice, 0, now);
+        }
+        break;
+    }
+  }
+
   void step() {
     now += random.below(10) == 0 ? random.below(3'000'000) : random.below(200'000);
     const int cpu = random.below(cpus);
     Task& t = tasks[static_cast<std::size_t>(random.below(static_cast<int>(tasks.size())))];
-    switch (random.below(12)) {
+    run_timers();
+    const int what = random.below(16);
+    switch (what) {
       case 0:
       case 1:
       case 2:
@@ -188,9 +285,11 @@ struct Chaos {
       case 11:
         if (t.on_rq == OnRq::queued && &s.current(t.cpu) != &t && cpus > 1)
           s.migrate_queued(t, cpu, now);
-        else
+        else if (!groups[1]->idle)
           s.set_shares(*groups[1], shares_of_cpu_weight(static_cast<std::uint64_t>(1 + random.below(2000))), now);
         break;
+      default:
+        change(what, t);
     }
     if (random.below(3) != 0) reschedule(random.below(cpus), random.below(2) == 0);
   }
@@ -200,6 +299,7 @@ struct Chaos {
 
 TEST_CASE("random sequences keep the invariants") {
   for (const char* version : {"5.4", "6.1", "6.6", "6.8", "6.12", "6.18"}) {
+    std::uint64_t periods_throttled = 0;
     for (const int cpus : {1, 3}) {
       for (std::uint64_t seed = 1; seed <= 6; ++seed) {
         CAPTURE(version, cpus, seed);
@@ -208,8 +308,11 @@ TEST_CASE("random sequences keep the invariants") {
           chaos.step();
           if (i % 3 == 0) chaos.check();
         }
+        for (std::size_t g = 1; g < chaos.groups.size(); ++g)
+          periods_throttled += chaos.groups[g]->bandwidth.nr_throttled;
       }
     }
+    CHECK(periods_throttled > 100);  // the limits were reached
   }
 }
 

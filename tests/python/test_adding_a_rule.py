@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""docs/adding-a-rule.md, executed: its patches on a copy of the tree, an incremental build, its test, its scenario."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pybind11
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "adding-a-rule.md"
+SWITCH = "deadline_beats_protection"
+
+
+def blocks(language: str) -> list[str]:
+    text = PAGE.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def apply(patch: str, tree: Path) -> str:
+    """Puts the added lines of a patch after its context, wherever that stands now: line numbers of a page mean nothing.
+
+    Context before and after the added lines must be found together, exactly once.
+    """
+    lines = patch.splitlines()
+    name = next(line.removeprefix("+++ b/") for line in lines if line.startswith("+++ "))
+    hunk = lines[next(i for i, line in enumerate(lines) if line.startswith("@@")) + 1 :]
+    assert all(line[:1] in {" ", "+"} for line in hunk), f"{PAGE.name}: a patch only adds lines"
+    before = "\n".join(line[1:] for line in hunk if line.startswith(" ")) + "\n"
+    after = "\n".join(line[1:] for line in hunk) + "\n"
+    file = tree / name
+    text = file.read_text(encoding="utf-8")
+    assert text.count(before) == 1, f"{PAGE.name}: the context of the patch to {name} is not there once"
+    file.write_text(text.replace(before, after), encoding="utf-8")
+    return name
+
+
+def test_the_rule_touches_three_places_and_they_are_there(tmp_path: Path) -> None:
+    patches = blocks("diff")
+    assert len(patches) == 3
+    touched = []
+    for patch in patches:
+        name = re.search(r"^\+\+\+ b/(.*)$", patch, re.MULTILINE)
+        assert name is not None
+        target = tmp_path / name[1]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name[1], target)
+        touched.append(apply(patch, tmp_path))
+    assert touched == ["models/kernel/switches.def", "models/sched/fair/eevdf.cc", "tests/unit/sched_switches_test.cc"]
+
+
+@dataclass
+class Copy:
+    tree: Path
+    build: Path
+
+    def run(self, *command: str) -> str:
+        done = subprocess.run(
+            command, cwd=self.tree, capture_output=True, text=True, check=False, env=self.environment()
+        )
+        assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        return done.stdout
+
+    def environment(self) -> dict[str, str]:
+        # Paths below the copy are relative for ccache, so that what the real tree has compiled is found again.
+        extra = {"CCACHE_BASEDIR": str(self.tree), "CCACHE_NOHASHDIR": "1", "PYTHONPATH": str(self.tree / "python")}
+        return os.environ | extra
+
+    def ninja(self, *targets: str) -> int:
+        """Builds; the number of files that were compiled."""
+        out = self.run("ninja", "-C", str(self.build), *targets)
+        return len(re.findall(r"Building CXX object", out))
+
+    def wakepath(self, *arguments: str) -> str:
+        return self.run(sys.executable, "-P", "-m", "wakepath", *arguments)
+
+    def put_extension(self) -> None:
+        for built in (self.build / "python").glob("_core*.so"):
+            shutil.copy(built, self.tree / "python" / "wakepath")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Iterator[Copy]:
+    tree = tmp_path / "tree"
+    ignored = shutil.ignore_patterns("build", ".venv", ".git", "__pycache__", "_core*.so", "*.xz", "notebooks")
+    shutil.copytree(ROOT, tree, ignore=ignored)
+    yield Copy(tree, tree / "build" / "release")
+    shutil.rmtree(tree)
+
+
+def run_delay(copy: Copy, value: str) -> int:
+    out = copy.wakepath(
+        "run", "rule.toml", "--set", f"kernel.switches.{SWITCH}={value}", "--json", "-", "--duration", "500ms"
+    )
+    result = json.loads(out[out.index("{") :])
+    return int(next(t for t in result["tasks"] if t["comm"] == "wakee")["run_delay_ns"]["p50"])
+
+
+@pytest.mark.slow
+def test_the_page_is_true(copy: Copy) -> None:
+    unit = "CMakeFiles/wakepath_unit.dir/tests/unit"
+    objects = [f"{unit}/main.cc.o", f"{unit}/sched_switches_test.cc.o"]
+    copy.run(
+        "cmake", "--preset", "release", "-DWAKEPATH_PYTHON=ON", "-DWAKEPATH_TESTS=ON",
+        f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
+    )  # fmt: skip
+    everything = copy.ninja("_core", *objects)
+    for patch in blocks("diff"):
+        apply(patch, copy.tree)
+    began = time.monotonic()
+    rebuilt = copy.ninja("_core", *objects)
+    copy.put_extension()
+    print(f"{rebuilt} of {everything} files compiled again in {time.monotonic() - began:.0f} s")
+    assert rebuilt < 0.6 * everything
+
+    (copy.tree / "rule.toml").write_text(blocks("toml")[0], encoding="utf-8")
+    off, on = run_delay(copy, "false"), run_delay(copy, "true")
+    assert off > 1_000_000
+    assert on < 100_000
+    assert SWITCH in copy.wakepath("kernels", "v6.12")
+    assert "earlier deadline" in copy.wakepath("explain", f"kernel.switches.{SWITCH}")
+
+    libraries = [str(copy.build / f"libwakepath_{name}.a") for name in ("models", "analysis", "trace", "engine")]
+    program = str(copy.build / "rule_test")
+    copy.run(
+        "c++", "-o", program, *(str(copy.build / o) for o in objects), *libraries, "-lfmt", "-lz", "-llzma", "-lzstd"
+    )
+    assert "All tests passed" in copy.run(program)
