@@ -91,10 +91,23 @@ def renice() -> str:
     return table(["command", "IOPS", "switches/s"], rows)
 
 
+def lost() -> str:
+    rows = []
+    for timeout in ("300s", "500ms"):
+        result = run("renice-lost", "--set", f"dio_wq.idle_timeout={timeout}")
+        samples, seconds = result["samples"], result["window_ns"] // 1_000_000_000
+        each = len(samples) // seconds
+        done = [sum(s["completed"] for s in samples[i * each : (i + 1) * each]) for i in range(seconds)]
+        made = result["workqueue"]
+        rows.append([timeout, *(f"{d:,}" for d in done), f"{made['workers_created']} / {made['workers_retired']}"])
+    return table(["idle_timeout", *(f"second {i + 1}" for i in range(len(rows[0]) - 2)), "made / retired"], rows)
+
+
 def main() -> int:
     page = ROOT / CASE / "README.md"
-    for name, text in (("weights", weights()), ("min_nr", min_nr()), ("cures", cures()), ("renice", renice())):
-        replace(page, name, text)
+    tables = {"weights": weights, "min_nr": min_nr, "cures": cures, "renice": renice, "lost": lost}
+    for name, made in tables.items():
+        replace(page, name, made())
     replace(page, "rows", f"```\n{wakepath('validate', CASE).rstrip()}\n```")
     replace(ROOT / "README.md", "run", f"```\n{wakepath('run', CASE).rstrip()}\n```")
     return 0

@@ -2,6 +2,7 @@
 #include "models/fs/dio.h"
 
 #include "models/kernel/switches.h"
+#include "models/machine/draw.h"
 
 namespace wakepath::fs {
 
@@ -9,7 +10,12 @@ using machine::CostId;
 using machine::run_cost;
 
 Filesystem::Filesystem(Machine& m, block::Queue& q, workqueue::Workqueues& wqs)
-    : machine_(m), queue_(q), block_device_(m.scenario.fs.type == "none") {
+    : machine_(m),
+      queue_(q),
+      log_(m),
+      unwritten_(m.scenario.run.seed, "fs.unwritten", 0),
+      log_time_(m.scenario.run.seed, "fs.convert_sleep", 0),
+      block_device_(m.scenario.fs.type == "none") {
   const auto& c = m.scenario.dio_wq;
   dio_wq_ = &wqs.create(
       "dio/" + m.scenario.block.name,
@@ -17,11 +23,19 @@ Filesystem::Filesystem(Machine& m, block::Queue& q, workqueue::Workqueues& wqs)
   work_function_ = m.tp.name("iomap_dio_complete_work");
 }
 
+bool Filesystem::meets_unwritten() {
+  const auto& conf = machine_.scenario.fs;
+  if (!conf.written) return true;
+  return conf.unwritten_per_million > 0 &&
+         unwritten_.uniform(1'000'000) < static_cast<std::uint64_t>(conf.unwritten_per_million);
+}
+
 Call<void> Filesystem::submit(KTask& t, Dio& dio, block::Plug* plug) {
   dio.fs = this;
   dio.function_id = work_function_;
   dio.submitting = true;
   dio.ended = false;
+  dio.unwritten = dio.write && !block_device_ && meets_unwritten();
   if (block_device_) {
     co_await run_cost(machine_, t, CostId::bdev_dio_submit);
   } else {
@@ -45,8 +59,7 @@ Call<void> Dio::end_io(ExecContext& ctx) {
     ended = true;
     return {};
   }
-  const bool deferred =
-      write && !fs->block_device_ && !(fs->machine_.k.dio_write_complete_inline && fs->machine_.scenario.fs.written);
+  const bool deferred = write && !fs->block_device_ && !(fs->machine_.k.dio_write_complete_inline && !unwritten);
   if (deferred) {
     ++fs->counters.deferred;
     return fs->dio_wq_->queue(ctx, *this);
@@ -57,10 +70,21 @@ Call<void> Dio::end_io(ExecContext& ctx) {
 
 Call<void> Dio::function(KTask& worker) { return fs->complete(worker, *this); }
 
+// xfs_iomap_write_unwritten, ext4_convert_unwritten_extents: a transaction, in a worker or the submitter.
+Call<void> Filesystem::convert(ExecContext& ctx) {
+  const auto& sleep = machine_.scenario.fs.convert_sleep_ns;
+  const machine::Time wait = sleep.set ? machine::draw_ns(sleep, log_time_) : 0;
+  if (wait > 0 && ctx.kind == ExecContext::Kind::task) {
+    ++counters.log_waits;
+    co_await log_.wait(static_cast<KTask&>(ctx), wait);
+  }
+  co_await run_cost(machine_, ctx, CostId::dio_convert);
+}
+
 Call<void> Filesystem::complete(ExecContext& ctx, Dio& dio) {
   if (!block_device_) {
     co_await run_cost(machine_, ctx, CostId::dio_complete);
-    if (dio.write && !machine_.scenario.fs.written) co_await run_cost(machine_, ctx, CostId::dio_convert);
+    if (dio.unwritten) co_await convert(ctx);
   }
   co_await dio.aio->complete(ctx, dio);
 }

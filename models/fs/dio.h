@@ -8,6 +8,7 @@
 
 #include "models/aio/aio.h"
 #include "models/block/queue.h"
+#include "models/fs/log_wait.h"
 #include "models/workqueue/workqueue.h"
 
 namespace wakepath::fs {
@@ -27,6 +28,7 @@ struct Dio final : block::Bio, workqueue::Work, aio::Iocb {
   aio::Context* aio = nullptr;
   bool submitting = false;  // the submitter still holds its reference
   bool ended = false;       // the bio ended while it did: the submitter completes it
+  bool unwritten = false;   // its extent has to be converted
 };
 
 class Filesystem {
@@ -36,16 +38,20 @@ class Filesystem {
   Call<void> submit(KTask& t, Dio& dio, block::Plug* plug);
   block::Queue& queue() { return queue_; }
   struct Counters {
-    std::uint64_t deferred = 0, in_completer = 0, in_submitter = 0;
+    std::uint64_t deferred = 0, in_completer = 0, in_submitter = 0, log_waits = 0;
   } counters;
 
  private:
   friend struct Dio;
   Call<void> complete(ExecContext& ctx, Dio& dio);
+  Call<void> convert(ExecContext& ctx);
+  bool meets_unwritten();
 
   Machine& machine_;
   block::Queue& queue_;
   workqueue::Workqueue* dio_wq_ = nullptr;
+  LogWaits log_;
+  engine::RandomStream unwritten_, log_time_;
   bool block_device_;
   trace::StringId work_function_ = 0;
 };

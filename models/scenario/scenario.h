@@ -87,8 +87,10 @@ struct Device {
 };
 
 struct Filesystem {
-  std::string type = "xfs";  // xfs, ext4, none (the block device itself)
-  bool written = true;       // extents written before (overwrite); false: unwritten extents are converted
+  std::string type = "xfs";       // xfs, ext4, none (the block device itself)
+  bool written = true;            // extents written before (overwrite); false: unwritten extents are converted
+  int unwritten_per_million = 0;  // writes of a written file that meet an unwritten extent all the same
+  Dist convert_sleep_ns;          // how long a conversion sleeps, for log space or a metadata block; 0: not
 };
 
 struct CpuMax {                          // cpu.max and what belongs to it, us as in the files

@@ -168,6 +168,11 @@ void add_fs(Keys& k) {
   s.one_of("type", FIELD(Filesystem, type), {"xfs", "ext4", "none"}, "filesystem; none: the block device itself");
   s.add("written", boolean, FIELD(Filesystem, written),
         "the file was written before, so that writes are overwrites; false: unwritten extents are converted");
+  s.number("unwritten_per_million", FIELD(Filesystem, unwritten_per_million), 0, 1'000'000,
+           "of a million writes to a written file, those that meet an unwritten extent (a hole filled by fallocate)",
+           "it is a number of writes: 1000 is one in a thousand");
+  s.add("convert_sleep_ns", dist, FIELD(Filesystem, convert_sleep_ns),
+        "how long the conversion of an unwritten extent sleeps, for log space or a metadata block; 0: it does not");
 }
 
 void add_dio_wq(Keys& k) {

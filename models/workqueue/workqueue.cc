@@ -43,8 +43,6 @@ Call<void> Workqueue::queue(ExecContext& ctx, Work& w) {
 
 // ---- pool ----------------------------------------------------------------------------------------------------------
 
-// Destroys workers that have been idle for the timeout while more than two are, and more than a quarter of the busy
-// ones.
 struct Pool::IdleTimer {
   explicit IdleTimer(Pool& p) : pool(p) {
     timer.context = this;
@@ -79,7 +77,7 @@ Work* Pool::take() {
   return w;
 }
 
-Worker& Pool::make_worker() {
+Worker& Pool::make_worker(KTask* creator) {
   const auto free = std::find(ids_.begin(), ids_.end(), false);
   const int id = static_cast<int>(free - ids_.begin());
   if (free == ids_.end())
@@ -94,19 +92,22 @@ Worker& Pool::make_worker() {
                                : "kworker/" + std::to_string(cpu_) + ":" + std::to_string(id) + (highpri_ ? "H" : "");
   KTask& t = machine_.add_task(name, "kworker", "", highpri_ ? -20 : 0, cpu_, !unbound_, true);
   w.task = &t;
+  w.creator = creator;
   t.body = body(t, w);
   t.resume_at = t.body.handle();
-  ++nr_workers_;
   return w;
 }
 
-void Pool::add_initial_worker() { enter_idle(make_worker()); }
+void Pool::add_initial_worker() {
+  ++nr_workers_;
+  enter_idle(make_worker(nullptr));
+}
 
 void Pool::enter_idle(Worker& w) {
   w.idle = true;
   w.idle_since = machine_.now();
   idle_.push_back(&w);
-  if (idle_.size() > 2 && !idle_timer_->timer.armed())
+  if (too_many_workers() && !idle_timer_->timer.armed())
     machine_.engine.arm_in(idle_timer_->timer, machine_.scenario.dio_wq.idle_timeout_ns);
 }
 
@@ -117,13 +118,15 @@ void Pool::leave_idle(Worker& w) {
   idle_.erase(std::next(it).base());
 }
 
+// A manager counts as idle. Four busy workers allow one idle one beyond two.
+bool Pool::too_many_workers() const {
+  const int idle = nr_idle() + (managing_ ? 1 : 0), busy = nr_workers_ - idle;
+  return idle > 2 && (idle - 2) * 4 >= busy;
+}
+
 void Pool::retire_surplus() {
   const Time timeout = machine_.scenario.dio_wq.idle_timeout_ns;
-  const auto too_many = [&] {
-    const int idle = nr_idle(), busy = nr_workers_ - idle;
-    return idle > 2 && (idle - 2) * 4 >= busy;
-  };
-  while (too_many()) {
+  while (too_many_workers() && !idle_.empty()) {
     Worker& w = *idle_.front();  // the longest idle
     if (machine_.now() < w.idle_since + timeout) {
       machine_.engine.arm(idle_timer_->timer, w.idle_since + timeout);
@@ -146,22 +149,31 @@ Call<void> Pool::wake_first_idle(ExecContext& ctx) {
     ++counters.kicks;
 }
 
-Call<void> Pool::worker_sleeping(Worker& w) {
-  if (w.not_running) co_return;
-  --nr_running_;
-  w.not_running = true;
-  if (nr_running_ == 0 && head_ != nullptr) co_await wake_first_idle(*w.task);
+bool Worker::concurrency_managed() const { return !prep && !cpu_intensive && !pool->unbound(); }
+
+Call<void> Worker::task_sleeping(KTask& t) {
+  if (!concurrency_managed() || sleeping) co_return;
+  sleeping = true;
+  --pool->nr_running_;
+  if (pool->head_ != nullptr && pool->nr_running_ == 0) co_await pool->wake_first_idle(t);
 }
 
-void Pool::worker_running(Worker& w) {
-  if (!w.not_running || w.cpu_intensive || unbound_) return;
-  w.not_running = false;
-  ++nr_running_;
+void Worker::task_running(KTask& t) {
+  if (!sleeping) return;
+  sleeping = false;
+  item_started_exec_ns = t.st.sum_exec_runtime_ns;
+  if (concurrency_managed()) ++pool->nr_running_;
 }
 
 // worker_thread(): idle until woken, manage when no idle worker is left, then work while there is work and nobody else
 // runs.
 Call<void> Pool::body(KTask& t, Worker& w) {
+  if (w.creator != nullptr) {  // kthread(): tell who asked for it, then wait to be started
+    t.set_state(State::uninterruptible);
+    KTask& creator = *std::exchange(w.creator, nullptr);
+    co_await machine_.wake(t, creator);
+    co_await t.schedule();
+  }
   for (;;) {  // entered when woken
     ++counters.activations;
     co_await run_cost(machine_, t, CostId::worker_wake);
@@ -171,17 +183,15 @@ Call<void> Pool::body(KTask& t, Worker& w) {
         co_await create_worker(t);
         continue;
       }
-      if (!unbound_) {
-        ++nr_running_;
-        w.not_running = false;
-      }
+      w.prep = false;
+      t.sleep_hooks = &w;
+      if (!unbound_) ++nr_running_;
       do {
         co_await process(t, w, *take());
-      } while (head_ != nullptr && nr_running_ <= 1 && !w.cpu_intensive);
-      if (!unbound_ && !w.not_running) {
-        --nr_running_;
-        w.not_running = true;
-      }
+      } while (head_ != nullptr && nr_running_ <= 1);
+      w.prep = true;
+      t.sleep_hooks = nullptr;  // what it sleeps for now is its own: nobody counts on it
+      if (!unbound_) --nr_running_;
       break;
     }
     co_await run_cost(machine_, t, CostId::worker_idle, machine::Mode::irqs_off);
@@ -200,7 +210,6 @@ Call<void> Pool::process(KTask& t, Worker& w, Work& item) {
   if (intensive) {
     w.cpu_intensive = true;
     --nr_running_;
-    w.not_running = true;
   }
   if ((intensive || unbound_) && head_ != nullptr && nr_running_ == 0) co_await wake_first_idle(t);
   item.pending = false;
@@ -216,7 +225,6 @@ Call<void> Pool::process(KTask& t, Worker& w, Work& item) {
   w.current = nullptr;
   if (w.cpu_intensive) {
     w.cpu_intensive = false;
-    w.not_running = false;
     ++nr_running_;
   }
   Limits& l = wq.limits[static_cast<std::size_t>(cpu_)];
@@ -234,17 +242,20 @@ Call<void> Pool::process(KTask& t, Worker& w, Work& item) {
 Call<void> Pool::create_worker(KTask& manager) {
   managing_ = true;
   co_await run_cost(machine_, manager, CostId::worker_manage);
-  co_await all_.request_worker(manager, *this);
+  Worker& made = *co_await all_.request_worker(manager, *this);
+  ++counters.created;
+  ++nr_workers_;
+  enter_idle(made);
+  co_await machine_.wake(manager, *made.task);
   managing_ = false;
 }
 
 // An item that has used the threshold's CPU time since it started is excluded from concurrency management.
 void Pool::on_tick(Worker& w) {
   constexpr Time kCpuIntensiveThresholdNs = 10'000'000;
-  if (unbound_ || w.current == nullptr || w.not_running) return;
+  if (w.current == nullptr || !w.concurrency_managed() || w.sleeping) return;
   if (w.task->st.sum_exec_runtime_ns - w.item_started_exec_ns < kCpuIntensiveThresholdNs) return;
   w.cpu_intensive = true;
-  w.not_running = true;
   --nr_running_;
 }
 
@@ -305,30 +316,27 @@ void Workqueues::on_tick(machine::Cpu& c) {
   }
 }
 
-Call<void> Workqueues::request_worker(KTask& manager, Pool& pool) {
-  Request r{&manager, &pool, false};
+Call<Worker*> Workqueues::request_worker(KTask& manager, Pool& pool) {
+  Request r{&manager, &pool, nullptr};
   requests_.push_back(&r);
   co_await machine_.wake(manager, *kthreadd_);
   for (;;) {
     manager.set_state(State::uninterruptible);
-    if (r.done) break;
+    if (r.made != nullptr && r.made->creator == nullptr) break;
     co_await manager.schedule();
   }
   manager.set_state(State::running);
+  co_return r.made;
 }
 
 Call<void> Workqueues::kthreadd_body(KTask& t) {
   for (;;) {
     while (!requests_.empty()) {
-      Request* r = requests_.front();
+      Request& r = *requests_.front();
       requests_.pop_front();
       co_await run_cost(machine_, t, CostId::worker_create);
-      Worker& made = r->pool->make_worker();
-      r->pool->enter_idle(made);
-      ++r->pool->counters.created;
-      r->done = true;
-      co_await machine_.wake(t, *made.task);
-      co_await machine_.wake(t, *r->manager);
+      r.made = &r.pool->make_worker(r.manager);
+      co_await machine_.wake_up_new(t, *r.made->task);
     }
     t.set_state(State::interruptible);
     if (!requests_.empty()) {

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Concurrency-managed workqueues: worker pools per CPU (normal and highpri), unbound pools, workers, managers,
-// rescuers.
+// Concurrency-managed workqueues: worker pools per CPU (normal and highpri), an unbound pool, workers and managers.
 //
 // A pool keeps one worker running while it has work: enqueueing wakes an idle worker only when none runs, a worker that
-// blocks wakes the next, a preempted one still counts as running. Source: kernel/workqueue.c (queue_work,
-// worker_thread, process_one_work, maybe_create_worker), 6.1 and 6.12, by kernel::Switches.
+// blocks wakes the next, a preempted one still counts as running. The last idle worker to leave the idle list makes
+// another one before it works; idle ones beyond two are destroyed when they have been idle for the timeout, the longest
+// idle first. Source: kernel/workqueue.c (queue_work, worker_thread, process_one_work, wq_worker_sleeping,
+// wq_worker_running, maybe_create_worker, too_many_workers), 6.1 and 6.12, by kernel::Switches.
+//
+// Not here: rescuers (a manager gets its thread in tens of microseconds; a rescuer comes after 10 ms without one), the
+// CPU time of destroying a worker, and the first run of a new thread on another CPU than its pool's.
 #pragma once
 
 #include <cstdint>
@@ -37,18 +41,22 @@ struct Work {
   Work* next = nullptr;
 };
 
-struct Worker {
+struct Worker final : machine::SleepHooks {
   KTask* task = nullptr;
   Pool* pool = nullptr;
+  KTask* creator = nullptr;  // the manager that waits for its first sign of life
   int id = 0;
-  bool idle = true;         // on the idle list
-  bool not_running = true;  // not counted: preparing, CPU_INTENSIVE, unbound
+  bool idle = false;  // on the idle list
+  bool prep = true;   // outside its items: idle, or managing
   bool cpu_intensive = false;
+  bool sleeping = false;  // inside an item, was counted
   bool dying = false;
   Work* current = nullptr;
   Time idle_since = 0;
   Time item_started_exec_ns = 0;
-  engine::FrameStack& frames() { return task->frames(); }
+  [[nodiscard]] bool concurrency_managed() const;  // counts in nr_running while it does not sleep
+  Call<void> task_sleeping(KTask& t) override;
+  void task_running(KTask& t) override;
 };
 
 struct Limits {  // per workqueue on one CPU (pool_workqueue)
@@ -92,8 +100,6 @@ class Pool {
   [[nodiscard]] bool needs_kick() const {
     return nr_running_ <= 0 && !(kick_needs_work_ && head_ == nullptr) && !idle_.empty();
   }
-  Call<void> worker_sleeping(Worker& w);  // the worker is about to block in an item
-  void worker_running(Worker& w);         // it runs again
   Call<void> body(KTask& t, Worker& w);
   void on_tick(Worker& w);  // auto CPU_INTENSIVE
   struct Counters {
@@ -103,10 +109,12 @@ class Pool {
  private:
   friend class Workqueue;
   friend class Workqueues;
-  Worker& make_worker();
+  friend struct Worker;
+  Worker& make_worker(KTask* creator);
   Call<void> process(KTask& t, Worker& w, Work& item);
   Call<void> create_worker(KTask& manager);
   Call<void> wake_first_idle(ExecContext& ctx);
+  [[nodiscard]] bool too_many_workers() const;
   void retire_surplus();
   Work* take();
   void leave_idle(Worker& w);
@@ -138,8 +146,8 @@ class Workqueues final : public Machine::TickHook {
   [[nodiscard]] int workers() const;
   void on_tick(machine::Cpu& c) override;
 
-  // kthreadd: makes the threads that managers ask for.
-  Call<void> request_worker(KTask& manager, Pool& pool);
+  // kthreadd makes the threads that managers ask for: returns when the new one has run for the first time.
+  Call<Worker*> request_worker(KTask& manager, Pool& pool);
 
  private:
   friend class Pool;
@@ -152,7 +160,7 @@ class Workqueues final : public Machine::TickHook {
   struct Request {
     KTask* manager;
     Pool* pool;
-    bool done;
+    Worker* made;
   };
   std::deque<Request*> requests_;
 };

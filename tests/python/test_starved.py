@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The story of scenarios/starved_completions: what a reader is told happens."""
+
+from __future__ import annotations
+
+import wakepath
+from wakepath import Scenario
+
+LOST = "starved_completions/renice-lost"
+
+
+def iops_by_time(**sets: str) -> list[float]:
+    scenario = Scenario.load(LOST).with_sets(*(f"{key}={value}" for key, value in sets.items()))
+    result = wakepath.run(scenario)
+    samples = result.data["samples"]
+    return [s["completed"] * len(samples) / (result.data["window_ns"] / 1e9) for s in samples]
+
+
+def test_a_reniced_worker_is_lost_with_its_thread() -> None:
+    kept = iops_by_time(**{"dio_wq.idle_timeout": "300s"})
+    lost = iops_by_time()
+    device = max(kept)
+    assert max(kept[:5]) < 0.7 * device  # before the renice
+    assert min(kept[-5:]) > 0.97 * device  # reniced once, and kept
+    assert max(lost) > 0.97 * device  # it had helped
+    assert max(lost[-5:]) < 0.7 * device  # until the pool made new threads
+
+
+def test_a_rule_for_the_pool_outlives_its_threads() -> None:
+    held = iops_by_time(**{"task.kworker.nice": "-10"})
+    assert min(held) > 0.8 * max(held)  # each new thread begins with a debit of vruntime, some 20 ms long
+    assert sum(held) / len(held) > 0.93 * max(held)
