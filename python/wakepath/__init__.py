@@ -14,7 +14,8 @@ from wakepath.errors import InputError, LimitReachedError
 from wakepath.result import Result
 from wakepath.runner import run
 from wakepath.scenario import Scenario
+from wakepath.sweeps import Sweep, sweep
 
 __version__: str = _core.version
 
-__all__ = ["InputError", "LimitReachedError", "Result", "Scenario", "__version__", "run"]
+__all__ = ["InputError", "LimitReachedError", "Result", "Scenario", "Sweep", "__version__", "run", "sweep"]

@@ -18,6 +18,7 @@ from wakepath.errors import InputError, LimitReachedError, closest
 # Commands and the line that --help shows without importing them.
 COMMANDS = {
     "run": "simulate a scenario: IOPS, switches, CPU, and why",
+    "sweep": "many runs over values of keys and seeds",
     "validate": "predictions beside what real kernels did",
     "calibrate": "fit costs and device law from truth cases",
     "analyze": "who switches to whom and why, in a simulated or a real trace",
@@ -31,7 +32,6 @@ COMMANDS = {
 
 # Named by the design, not there yet. Better an answer than "no such command".
 LATER = {
-    "sweep": "many runs over values of keys",
     "compare": "what changed between two traces, results or settings",
     "cure": "rank what restores performance",
     "tune": "optimise parameters",
