@@ -12,6 +12,8 @@ venv=$root/.venv
 marks=$venv/.wakepath
 release=$root/build/release
 os_release=${WAKEPATH_OS_RELEASE:-/etc/os-release}
+# Where ccache is used, what one checkout has compiled serves the next: paths below it are hashed as relative ones.
+export CCACHE_BASEDIR="${CCACHE_BASEDIR:-$root}" CCACHE_NOHASHDIR="${CCACHE_NOHASHDIR:-1}"
 
 say() { printf 'wakepath: %s\n' "$*" >&2; }
 fail() { say "$1"; exit "${2:-1}"; }

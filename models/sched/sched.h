@@ -117,7 +117,9 @@ class Scheduler {
 
 // nice -> weight and inverse (kernel/sched/core.c tables), cgroup files -> shares.
 std::uint64_t weight_of_nice(int nice);
-std::uint64_t shares_of_cpu_shares(std::uint64_t cpu_shares);  // v1 cpu.shares
-std::uint64_t shares_of_cpu_weight(std::uint64_t weight);      // v2 cpu.weight 1..10000
+std::uint64_t shares_of_cpu_shares(std::uint64_t cpu_shares);            // v1 cpu.shares
+std::uint64_t shares_of_cpu_weight(std::uint64_t weight);                // v2 cpu.weight 1..10000
+std::uint64_t cpu_weight_of_shares(std::uint64_t shares, bool clamped);  // read back; clamped to 1..10000 in 6.12
+int cpu_weight_nice_of_shares(std::uint64_t shares);                     // v2 cpu.weight.nice read back
 
 }  // namespace wakepath::sched

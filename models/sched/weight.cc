@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -77,6 +79,25 @@ std::uint64_t shares_of_cpu_weight(std::uint64_t weight) {
     throw std::out_of_range("cpu.weight " + std::to_string(weight) + " is not in 1..10000");
   }
   return std::clamp(scale_load((weight * 1024 + 50) / 100), scale_load(kMinShares), scale_load(kMaxShares));
+}
+
+// kernel/sched/core.c:cpu_weight_read_u64
+std::uint64_t cpu_weight_of_shares(std::uint64_t shares, bool clamped) {
+  const std::uint64_t weight = ((shares >> 10) * 100 + 512) / 1024;
+  return clamped ? std::clamp<std::uint64_t>(weight, 1, 10000) : weight;
+}
+
+// kernel/sched/core.c:cpu_weight_nice_read_s64. The closest level, seen from the heavy end.
+int cpu_weight_nice_of_shares(std::uint64_t shares) {
+  const auto weight = static_cast<std::int64_t>(shares >> 10);
+  std::int64_t last = std::numeric_limits<std::int64_t>::max();
+  int level = 0;
+  for (; level < 40; ++level) {
+    const std::int64_t distance = std::abs(weight - static_cast<std::int64_t>(kNice[level].weight));
+    if (distance >= last) break;
+    last = distance;
+  }
+  return level - 1 - 20;
 }
 
 }  // namespace wakepath::sched

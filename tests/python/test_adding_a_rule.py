@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "adding-a-rule.md"
-SWITCH = "deadline_beats_protection"
+SWITCH = "protection_beats_lag"
 
 
 def blocks(language: str) -> list[str]:
@@ -56,7 +57,11 @@ def test_the_rule_touches_three_places_and_they_are_there(tmp_path: Path) -> Non
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name[1], target)
         touched.append(apply(patch, tmp_path))
-    assert touched == ["models/kernel/switches.def", "models/sched/fair/eevdf.cc", "tests/unit/sched_switches_test.cc"]
+    assert touched == [
+        "models/kernel/switches.def",
+        "models/sched/fair/eevdf_rules.cc",
+        "tests/unit/sched_switches_test.cc",
+    ]
 
 
 @dataclass
@@ -98,12 +103,17 @@ def copy(tmp_path: Path) -> Iterator[Copy]:
     shutil.rmtree(tree)
 
 
+def cpu_seconds() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
+
+
 def run_delay(copy: Copy, value: str) -> int:
     out = copy.wakepath(
         "run", "rule.toml", "--set", f"kernel.switches.{SWITCH}={value}", "--json", "-", "--duration", "500ms"
     )
     result = json.loads(out[out.index("{") :])
-    return int(next(t for t in result["tasks"] if t["comm"] == "wakee")["run_delay_ns"]["p50"])
+    return int(next(t for t in result["tasks"] if t["comm"] == "wakee")["run_delay_ns"]["p99"])
 
 
 @pytest.mark.slow
@@ -117,18 +127,18 @@ def test_the_page_is_true(copy: Copy) -> None:
     everything = copy.ninja("_core", *objects)
     for patch in blocks("diff"):
         apply(patch, copy.tree)
-    began = time.monotonic()
+    began, used = time.monotonic(), cpu_seconds()
     rebuilt = copy.ninja("_core", *objects)
     copy.put_extension()
-    print(f"{rebuilt} of {everything} files compiled again in {time.monotonic() - began:.0f} s")
+    print(f"{rebuilt} of {everything} files again: {time.monotonic() - began:.0f} s, {cpu_seconds() - used:.0f} of CPU")
     assert rebuilt < 0.6 * everything
 
     (copy.tree / "rule.toml").write_text(blocks("toml")[0], encoding="utf-8")
     off, on = run_delay(copy, "false"), run_delay(copy, "true")
-    assert off > 1_000_000
-    assert on < 100_000
+    assert off < 200_000
+    assert on > 1_000_000
     assert SWITCH in copy.wakepath("kernels", "v6.12")
-    assert "earlier deadline" in copy.wakepath("explain", f"kernel.switches.{SWITCH}")
+    assert "not eligible" in copy.wakepath("explain", f"kernel.switches.{SWITCH}")
 
     libraries = [str(copy.build / f"libwakepath_{name}.a") for name in ("models", "analysis", "trace", "engine")]
     program = str(copy.build / "rule_test")

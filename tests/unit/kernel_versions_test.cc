@@ -64,6 +64,56 @@ TEST_CASE("what the specifications state of the versions", "[kernel]") {
   CHECK(has("6.18", "preempt_lazy") == 1);
 }
 
+// Scheduler specification, sections 0.2, 3.10, 5.2: what is on, for the trees that were read and the ones between.
+TEST_CASE("the fair class by version", "[kernel]") {
+  struct Row {
+    const char* name;
+    const char* on;  // the versions, of those below
+  };
+  const Row rows[] = {
+      {"eevdf", "6.6 6.8 6.12 6.18 6.19"},
+      {"gentle_fair_sleepers", "5.4 6.1"},
+      {"start_debit", "5.4 6.1"},
+      {"last_buddy", "5.4 6.1"},
+      {"alt_period", "6.1"},
+      {"base_slice_floor", "6.1"},
+      {"next_buddy", ""},
+      {"next_buddy_picks", "6.6 6.8"},
+      {"wakeup_preemption", "5.4 6.1 6.6 6.8 6.12 6.18 6.19"},
+      {"place_lag", "6.6 6.8 6.12 6.18 6.19"},
+      {"place_deadline_initial", "6.6 6.8 6.12 6.18 6.19"},
+      {"run_to_parity", "6.6 6.8 6.12 6.18 6.19"},
+      {"place_rel_deadline", "6.12 6.18 6.19"},
+      {"preempt_short", "6.12 6.18 6.19"},
+      {"delay_dequeue", "6.12 6.18 6.19"},
+      {"delay_zero", "6.12 6.18 6.19"},
+      {"pick_buddy", "6.12 6.18 6.19"},
+      {"custom_slice", "6.12 6.18 6.19"},
+      {"yield_if_eligible", "6.12 6.18 6.19"},
+      {"idle_loses_protection", "6.12 6.18 6.19"},
+      {"batch_test_after_idle", "6.12 6.18 6.19"},
+      {"empty_group_keeps_weight", "6.12 6.18 6.19"},
+      {"protect_by_vruntime", "6.18 6.19"},
+      {"tick_unprotected", "6.18 6.19"},
+      {"reweight_scales_lag", "6.8 6.12"},
+      {"reweight_by_place", "6.18 6.19"},
+      {"tg_load_avg_ratelimit", "6.8 6.12 6.18 6.19"},
+      {"unthrottle_async", "6.6 6.8 6.12 6.18 6.19"},
+      {"bandwidth_random_phase", "6.6 6.8 6.12 6.18 6.19"},
+      {"newidle_random", "6.1 6.6 6.12 6.18 6.19"},
+      {"stat_runtime_vruntime", "5.4 6.1 6.6"},
+  };
+  for (const Row& row : rows) {
+    for (const char* version : {"5.4", "6.1", "6.6", "6.8", "6.12", "6.18", "6.19"}) {
+      CAPTURE(row.name, version);
+      const bool on = (" " + std::string(row.on) + " ").find(" " + std::string(version) + " ") != std::string::npos;
+      CHECK(cell(version, row.name).value == (on ? 1 : 0));
+    }
+  }
+  for (const char* version : {"6.12", "6.15", "6.16", "6.17", "6.18", "6.19"})
+    CHECK(cell(version, "base_slice_ns").value == 700'000);
+}
+
 TEST_CASE("every cell has a source, and the read trees are graded so", "[kernel]") {
   for (const auto& v : versions()) {
     for (const auto& s : switch_list()) {

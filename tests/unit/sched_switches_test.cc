@@ -74,19 +74,37 @@ TEST_CASE("last_buddy returns to the preempted task") {
 }
 
 TEST_CASE("next_buddy remembers a wakee that does not preempt") {
-  const auto [off, on] = off_and_on("6.12", &kernel::Switches::next_buddy, [](const kernel::Switches& k) {
+  for (const char* version : {"6.6", "6.12", "6.18"}) {
+    const auto [off, on] = off_and_on(version, &kernel::Switches::next_buddy, [](const kernel::Switches& k) {
+      Driver d(k, k8);
+      d.wake(d.task("a"));
+      Task& b = d.task("b");
+      d.wake(b);
+      Task& c = d.task("c");
+      d.wake(c);
+      d.to(kMs);
+      d.sleep();
+      return d.running();
+    });
+    CAPTURE(version);
+    CHECK(off == "b");
+    CHECK(on == "c");
+  }
+}
+
+TEST_CASE("next_buddy_picks: before PICK_BUDDY the one feature did both") {
+  for (const bool picks : {false, true}) {
+    kernel::Switches k = kernel::switches_of("6.6");
+    k.next_buddy = true;
+    k.next_buddy_picks = picks;
     Driver d(k, k8);
     d.wake(d.task("a"));
-    Task& b = d.task("b");
-    d.wake(b);
-    Task& c = d.task("c");
-    d.wake(c);
+    d.wake(d.task("b"));
+    d.wake(d.task("c"));
     d.to(kMs);
     d.sleep();
-    return d.running();
-  });
-  CHECK(off == "b");
-  CHECK(on == "c");
+    CHECK(d.running() == (picks ? "c" : "b"));
+  }
 }
 
 TEST_CASE("wakeup_preemption off leaves it to the tick") {

@@ -87,6 +87,16 @@ TEST_CASE("E3: cgroup knobs to shares") {
   CHECK_THROWS_AS(shares_of_cpu_weight(10001), std::out_of_range);
 }
 
+TEST_CASE("E3: cgroup knobs read back") {
+  CHECK(cpu_weight_of_shares(2048, false) == 0);
+  CHECK(cpu_weight_of_shares(2048, true) == 1);
+  CHECK(cpu_weight_of_shares(scale_load(kIdlePolicyWeight), false) == 0);
+  for (std::uint64_t w = 1; w <= 10000; ++w) CHECK(cpu_weight_of_shares(shares_of_cpu_weight(w), false) == w);
+  for (int nice = -20; nice <= 19; ++nice) CHECK(cpu_weight_nice_of_shares(scale_load(weight_of_nice(nice))) == nice);
+  CHECK(cpu_weight_nice_of_shares(10485760) == -10);  // 9548 is closer to 10240 than 11916
+  CHECK(cpu_weight_nice_of_shares(2048) == 19);
+}
+
 TEST_CASE("E4: weight of a group entity on one CPU") {
   CHECK(GroupQueue(1048576, 1048576, 1024, 4096).weight() == 262144);
   CHECK(GroupQueue(10485760, 1048576, 1024, 10240).weight() == 1048576);

@@ -239,7 +239,8 @@ void Eevdf::set_next_entity(CfsRq& cfs_rq, Entity& se) {
 
 // Null: what was picked was delayed and is gone now; start over.
 Entity* Eevdf::pick_next_entity(Rq& rq, CfsRq& cfs_rq) {
-  if (k_.pick_buddy && cfs_rq.next != nullptr && entity_eligible(cfs_rq, *cfs_rq.next)) return cfs_rq.next;
+  const bool by_buddy = k_.pick_buddy || (k_.next_buddy_picks && k_.next_buddy);
+  if (by_buddy && cfs_rq.next != nullptr && entity_eligible(cfs_rq, *cfs_rq.next)) return cfs_rq.next;
   Entity* const se = pick_eevdf(cfs_rq, true);
   if (!se->sched_delayed) return se;
   dequeue_entities(rq, *se, dequeue::kSleep | dequeue::kDelayed);
