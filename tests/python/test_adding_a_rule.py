@@ -137,6 +137,9 @@ def test_the_page_is_true(copy: Copy) -> None:
     off, on = run_delay(copy, "false"), run_delay(copy, "true")
     assert off < 200_000
     assert on > 1_000_000
+    vary = f"kernel.switches.{SWITCH}=false,true"
+    copy.wakepath("sweep", "rule.toml", "--vary", vary, "--duration", "50ms", "--jobs", "1", "--csv", "sweep.csv")
+    assert len((copy.tree / "sweep.csv").read_text(encoding="utf-8").splitlines()) == 3
     assert SWITCH in copy.wakepath("kernels", "v6.12")
     assert "not eligible" in copy.wakepath("explain", f"kernel.switches.{SWITCH}")
 
