@@ -106,6 +106,13 @@ class Scheduler {
   // A queued task that does not run goes to another CPU (load balance, affinity). A delayed one stays delayed.
   void migrate_queued(Task& t, int dst, Time now);
 
+  // Following a recording (core_follow.cc): the recorded decision replaces the model's; state nobody saw is assumed.
+  void follow_switch(int cpu, Task& next);  // `next` is queued
+  void follow_resched(int cpu, bool resched, bool skip_clock);
+  void follow_charge(int cpu, Time now);  // the running task at all levels, as leaving the CPU does
+  static void assume_vruntime(Entity& se, std::uint64_t vruntime);  // CFS
+  static void assume_exec_start(Task& t, Time exec_start);          // of a running task and its groups
+
   void set_observer(Observer* o);
   [[nodiscard]] const kernel::Switches& switches() const;
   [[nodiscard]] const Tunables& tunables() const;

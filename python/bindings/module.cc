@@ -25,5 +25,6 @@ PYBIND11_MODULE(_core, m) {
   wakepath::bindings::register_kernel(m);
   wakepath::bindings::register_run(m);
   wakepath::bindings::register_trace(m);
+  wakepath::bindings::register_verify(m);
   wakepath::bindings::register_bench(m);
 }

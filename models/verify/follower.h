@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One model that follows a trace: carries out its steps on models/sched, asks the judge at each decision, and goes on
+// from the trace's decision where the model's differs.
+//
+// From the trace it takes what comes from outside the scheduler: who wakes, who blocks, how long each stint on the CPU
+// was charged for (and so the run queue's clock), nice values. From the setting: groups, tunables. Warm-up: what a
+// trace cannot show of its start is assumed until it is seen (CFS: bounds.h, entity by entity; EEVDF: by lag_known),
+// and nothing that depends on it is judged. A vruntime is taken over from the trace only there.
+//
+// Invariants: after each schedule step the model's current task is the trace's next; clocks of a CPU do not go back.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "models/kernel/switches.h"
+#include "models/sched/sched.h"
+#include "models/verify/bounds.h"
+#include "models/verify/clock.h"
+#include "models/verify/judge.h"
+#include "models/verify/step.h"
+#include "sim/trace/string_pool.h"
+
+namespace wakepath::verify {
+
+struct GroupSpec {
+  std::string name;
+  std::uint64_t shares = 1u << 20;  // tg->shares, scaled
+  std::vector<std::string> tasks;   // comm of its tasks; "x*": all that begin so
+};
+
+struct Setting {
+  kernel::Switches switches;
+  sched::Tunables tunables;
+  int cpus = 1;
+  bool prints_vruntime = true;  // the recorded kernel's, whatever is tried
+  std::vector<GroupSpec> groups;
+};
+
+class Follower final : public StepSink, private sched::Observer {
+ public:
+  Follower(const Setting& setting, const trace::StringPool& pool);
+
+  void on_step(const Step& s) override;
+  void finish();
+
+  [[nodiscard]] const Judge& judge() const { return judge_; }
+  [[nodiscard]] std::int64_t assumed_tasks() const { return assumed_; }
+  [[nodiscard]] std::int64_t resyncs() const { return resyncs_; }
+  [[nodiscard]] std::string name_of_pid(std::int32_t pid) const;
+  void collect_decisions(std::vector<Decision>* into) { decisions_ = into; }
+
+ private:
+  struct TaskState {
+    sched::Task task;
+    trace::StringId comm = 0;
+    bool blocked_once = false;  // EEVDF: from the next wakeup on its lag is the model's
+    bool lag_known = false;
+    std::int64_t first_seen_ns = 0;
+    std::int64_t waiting_since_ns = 0;  // for the naive pick
+    bool printed = false;
+    std::uint64_t last_printed = 0;
+    bool was_placed = false;  // its vruntime was moved by the last wakeup
+    std::uint64_t vruntime_before = 0;
+    Bounds::Placement placement;
+  };
+  struct Cpu {
+    bool started = false;  // its current task is the trace's
+    std::deque<Step> waiting;
+    StampClock clock;
+    std::int64_t spread = 0;  // of the clock of the step that is carried out; 0: told
+  };
+
+  // follower.cc
+  void restart();
+  void take(Cpu& cpu, bool at_end);
+  void run(Cpu& cpu, const Step& s, std::int64_t now);
+  [[nodiscard]] bool clock_of(Cpu& cpu, const Step& s, bool at_end, std::int64_t& now);
+  [[nodiscard]] static StampClock::Key key_of(const Step& s, bool idle);
+  void run_wake(const Step& s, std::int64_t now);
+  void run_tick(const Step& s, std::int64_t now);
+  void run_schedule(const Step& s, std::int64_t now);
+  void run_migrate(const Step& s, std::int64_t now);
+  void check_print(const Step& s);
+  // follower_state.cc
+  TaskState& task_of(const TaskName& name, int cpu, std::int64_t now_ns);
+  TaskState& create(TaskState& t, const TaskName& name, int cpu, std::int64_t now_ns);
+  sched::TaskGroup* group_of(const std::string& comm);
+  void make_runnable(TaskState& t, int cpu, std::int64_t now);
+  void make_current(const TaskName& name, int cpu, std::int64_t now);
+  void before_wakeup(TaskState& t);
+  void after_wakeup(TaskState& t);
+  void learn_before(const Step& s, std::int64_t now);
+  [[nodiscard]] bool known(const sched::Task& t, std::int64_t now) const;
+  [[nodiscard]] bool queue_known(int cpu, std::int64_t now) const;  // everything that is queued there
+  [[nodiscard]] std::vector<std::string> state_of(int cpu, const sched::Task* other) const;
+  void diverged(Kind k, const Step& s, const sched::Task& t, std::string trace, std::string model,
+                const sched::Task* other);
+  void decided(Kind k, const Step& s, std::int64_t answer, bool equal, std::int32_t pid);
+  void stat_runtime(int cpu, const sched::Task& t, sched::Time delta_ns, std::uint64_t vruntime) override;
+
+  const Setting setting_;
+  const trace::StringPool* pool_;
+  std::unique_ptr<sched::Scheduler> sched_;
+  std::vector<sched::TaskGroup*> groups_;
+  Bounds bounds_;
+  std::unordered_map<std::int32_t, std::unique_ptr<TaskState>> tasks_;
+  std::vector<Cpu> cpus_;
+  Judge judge_;
+  std::vector<Decision>* decisions_ = nullptr;
+  struct {
+    const sched::Task* task = nullptr;
+    std::int64_t runtime_ns = 0;
+    std::uint64_t vruntime = 0;
+  } charged_;                      // the model's last accounting of the step
+  std::int64_t checked_line_ = 0;  // the print that was looked at before the step was carried out
+  std::int64_t assumed_ = 0, resyncs_ = 0;
+};
+
+}  // namespace wakepath::verify

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""wakepath verify"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from wakepath import _core
+from wakepath.lockstep import change, core_setting, find_setting
+from wakepath.lockstep_text import lines_of, text_of
+from wakepath.paths import check_writable, write_text
+
+
+@click.command("verify")
+@click.argument("trace", metavar="TRACE")
+@click.option("--kernel", metavar="V", required=True, help="The recorded kernel: v6.1, 6.12 or a whole uname -r.")
+@click.option("--setting", metavar="FILE", help="The recording's setting; default: TRACE.setting.json where it exists.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="KEY=VALUE", help="What if: kernel.switches.X, kernel.sched.X_ns, cgroup.G."
+)
+@click.option("--json", "json_file", metavar="FILE|-", help="Write everything as JSON; - is standard output.")
+def command(trace: str, kernel: str, setting: str | None, sets: tuple[str, ...], json_file: str | None) -> int:
+    """Hold the scheduler model beside the recorded kernel, decision by decision.
+
+    From TRACE come the wakeups, the blocking, the charged times; the model says what it would have decided. Groups and
+    tunables come from the setting. With --set: which of the decisions would have been others. Exit status 1 where a
+    kind of decision agrees less often than docs/accuracy.md asks for, or where nothing could be judged.
+    """
+    check_writable(json_file)
+    found, where = find_setting(trace, setting)
+    core = core_setting(found, kernel, where)
+    if sets:
+        core["changed"] = change(core, sets)
+    data: dict[str, Any] = json.loads(_core.verify(trace, json.dumps(core)))
+    data["setting"] = {"file": where, "resolved": core}
+    wanted = {d["line"] for d in data["divergences"]}
+    texts = lines_of(trace, wanted) if wanted else {}
+    for divergence in data["divergences"]:
+        divergence["text"] = texts.get(divergence["line"], "")
+    if json_file:
+        write_text(json_file, json.dumps(data, indent=1) + "\n")
+    if json_file != "-":
+        click.echo(text_of(data), nl=False)
+    return 1 if data["below_bars"] or not data["judged"] or data["trace"]["ends_within_line"] else 0
