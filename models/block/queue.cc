@@ -37,27 +37,34 @@ Queue::Queue(Machine& m, workqueue::Workqueues& wqs)
   const bool spread = conf_.driver == "nvme" || conf_.driver == "virtio_blk";
   map_ = conf_.queue_map.empty() ? map_queues(m.topology, n, spread, m.k.group_cpus_evenly)
                                  : map_from_list(conf_.queue_map, n);
-  for (int i = 0; i < n; ++i) {
-    auto h = std::make_unique<HwQueue>();
-    h->index = i;
-    h->nr_ctx = map_.cpus_of[static_cast<std::size_t>(i)].weight();
-    h->run_work = std::make_unique<HwQueue::RunWork>(*this, *h);
-    h->run_work->function_id = m.tp.name("blk_mq_run_work_fn");
-    const int depth = std::max(1, conf_.queue_depth);
-    h->wake_batch = std::clamp(depth / 8, 1, 8);
-    const int irq_cpu =
-        conf_.irq_cpus.empty() ? map_.irq_cpu(i) : conf_.irq_cpus[static_cast<std::size_t>(i) % conf_.irq_cpus.size()];
-    h->irq = std::make_unique<QueueInterrupt>(m, *this, *completions_, irq_cpu, i);
-    hctxs_.push_back(std::move(h));
-  }
+  for (int i = 0; i < n; ++i) hctxs_.push_back(make_hctx(i, map_));
+  if (conf_.poll_queues == 0) return;
+  poll_map_ = map_queues(m.topology, conf_.poll_queues, spread, m.k.group_cpus_evenly);
+  for (int i = 0; i < conf_.poll_queues; ++i) poll_hctxs_.push_back(make_hctx(i, poll_map_));
+}
+
+std::unique_ptr<HwQueue> Queue::make_hctx(int index, const QueueMap& map) {
+  Machine& m = machine_;
+  auto h = std::make_unique<HwQueue>();
+  h->index = index;
+  const auto i = static_cast<std::size_t>(index);
+  h->nr_ctx = map.cpus_of[i].weight();
+  h->run_work = std::make_unique<HwQueue::RunWork>(*this, *h);
+  h->run_work->function_id = m.tp.name("blk_mq_run_work_fn");
+  const int depth = std::max(1, conf_.queue_depth);
+  h->wake_batch = std::clamp(depth / 8, 1, 8);
+  const int irq_cpu = conf_.irq_cpus.empty() ? map.irq_cpu(index) : conf_.irq_cpus[i % conf_.irq_cpus.size()];
+  h->irq = std::make_unique<QueueInterrupt>(m, *this, *completions_, irq_cpu, index);
+  return h;
 }
 
 Queue::~Queue() {
-  for (auto& h : hctxs_)
-    for (auto& rq : h->requests) {
-      machine_.engine.cancel(rq->device);
-      machine_.engine.cancel(rq->timer);
-    }
+  for (auto* list : {&hctxs_, &poll_hctxs_})
+    for (auto& h : *list)
+      for (auto& rq : h->requests) {
+        machine_.engine.cancel(rq->device);
+        machine_.engine.cancel(rq->timer);
+      }
 }
 
 HwQueue& Queue::map(int cpu) { return *hctxs_[static_cast<std::size_t>(map_.queue_of[static_cast<std::size_t>(cpu)])]; }
@@ -74,7 +81,9 @@ Request* Queue::take_tag(HwQueue& h) {
     rq->device.context = rq.get();
     rq->device.fire = [](engine::Timer& t, Time) {
       auto& r = *static_cast<Request*>(t.context);
-      r.hctx->irq->post(r);
+      if (!r.bio->polled) return r.hctx->irq->post(r);
+      --r.queue->in_device;
+      r.hctx->poll_cq.push_back(&r);
     };
     h.requests.push_back(std::move(rq));
     return h.requests.back().get();
@@ -85,10 +94,11 @@ Request* Queue::take_tag(HwQueue& h) {
 }
 
 // A submitter without a tag runs the hctx once, then sleeps; going to sleep flushes its plug through kblockd.
-Call<Request*> Queue::get_request(KTask& t, HwQueue& h, Plug* plug) {
+Call<Request*> Queue::get_request(KTask& t, HwQueue& h, Plug* plug, bool nowait) {
   co_await run_cost(machine_, t, CostId::tag_alloc);
   for (;;) {
     if (Request* rq = take_tag(h)) co_return rq;
+    if (nowait) co_return nullptr;
     if (!h.insert_list.empty()) co_await run_list(t, h);
     if (Request* rq = take_tag(h)) co_return rq;
     h.tag_waiters.push_back(&t);
@@ -119,8 +129,14 @@ Call<void> Queue::put_tag(ExecContext& ctx, HwQueue& h, Request& rq) {
 // ---- submission ----------------------------------------------------------------------------------------------------
 
 Call<void> Queue::submit(KTask& t, Bio& bio, Plug* plug) {
-  HwQueue& h = map(t.cpu->id());
-  Request* rq = co_await get_request(t, h, plug);
+  if (bio.polled && poll_hctxs_.empty()) bio.polled = false;  // bio_clear_polled
+  HwQueue& h = bio.polled
+                   ? *poll_hctxs_[static_cast<std::size_t>(poll_map_.queue_of[static_cast<std::size_t>(t.cpu->id())])]
+                   : map(t.cpu->id());
+  Request* rq = co_await get_request(t, h, plug, bio.nowait_request);
+  bio.refused = rq == nullptr;
+  if (bio.refused) co_return;
+  bio.hctx = &h;
   rq->bio = &bio;
   rq->ctx_cpu = t.cpu->id();
   rq->next = nullptr;
@@ -203,6 +219,18 @@ Call<void> Request::expired(ExecContext& irq) {
   Machine& m = queue->machine_;
   co_await run_cost(m, irq, CostId::cqe);
   co_await queue->end_request(irq, *this);
+}
+
+Call<int> Queue::poll(ExecContext& ctx, HwQueue& h) {
+  co_await run_cost(machine_, ctx, CostId::uring_poll);
+  int ended = 0;
+  for (; !h.poll_cq.empty(); ++ended) {
+    Request& rq = *h.poll_cq.front();
+    h.poll_cq.pop_front();
+    co_await run_cost(machine_, ctx, CostId::cqe);
+    co_await end_request(ctx, rq);
+  }
+  co_return ended;
 }
 
 Call<void> Queue::end_request(ExecContext& ctx, Request& rq) {

@@ -32,6 +32,10 @@ struct Bio {
   std::uint64_t sector = 0;
   std::uint32_t bytes = 4096;
   bool write = true;
+  bool polled = false;          // REQ_POLLED: on a poll queue no interrupt tells of its end, Queue::poll() finds it
+  bool nowait_request = false;  // REQ_NOWAIT: refused where a tag would have to be waited for
+  bool refused = false;         // out: so it was
+  HwQueue* hctx = nullptr;      // out, of a polled one: where to look for it
 };
 
 struct Request final : machine::HrTimer {
@@ -67,6 +71,7 @@ struct HwQueue {
   struct RunWork;
   std::unique_ptr<RunWork> run_work;
   std::unique_ptr<QueueInterrupt> irq;
+  std::deque<Request*> poll_cq;  // completed by the device, on a poll queue
 };
 
 class Queue {
@@ -77,6 +82,9 @@ class Queue {
   // submit_bio in task context: allocates a request (may sleep for a tag) and adds it to the plug, or issues it.
   Call<void> submit(KTask& t, Bio& bio, Plug* plug);
   Call<void> flush_plug(KTask& t, Plug& plug, bool from_schedule);
+  [[nodiscard]] bool has_poll_queues() const { return !poll_hctxs_.empty(); }
+  // blk_mq_poll: ends what the device has completed on this poll queue by now; how many.
+  Call<int> poll(ExecContext& ctx, HwQueue& h);
 
   struct Counters {
     std::uint64_t submitted = 0, completed = 0, tag_waits = 0, doorbells = 0;
@@ -90,8 +98,9 @@ class Queue {
   friend class Completions;
   friend struct QueueInterrupt;
   HwQueue& map(int cpu);
+  std::unique_ptr<HwQueue> make_hctx(int index, const QueueMap& map);
   Request* take_tag(HwQueue& h);
-  Call<Request*> get_request(KTask& t, HwQueue& h, Plug* plug);
+  Call<Request*> get_request(KTask& t, HwQueue& h, Plug* plug, bool nowait);
   Call<void> put_tag(ExecContext& ctx, HwQueue& h, Request& rq);
   Call<void> issue_list(ExecContext& ctx, Request* first);
   Call<void> run_list(ExecContext& ctx, HwQueue& h);
@@ -104,9 +113,9 @@ class Queue {
   const scenario::Device& device_;
   bool batches_ = false;        // nvme: the requests of one sweep are ended together, after it
   bool has_queue_rqs_ = false;  // the driver takes a whole plug
-  QueueMap map_;
+  QueueMap map_, poll_map_;
   std::unique_ptr<Completions> completions_;
-  std::vector<std::unique_ptr<HwQueue>> hctxs_;
+  std::vector<std::unique_ptr<HwQueue>> hctxs_, poll_hctxs_;
   trace::StringId timer_function_ = 0;
 };
 

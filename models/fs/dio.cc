@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "models/fs/dio.h"
 
+#include <algorithm>
+
 #include "models/kernel/switches.h"
 #include "models/machine/draw.h"
 
@@ -15,7 +17,8 @@ Filesystem::Filesystem(Machine& m, block::Queue& q, workqueue::Workqueues& wqs)
       log_(m),
       unwritten_(m.scenario.run.seed, "fs.unwritten", 0),
       log_time_(m.scenario.run.seed, "fs.convert_sleep", 0),
-      block_device_(m.scenario.fs.type == "none") {
+      block_device_(m.scenario.fs.type == "none"),
+      write_wait_(m.scenario.run.seed, "fs.write_wait", 0) {
   const auto& c = m.scenario.dio_wq;
   dio_wq_ = &wqs.create(
       "dio/" + m.scenario.block.name,
@@ -30,12 +33,58 @@ bool Filesystem::meets_unwritten() {
          unwritten_.uniform(1'000'000) < static_cast<std::uint64_t>(conf.unwritten_per_million);
 }
 
+// inode_needs_update_time and its consequence. False: it would have to be changed, and the caller may not wait. XFS
+// looks at NOWAIT here (kiocb_modified), ext4 does not (file_modified).
+Call<bool> Filesystem::update_time(KTask& t, Inode& inode, bool nowait) {
+  const std::int64_t coarse = machine_.now() / machine_.tick_ns();
+  if (inode.stamp == coarse) co_return true;
+  if (nowait && machine_.scenario.fs.type == "xfs") {
+    co_await run_cost(machine_, t, CostId::uring_eagain);
+    co_return false;
+  }
+  co_await run_cost(machine_, t, CostId::file_update_time);
+  inode.stamp = coarse;
+  co_return true;
+}
+
+// The same way with what io_uring asks for; libaio's does not look at any of it.
+Call<void> Filesystem::submit_uring(KTask& t, Dio& dio, block::Plug* plug) {
+  dio.would_block = dio.done = dio.by_caller = false;
+  if (dio.write && !block_device_ && dio.inode != nullptr) {
+    const bool may_go_on = co_await update_time(t, *dio.inode, dio.nowait);
+    if (!may_go_on) {
+      dio.would_block = true;
+      dio.submitting = false;
+      co_return;
+    }
+  }
+  const machine::Time pin = dio.pinned ? machine_.cost(CostId::dio_pin) : 0;
+  const machine::Time cost = machine_.cost(block_device_ ? CostId::bdev_dio_submit : CostId::fs_dio_submit);
+  if (t.resched_at_might_sleep()) co_await t.schedule(true);  // allocation of the dio
+  co_await t.run_ns(std::max<machine::Time>(0, cost - pin));
+  if (t.resched_at_might_sleep()) co_await t.schedule(true);  // of the bio
+  block::Plug own;
+  const bool own_plug = plug == nullptr && !block_device_;
+  dio.nowait_request = dio.nowait && block_device_;  // iomap does not ask for REQ_NOWAIT
+  co_await queue_.submit(t, dio, own_plug ? &own : plug);
+  if (own_plug) co_await queue_.flush_plug(t, own, false);
+  dio.submitting = false;
+  if (dio.refused) {
+    dio.would_block = true;
+  } else if (dio.ended) {
+    ++counters.in_submitter;
+    if (!block_device_) co_await finish(t, dio);
+    dio.done = true;
+  }
+}
+
 Call<void> Filesystem::submit(KTask& t, Dio& dio, block::Plug* plug) {
   dio.fs = this;
   dio.function_id = work_function_;
   dio.submitting = true;
   dio.ended = false;
   dio.unwritten = dio.write && !block_device_ && meets_unwritten();
+  if (dio.completion != nullptr) co_return co_await submit_uring(t, dio, plug);
   if (block_device_) {
     co_await run_cost(machine_, t, CostId::bdev_dio_submit);
   } else {
@@ -60,6 +109,11 @@ Call<void> Dio::end_io(ExecContext& ctx) {
     return {};
   }
   const bool deferred = write && !fs->block_device_ && !(fs->machine_.k.dio_write_complete_inline && !unwritten);
+  if (deferred && caller_completes && !unwritten) {
+    ++fs->counters.by_caller;
+    by_caller = true;
+    return completion->ki_complete(ctx);
+  }
   if (deferred) {
     ++fs->counters.deferred;
     return fs->dio_wq_->queue(ctx, *this);
@@ -81,12 +135,20 @@ Call<void> Filesystem::convert(ExecContext& ctx) {
   co_await run_cost(machine_, ctx, CostId::dio_convert);
 }
 
+Call<void> Filesystem::finish(ExecContext& ctx, const Dio& dio) {
+  co_await run_cost(machine_, ctx, CostId::dio_complete);
+  if (dio.unwritten) co_await convert(ctx);
+}
+
 Call<void> Filesystem::complete(ExecContext& ctx, Dio& dio) {
   if (!block_device_) {
     co_await run_cost(machine_, ctx, CostId::dio_complete);
     if (dio.unwritten) co_await convert(ctx);
   }
-  co_await dio.aio->complete(ctx, dio);
+  if (dio.completion != nullptr)
+    co_await dio.completion->ki_complete(ctx);
+  else
+    co_await dio.aio->complete(ctx, dio);
 }
 
 }  // namespace wakepath::fs

@@ -8,6 +8,7 @@
 
 #include "models/aio/aio.h"
 #include "models/block/queue.h"
+#include "models/fs/inode.h"
 #include "models/fs/log_wait.h"
 #include "models/workqueue/workqueue.h"
 
@@ -19,6 +20,13 @@ using machine::KTask;
 using machine::Machine;
 
 class Filesystem;
+struct Dio;
+
+// ki_complete of who is not libaio.
+struct IoCompletion {
+  virtual ~IoCompletion() = default;
+  virtual Call<void> ki_complete(ExecContext& ctx) = 0;
+};
 
 // One direct I/O of one bio: the dio object with its end-io and its work item. Owned by the submitter, used again.
 struct Dio final : block::Bio, workqueue::Work, aio::Iocb {
@@ -29,6 +37,16 @@ struct Dio final : block::Bio, workqueue::Work, aio::Iocb {
   bool submitting = false;  // the submitter still holds its reference
   bool ended = false;       // the bio ended while it did: the submitter completes it
   bool unwritten = false;   // its extent has to be converted
+
+  // With a completion of its own (io_uring): what was asked, and how submit() ended.
+  IoCompletion* completion = nullptr;
+  Inode* inode = nullptr;         // whose timestamps a write changes; null: not looked at
+  bool nowait = false;            // IOCB_NOWAIT
+  bool pinned = false;            // the buffer is registered: no pages to pin
+  bool caller_completes = false;  // IOCB_DIO_CALLER_COMP: the issuer calls finish() in its own context
+  bool by_caller = false;         // out: so it ended
+  bool would_block = false;       // out: -EAGAIN
+  bool done = false;              // out: complete when submit() returned
 };
 
 class Filesystem {
@@ -36,9 +54,17 @@ class Filesystem {
   Filesystem(Machine& m, block::Queue& q, workqueue::Workqueues& wqs);
   // One asynchronous direct read or write: returns when it is queued (or, rarely, already complete).
   Call<void> submit(KTask& t, Dio& dio, block::Plug* plug);
+  // iomap_dio_complete in the issuer's context, for what ended with caller_completes.
+  Call<void> finish(ExecContext& ctx, const Dio& dio);
+  [[nodiscard]] bool is_block_device() const { return block_device_; }
+  [[nodiscard]] bool takes_parallel_dio_writes() const { return !block_device_; }  // XFS, ext4
+  // buffered.cc. False of a write that may not wait and would have to.
+  Call<void> buffered_read(KTask& t, std::uint64_t offset, std::uint32_t bytes, bool cached);
+  Call<bool> buffered_write(KTask& t, Inode& inode, std::uint32_t bytes, bool nowait);
+  Call<void> fsync(KTask& t, Inode& inode);
   block::Queue& queue() { return queue_; }
   struct Counters {
-    std::uint64_t deferred = 0, in_completer = 0, in_submitter = 0, log_waits = 0;
+    std::uint64_t deferred = 0, in_completer = 0, in_submitter = 0, log_waits = 0, by_caller = 0;
   } counters;
 
  private:
@@ -46,6 +72,11 @@ class Filesystem {
   Call<void> complete(ExecContext& ctx, Dio& dio);
   Call<void> convert(ExecContext& ctx);
   bool meets_unwritten();
+  Call<void> submit_uring(KTask& t, Dio& dio, block::Plug* plug);
+  Call<bool> update_time(KTask& t, Inode& inode, bool nowait);
+  Call<bool> lock(KTask& t, Inode& inode, bool nowait);
+  Call<void> unlock(KTask& t, Inode& inode);
+  Call<void> read_or_write_and_wait(KTask& t, std::uint64_t sector, std::uint32_t bytes, bool write);
 
   Machine& machine_;
   block::Queue& queue_;
@@ -53,6 +84,7 @@ class Filesystem {
   LogWaits log_;
   engine::RandomStream unwritten_, log_time_;
   bool block_device_;
+  engine::RandomStream write_wait_;
   trace::StringId work_function_ = 0;
 };
 

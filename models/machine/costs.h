@@ -98,6 +98,7 @@ namespace wakepath::machine {
   X(iowq_take, "io-wq worker: take one item or chain and leave the free list")                                    \
   X(iowq_finish, "io-wq worker: after one item: drop it, find its successor")                                     \
   X(iowq_worker_exit, "io-wq worker: do_exit")                                                                    \
+  X(buffered_write, "one 4 KiB page written into the page cache")                                                 \
   X(trace_record, "one timer, interrupt, block or workqueue record; 0 unless compared with a traced recording")   \
   X(trace_record_sched, "one sched_* or sys_* record; likewise")
 

@@ -18,6 +18,19 @@ struct SleepTimer final : HrTimer {
   bool done = false;
 };
 
+// An uninterruptible wait inside the kernel for something that takes until `at`.
+inline Call<void> block_until(KTask& t, SleepTimer& timer, Time at) {
+  timer.task = &t;
+  timer.done = false;
+  t.machine->local_timer(t.cpu->id()).arm(timer, at);
+  for (;;) {
+    t.set_state(sched::State::uninterruptible);
+    if (timer.done) break;
+    co_await t.schedule();
+  }
+  t.set_state(sched::State::running);
+}
+
 inline Call<void> sleep_until(KTask& t, SleepTimer& timer, Time at) {
   Machine& m = *t.machine;
   co_await run_cost(m, t, CostId::syscall_entry);

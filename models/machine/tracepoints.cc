@@ -129,4 +129,23 @@ void Tracepoints::write_syscall(Cpu& cpu, EventType type, std::uint64_t ctx_id, 
   commit();
 }
 
+void Tracepoints::write_uring(Cpu& cpu, EventType type, const Event::Uring& u) {
+  Event* e = begin(cpu, type);
+  if (e == nullptr) return;
+  e->u.uring = u;
+  commit();
+}
+
+void Tracepoints::write_uring_enter(Cpu& cpu, unsigned to_submit, unsigned min_complete, unsigned flags) {
+  constexpr int kRingFd = 7;
+  Event* e = begin(cpu, EventType::sys_enter_io_uring_enter);
+  if (e == nullptr) return;
+  e->u.sys = {};
+  e->u.sys.ctx_id = kRingFd;
+  e->u.sys.nr = to_submit;
+  e->u.sys.min_nr = min_complete;
+  e->u.sys.extra = flags;
+  commit();
+}
+
 }  // namespace wakepath::machine

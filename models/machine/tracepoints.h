@@ -56,8 +56,32 @@ class Tracepoints {
     if (active()) [[unlikely]]
       write_syscall(cpu, type, ctx_id, nr, min_nr, ret);
   }
+  // io_uring's: a request's record, and those with one number.
+  void uring_request(Cpu& cpu, trace::EventType type, std::uint64_t ring, std::uint64_t user_data, int opcode,
+                     bool flag) {
+    if (active()) [[unlikely]]
+      write_uring(cpu, type, {ring, user_data, opcode, 0, flag});
+  }
+  void uring_complete(Cpu& cpu, std::uint64_t ring, std::uint64_t user_data, int res) {
+    if (active()) [[unlikely]]
+      write_uring(cpu, trace::EventType::io_uring_complete, {ring, user_data, 0, res, false});
+  }
+  void uring_pass(Cpu& cpu, trace::EventType type, std::uint64_t ring, int count) {
+    if (active()) [[unlikely]]
+      write_uring(cpu, type, {ring, 0, 0, count, false});
+  }
+  void uring_enter(Cpu& cpu, unsigned to_submit, unsigned min_complete, unsigned flags) {
+    if (active()) [[unlikely]]
+      write_uring_enter(cpu, to_submit, min_complete, flags);
+  }
+  void uring_enter_exit(Cpu& cpu, int ret) {
+    if (active()) [[unlikely]]
+      write_syscall(cpu, trace::EventType::sys_exit_io_uring_enter, 0, 0, 0, ret);
+  }
 
  private:
+  void write_uring(Cpu& cpu, trace::EventType type, const trace::Event::Uring& u);
+  void write_uring_enter(Cpu& cpu, unsigned to_submit, unsigned min_complete, unsigned flags);
   void write_syscall(Cpu& cpu, trace::EventType type, std::uint64_t ctx_id, std::int64_t nr, std::int64_t min_nr,
                      std::int64_t ret);
   void write_request(Cpu& cpu, trace::EventType type, std::uint64_t sector, bool write, std::uint32_t bytes);

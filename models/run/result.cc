@@ -2,6 +2,7 @@
 // The figures of wakepath.result/1 (design, section 5), all but made_by.
 #include <algorithm>
 
+#include "models/run/io_wq_json.h"
 #include "models/run/simulation.h"
 
 namespace wakepath::run {
@@ -178,6 +179,33 @@ json Simulation::bandwidth_json() const {
   return out;
 }
 
+Simulation::UringTotals Simulation::uring_totals() const {
+  UringTotals sum;
+  for (const auto& j : jobs_) {
+    if (j.uring() == nullptr) continue;
+    const auto& c = j.uring()->ring().counters;
+    auto& r = sum.rings;
+    r.enters += c.enters, r.sleeps += c.sleeps, r.punted += c.punted, r.inline_done += c.inline_done;
+    r.overflows += c.overflows, r.local_passes += c.local_passes, r.polls += c.polls;
+    sum.passes += j.uring()->ring().tctx().counters.passes;
+  }
+  return sum;
+}
+
+json Simulation::io_uring_json(double seconds) const {
+  const UringTotals now = uring_totals();
+  const auto &a = now.rings, &b = uring_start_.rings;
+  const auto rate = [&](std::uint64_t x, std::uint64_t y) { return static_cast<double>(x - y) / seconds; };
+  return {{"enters_per_s", rate(a.enters, b.enters)},
+          {"sleeps_per_s", rate(a.sleeps, b.sleeps)},
+          {"punted_per_s", rate(a.punted, b.punted)},
+          {"inline_per_s", rate(a.inline_done, b.inline_done)},
+          {"task_work_passes_per_s", rate(now.passes, uring_start_.passes)},
+          {"local_work_passes_per_s", rate(a.local_passes, b.local_passes)},
+          {"polls_per_s", rate(a.polls, b.polls)},
+          {"cq_overflows", a.overflows - b.overflows}};
+}
+
 json Simulation::result(engine::Stop end) const {
   const engine::Time window = std::max<engine::Time>(1, machine_.now() - window_start_);
   const double seconds = static_cast<double>(window) / 1e9;
@@ -198,10 +226,8 @@ json Simulation::result(engine::Stop end) const {
   const auto rate = [&](std::uint64_t a, std::uint64_t b) { return static_cast<double>(a - b) / seconds; };
   r["block"] = {{"doorbells_per_s", rate(queue_.counters.doorbells, block_start_.doorbells)},
                 {"tag_waits_per_s", rate(queue_.counters.tag_waits, block_start_.tag_waits)}};
-  r["io_wq"] = {{"workers_created_per_s", 0.0},
-                {"workers_exited_per_s", 0.0},
-                {"wakeups_without_work_per_s", 0.0},
-                {"workers_peak", 0}};
+  r["io_wq"] = io_wq_json(const_cast<Simulation*>(this)->io_wqs_.totals().since(io_wq_start_), seconds);
+  r["io_uring"] = io_uring_json(seconds);
   r["ublk"] = json::object();
   r["pingpong"] = json::array();
   for (const auto& p : pingpong_.rows(window))

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <stdexcept>
 
+#include "models/machine/stuck.h"
+
 namespace wakepath::run {
 
 using engine::Stop;
@@ -49,7 +51,7 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
       const int cpu = conf.cpus_allowed.empty()
                           ? next_cpu++ % s.machine.cpus
                           : conf.cpus_allowed[static_cast<std::size_t>(j) % conf.cpus_allowed.size()];
-      jobs_.emplace_back(machine_, fs_, conf, j, cpu, pinned);
+      jobs_.emplace_back(machine_, fs_, io_wqs_, conf, j, cpu, pinned);
     }
   for (const auto& p : s.programs) programs_.emplace_back(machine_, pipes_, p);
   for (const auto& r : s.task_rules) rules_.push_back(std::make_unique<Rule>(*this, r));
@@ -101,6 +103,9 @@ void Simulation::begin_window() {
     cpu_start_.push_back({cpu.usage_now(), cpu.switches, cpu.interrupts});
   }
   wq_start_ = workqueues_.totals();
+  io_wqs_.reset_peaks();
+  io_wq_start_ = io_wqs_.totals();
+  uring_start_ = uring_totals();
   block_start_ = queue_.counters;
   wakeups_start_ = machine_.wakeups;
   cpu_stat_start_ = cpu_stats();
@@ -139,7 +144,11 @@ Stop Simulation::run() {
   apply_rules();
   events_.arm();
   for (auto& p : programs_) machine_.first_wake(p.task());
-  for (auto& j : jobs_) machine_.first_wake(j.task());
+  for (auto& j : jobs_) {
+    if (j.uring() != nullptr && j.uring()->ring().sq_task() != nullptr)
+      machine_.first_wake(*j.uring()->ring().sq_task());
+    machine_.first_wake(j.task());
+  }
   Stop end = machine_.engine.run(r.warmup_ns, limits);
   begin_window();
   const int points = std::max(1, r.samples);
@@ -156,6 +165,7 @@ Stop Simulation::run() {
 
 void Simulation::check() const {
   machine_.check_accounting();
+  io_wqs_.check();
   std::uint64_t submitted = 0, reaped = 0, in_use = 0, queued = 0;
   for (const auto& j : jobs_)
     submitted += j.submitted(), reaped += j.reaped(), in_use += static_cast<std::uint64_t>(j.in_use()),
@@ -172,10 +182,17 @@ void Simulation::check() const {
 
 Outcome run(const scenario::Scenario& s, const Options& o) {
   Simulation sim(s, o);
-  const Stop end = sim.run();
   Outcome out;
+  Stop end = Stop::time;
+  try {
+    end = sim.run();
+  } catch (const machine::Stuck& stuck) {
+    out.end = End::limit;
+    out.limit = stuck.what();
+    end = Stop::events;
+  }
   if (end == Stop::cancelled || end == Stop::asked) out.end = End::stopped;
-  if (end == Stop::events || end == Stop::wall) {
+  if (out.limit.empty() && (end == Stop::events || end == Stop::wall)) {
     out.end = End::limit;
     out.limit = end == Stop::events ? fmt::format("{} events", s.run.max_events)
                                     : fmt::format("{} ms of wall time", s.run.max_wall_ms);

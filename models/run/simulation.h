@@ -40,6 +40,7 @@ class Simulation {
   [[nodiscard]] nlohmann::ordered_json totals_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json workqueue_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json bandwidth_json() const;
+  [[nodiscard]] nlohmann::ordered_json io_uring_json(double seconds) const;
   [[nodiscard]] std::int64_t charged_ns(const machine::KTask& t) const;
 
   struct TaskStart {
@@ -57,6 +58,7 @@ class Simulation {
   workqueue::Workqueues workqueues_;
   block::Queue queue_;
   fs::Filesystem fs_;
+  io_uring::IoWqs io_wqs_;
   std::deque<workload::FioJob> jobs_;
   workload::Pipes pipes_;
   std::deque<workload::Program> programs_;
@@ -73,6 +75,13 @@ class Simulation {
   };
   [[nodiscard]] std::vector<CpuStat> cpu_stats() const;  // in the order of the scenario
   std::vector<CpuStat> cpu_stat_start_;
+  io_uring::IoWqCounters io_wq_start_;
+  struct UringTotals {
+    io_uring::Ring::Counters rings;
+    std::uint64_t passes = 0;
+  };
+  [[nodiscard]] UringTotals uring_totals() const;
+  UringTotals uring_start_;
   std::uint64_t wakeups_start_ = 0;
   engine::Time window_start_ = 0;
   nlohmann::ordered_json samples_ = nlohmann::ordered_json::array();

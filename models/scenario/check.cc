@@ -50,13 +50,61 @@ MaybeError check_group(const Scenario& s, const Document& doc, const Path& path,
             near.empty() ? "declare it with " + join_path({"cgroup", group}) + ".cpu.weight = 100" : near);
 }
 
+// What only the other engine has: fio refuses it too.
+MaybeError check_no_uring(const Scenario& s, const Document& doc, const FioJob& job) {
+  const std::pair<const char*, bool> options[] = {{"hipri", job.hipri},
+                                                  {"fixedbufs", job.fixedbufs},
+                                                  {"registerfiles", job.registerfiles},
+                                                  {"sqthread_poll", job.sqthread_poll},
+                                                  {"force_async", job.force_async > 0},
+                                                  {"fsync", job.fsync > 0},
+                                                  {"nowait", job.nowait},
+                                                  {"iowq_max_bounded", job.iowq_max_bounded.has_value()},
+                                                  {"iowq_max_unbounded", job.iowq_max_unbounded.has_value()}};
+  for (const auto& [name, given] : options)
+    if (given)
+      return at(s, doc, {"workload", job.name, name},
+                "workload " + job.name + ": " + name + " is modelled with ioengine=io_uring only",
+                "add ioengine=io_uring, or remove it");
+  return std::nullopt;
+}
+
+MaybeError check_uring(const Scenario& s, const Document& doc, const FioJob& job) {
+  const auto path = [&](const char* key) { return Path{"workload", job.name, key}; };
+  constexpr int kMaxEntries = 32768;  // IORING_MAX_ENTRIES
+  if (job.iodepth > kMaxEntries) {
+    return at(s, doc, path("iodepth"),
+              "workload " + job.name + ": an io_uring has at most " + std::to_string(kMaxEntries) + " entries, not " +
+                  std::to_string(job.iodepth),
+              "lower iodepth");
+  }
+  if (s.kernel.version == "5.4") {
+    return at(s, doc, path("ioengine"), "kernel 5.4: its io_uring is not modelled", "take 6.1 or later");
+  }
+  if (job.hipri && !job.direct) {
+    return at(s, doc, path("hipri"), "workload " + job.name + ": hipri needs direct=1", "add direct=1");
+  }
+  const auto idle_turn = job.hipri ? machine::CostId::uring_poll : machine::CostId::uring_sqpoll_turn;
+  if ((job.hipri || job.sqthread_poll) && s.costs[idle_turn].mean_ns() <= 0) {
+    return at(s, doc, {"costs", machine::cost_name(idle_turn)},
+              std::string("costs.") + machine::cost_name(idle_turn) + " must not be 0 where something spins",
+              "give what one turn costs");
+  }
+  if (job.sqthread_poll && job.sqthread_poll_cpu >= 0)
+    return check_cpus(s, doc, path("sqthread_poll_cpu"), {job.sqthread_poll_cpu});
+  return std::nullopt;
+}
+
 MaybeError check_workload(const Scenario& s, const Document& doc, const FioJob& job) {
   const Path base{"workload", job.name};
   const auto path = [&](const char* key) { return Path{base[0], base[1], key}; };
-  if (!job.direct) {
+  const bool uring = job.ioengine == "io_uring";
+  if (!job.direct && !uring) {
     return at(s, doc, path("direct"),
-              "workload " + job.name + ": buffered I/O (fio's default, direct=0) is not modelled", "add direct=1");
+              "workload " + job.name + ": buffered I/O (fio's default, direct=0) is not modelled for " + job.ioengine,
+              "add direct=1, or ioengine=io_uring");
   }
+  if (auto bad = uring ? check_uring(s, doc, job) : check_no_uring(s, doc, job)) return bad;
   if (auto bad = check_cpus(s, doc, path("cpus_allowed"), job.cpus_allowed)) return bad;
   return check_group(s, doc, path("cgroup"), job.cgroup);
 }

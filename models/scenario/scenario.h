@@ -59,6 +59,7 @@ struct Machine {
 struct Block {  // one block device
   std::string name = "nvme0n1";
   int hw_queues = 1;       // total hardware queues (steering rule R3 counts them)
+  int poll_queues = 0;     // further queues without interrupts, for polled requests
   int queue_depth = 1023;  // driver tags per hardware queue
   int rq_affinity = 1;
   std::string driver = "nvme";            // nvme, null_blk, virtio_blk: who has queue_rqs, who ends in softirq
@@ -90,6 +91,7 @@ struct Filesystem {
   std::string type = "xfs";       // xfs, ext4, none (the block device itself)
   bool written = true;            // extents written before (overwrite); false: unwritten extents are converted
   int unwritten_per_million = 0;  // writes of a written file that meet an unwritten extent all the same
+  Dist write_wait;                // what a buffered write that may block waits for, with the inode's lock held
   Dist convert_sleep_ns;          // how long a conversion sleeps, for log space or a metadata block; 0: not
 };
 
@@ -129,6 +131,11 @@ struct FioJob {  // fio's options under fio's names; defaults are fio's
   std::string policy = "other";
   int rwmixread = 50;  // for rw = randrw
   Time startdelay_ns = 0;
+  int nrfiles = 1, fsync = 0;
+  // ioengine io_uring
+  bool hipri = false, fixedbufs = false, registerfiles = false, sqthread_poll = false, nowait = false;
+  int sqthread_poll_cpu = -1, force_async = 0;
+  std::optional<int> iowq_max_bounded, iowq_max_unbounded;  // IORING_REGISTER_IOWQ_MAX_WORKERS
 };
 
 struct Program {  // a free CPU program (scheduler experiments): hog, per, duty, ping, src, sink, psrc

@@ -127,6 +127,9 @@ void add_block(Keys& k) {
   Section s{k, Part::block, "block."};
   s.add("name", text, FIELD(Block, name), "name of the block device");
   s.number("hw_queues", FIELD(Block, hw_queues), 1, 8192, "hardware queues");
+  s.number("poll_queues", FIELD(Block, poll_queues), 0, 8192,
+           "further queues without interrupts, for polled I/O (nvme.poll_queues, fio hipri); 0: polled I/O is "
+           "completed by interrupt all the same");
   s.number("queue_depth", FIELD(Block, queue_depth), 1, 65535, "tags per hardware queue (nr_requests)");
   s.number("rq_affinity", FIELD(Block, rq_affinity), 0, 2, "queue/rq_affinity: where completions run",
            "0: where the interrupt is, 1: the submitting CPU's cache group, 2: the submitting CPU");
@@ -173,6 +176,9 @@ void add_fs(Keys& k) {
            "it is a number of writes: 1000 is one in a thousand");
   s.add("convert_sleep_ns", dist, FIELD(Filesystem, convert_sleep_ns),
         "how long the conversion of an unwritten extent sleeps, for log space or a metadata block; 0: it does not");
+  s.add("write_wait", dist, FIELD(Filesystem, write_wait),
+        "how long a buffered write that may block waits for the filesystem (its log, a page under writeback) while it "
+        "holds the inode's lock");
 }
 
 void add_dio_wq(Keys& k) {
@@ -203,7 +209,7 @@ void add_workload(Keys& k) {
   Section s{k, Part::workload, "workload.NAME."};
   s.one_of("rw", FIELD(FioJob, rw), {"read", "write", "randread", "randwrite", "readwrite", "rw", "randrw"},
            "fio rw, readwrite: kind of I/O");
-  s.one_of("ioengine", FIELD(FioJob, ioengine), {"libaio"}, "fio ioengine");
+  s.one_of("ioengine", FIELD(FioJob, ioengine), {"libaio", "io_uring"}, "fio ioengine");
   s.add("bs", fio_size, FIELD(FioJob, bs), "fio bs, blocksize: bytes per I/O");
   k.back().low = 512;
   k.back().high = 1 << 30;
@@ -218,7 +224,8 @@ void add_workload(Keys& k) {
   s.number("iodepth_low", FIELD(FioJob, iodepth_low), 0, 65536,
            "fio iodepth_low: refill when the depth has fallen to this; 0: iodepth");
   s.number("numjobs", FIELD(FioJob, numjobs), 1, 4096, "fio numjobs: clones of the job");
-  s.add("direct", boolean, FIELD(FioJob, direct), "fio direct: O_DIRECT; only 1 is modelled (fio's default is 0)");
+  s.add("direct", boolean, FIELD(FioJob, direct),
+        "fio direct: O_DIRECT; fio's default, 0, is modelled with io_uring only");
   s.add("thinktime", fio_us, FIELD(FioJob, thinktime_ns), "fio thinktime: pause after thinktime_blocks I/Os");
   s.number("thinktime_blocks", FIELD(FioJob, thinktime_blocks), 1, kInt, "fio thinktime_blocks");
   s.number("rate_iops", FIELD(FioJob, rate_iops), 0, kMax, "fio rate_iops: cap on the job's rate; 0: none");
@@ -229,6 +236,25 @@ void add_workload(Keys& k) {
   s.one_of("policy", FIELD(FioJob, policy), {"other", "batch", "idle"}, "scheduling policy of the job");
   s.number("rwmixread", FIELD(FioJob, rwmixread), 0, 100, "fio rwmixread: percent of reads of rw = randrw");
   s.add("startdelay", fio_s, FIELD(FioJob, startdelay_ns), "fio startdelay");
+  s.number("nrfiles", FIELD(FioJob, nrfiles), 1, 65536, "fio nrfiles: files written in turn, one I/O each");
+  s.number("fsync", FIELD(FioJob, fsync), 0, kInt, "fio fsync: an fsync after so many writes; 0: none (io_uring)");
+  s.add("hipri", boolean, FIELD(FioJob, hipri), "fio hipri (io_uring): an IOPOLL ring, completions are polled for");
+  s.add("fixedbufs", boolean, FIELD(FioJob, fixedbufs), "fio fixedbufs (io_uring): registered buffers, no pinning");
+  s.add("registerfiles", boolean, FIELD(FioJob, registerfiles),
+        "fio registerfiles (io_uring): registered files, no descriptor lookup");
+  s.add("sqthread_poll", boolean, FIELD(FioJob, sqthread_poll),
+        "fio sqthread_poll (io_uring): an SQPOLL ring, a kernel thread submits");
+  s.number("sqthread_poll_cpu", FIELD(FioJob, sqthread_poll_cpu), -1, 8191,
+           "fio sqthread_poll_cpu: CPU of that thread; -1: any");
+  s.number("force_async", FIELD(FioJob, force_async), 0, kInt,
+           "fio force_async (io_uring): IOSQE_ASYNC on every Nth request; 0: on none");
+  s.add("nowait", boolean, FIELD(FioJob, nowait), "fio nowait: RWF_NOWAIT, an I/O that would block fails");
+  s.number("iowq_max_bounded", FIELD(FioJob, iowq_max_bounded), 1, 1 << 16,
+           "IORING_REGISTER_IOWQ_MAX_WORKERS, bounded work (files); default: the smaller of ring size and 4 per CPU",
+           "a pool without workers would run nothing: write 1 or more");
+  s.number("iowq_max_unbounded", FIELD(FioJob, iowq_max_unbounded), 1, 1 << 16,
+           "IORING_REGISTER_IOWQ_MAX_WORKERS, unbounded work; default: RLIMIT_NPROC",
+           "a pool without workers would run nothing: write 1 or more");
 }
 
 void add_program(Keys& k) {

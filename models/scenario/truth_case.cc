@@ -98,15 +98,21 @@ class Case {
     if (key == "filesystem") return put({"fs", "type"}, value_of(v)), none();
     if (key == "overwrite") return put({"fs", "written"}, value_of(v)), none();
     if (key == "pinned_cpu") return fio("cpus_allowed"), none();
-    static constexpr std::array<const char*, 9> same{"rw",
-                                                     "bs",
-                                                     "direct",
-                                                     "iodepth",
-                                                     "iodepth_batch_submit",
-                                                     "iodepth_batch_complete_min",
-                                                     "iodepth_batch_complete_max",
-                                                     "numjobs",
-                                                     "verify"};
+    if (key == "thinktime_us") return fio("thinktime"), none();
+    static constexpr std::array<const char*, 14> same{"rw",
+                                                      "nrfiles",
+                                                      "filesize",
+                                                      "file_service_type",
+                                                      "fsync",
+                                                      "thinktime_blocks",
+                                                      "bs",
+                                                      "direct",
+                                                      "iodepth",
+                                                      "iodepth_batch_submit",
+                                                      "iodepth_batch_complete_min",
+                                                      "iodepth_batch_complete_max",
+                                                      "numjobs",
+                                                      "verify"};
     for (const char* option : same) {
       if (key == option) return add_fio_option(out, "fio", key, value_of(v), "truth case " + id_, 0);
     }

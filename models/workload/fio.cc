@@ -2,6 +2,7 @@
 #include "models/workload/fio.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "models/machine/sleep.h"
 
@@ -13,7 +14,8 @@ using machine::run_cost;
 using sched::State;
 using trace::EventType;
 
-FioJob::FioJob(Machine& m, fs::Filesystem& fs, const scenario::FioJob& conf, int index, int cpu, bool pinned)
+FioJob::FioJob(Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const scenario::FioJob& conf, int index, int cpu,
+               bool pinned)
     : machine_(m),
       fs_(fs),
       conf_(conf),
@@ -43,14 +45,28 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, const scenario::FioJob& conf, int
     u.dio.id = static_cast<std::uint64_t>(i) + 1;
     free_.push_back(&u);
   }
+  if (conf.ioengine == "io_uring") {
+    uring_ = std::make_unique<FioUring>(m, fs, pools, conf, *task_, index);
+    for (int i = 0; i < conf.iodepth; ++i) io_us_[static_cast<std::size_t>(i)]->dio.id = static_cast<std::uint64_t>(i);
+  }
   sleep_ = std::make_shared<machine::SleepTimer>(m);
   task_->body = body(*task_);
   task_->resume_at = task_->body.handle();
 }
 
+// should_fsync: after every conf.fsync writes one sync, never two in a row.
+bool FioJob::is_sync_due() const {
+  return conf_.fsync > 0 && !last_was_sync_ && writes_issued_ > 0 &&
+         writes_issued_ % static_cast<std::uint64_t>(conf_.fsync) == 0;
+}
+
 void FioJob::fill(IoU& u) {
+  if (conf_.nrfiles > 1) u.file = std::exchange(next_file_, (next_file_ + 1) % conf_.nrfiles);  // round robin
+  u.sync = last_was_sync_ = is_sync_due();
+  if (u.sync) return;
   u.dio.sector = offsets_.uniform(blocks_) * (static_cast<std::uint64_t>(conf_.bs) / 512);
   u.dio.write = mixed_ ? static_cast<int>(mix_.uniform(100)) >= conf_.rwmixread : writes_;
+  writes_issued_ += u.dio.write;
 }
 
 // thinktime and rate_iops: sleeps before the next I/O.
@@ -76,6 +92,10 @@ Call<void> FioJob::body(KTask& t) {
     u.start = machine_.now();
     co_await run_cost(machine_, t, CostId::fio_prep_io, Mode::user);
     fill(u);
+    if (uring_ != nullptr) {
+      co_await run_cost(machine_, t, CostId::fio_uring_prep, Mode::user);
+      uring_->queue({u.dio.id, u.dio.sector * 512, u.dio.write, u.sync, u.file});
+    }
     queued_.push_back(&u);
     if (++since_commit >= batch_) {
       co_await commit(t);
@@ -94,6 +114,14 @@ Call<void> FioJob::body(KTask& t) {
 Call<void> FioJob::reap(KTask& t, int min) {
   if (min > 0 && !queued_.empty()) co_await commit(t);
   const int max = std::max(std::min(complete_max_, in_use_), min);
+  if (uring_ != nullptr) {
+    co_await uring_->getevents(t, complete_min_ == 0 ? 0 : min, max, ids_);
+    while (min > 0 && ids_.empty()) co_await uring_->getevents(t, 0, max, ids_);  // it polls
+    co_await run_cost(machine_, t, CostId::fio_reap_call, Mode::user);
+    for (const std::uint64_t id : ids_) co_await finish_event(t, *io_us_[id]);
+    ids_.clear();
+    co_return;
+  }
   int events = 0;
   do {
     const int missing = std::max(0, min - events);
@@ -104,22 +132,41 @@ Call<void> FioJob::reap(KTask& t, int min) {
   for (aio::Iocb* e : events_) {
     IoU& u = *static_cast<IoU*>(e->owner);
     co_await run_cost(machine_, t, CostId::fio_reap_event, Mode::user);
-    const Time now = machine_.now();
+    count(u);
+  }
+  events_.clear();
+}
+
+Call<void> FioJob::finish_event(KTask& t, IoU& u) {
+  co_await run_cost(machine_, t, CostId::fio_reap_event, Mode::user);
+  count(u);
+}
+
+void FioJob::count(IoU& u) {
+  const Time now = machine_.now();
+  if (u.sync) {
+    ++window_.syncs;
+  } else {
     ++window_.completed;
     window_.reads += !u.dio.write;
     window_.slat.record(u.issue - u.start);
     window_.clat.record(std::max<Time>(0, now - u.issue));
     window_.lat.record(now - u.start);
-    ++reaped_;
-    --in_use_;
-    free_.push_back(&u);
   }
-  events_.clear();
+  ++reaped_;
+  --in_use_;
+  free_.push_back(&u);
 }
 
 Call<void> FioJob::commit(KTask& t) {
   co_await run_cost(machine_, t, CostId::fio_submit_call, Mode::user);
-  co_await sys_io_submit(t, queued_.size());
+  if (uring_ != nullptr) {
+    ++window_.submit_calls;
+    co_await uring_->commit(t, static_cast<unsigned>(queued_.size()));
+    submitted_ += queued_.size();
+  } else {
+    co_await sys_io_submit(t, queued_.size());
+  }
   for (IoU* u : queued_) u->issue = machine_.now();  // fio_libaio_queued: after io_submit returned
   queued_.clear();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// fio's libaio job as fio runs it: the do_io loop with its queue depth, batches and hidden commits, io_submit and
-// io_getevents with their kernel side, and fio's meanings of slat, clat and lat. Source: fio backend.c, ioengines.c,
-// engines/libaio.c as specified in io-completion.md 5.2 and 5.6.
+// fio's libaio and io_uring jobs as fio runs them: the do_io loop with its queue depth, batches and hidden commits,
+// io_submit and io_getevents with their kernel side, and fio's meanings of slat, clat and lat. Source: fio backend.c,
+// ioengines.c, engines/libaio.c as specified in io-completion.md 5.2 and 5.6.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 #include "models/fs/dio.h"
 #include "models/machine/machine.h"
 #include "models/machine/sleep.h"
+#include "models/workload/fio_uring.h"
 #include "sim/engine/random.h"
 #include "sim/engine/stats.h"
 
@@ -25,10 +26,11 @@ using machine::Time;
 
 class FioJob {
  public:
-  FioJob(Machine& m, fs::Filesystem& fs, const scenario::FioJob& conf, int index, int cpu, bool pinned);
+  FioJob(Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const scenario::FioJob& conf, int index, int cpu,
+         bool pinned);
 
   struct Window {  // figures since reset(): latencies in ns
-    std::uint64_t completed = 0, reads = 0, submit_calls = 0, getevents_calls = 0;
+    std::uint64_t completed = 0, reads = 0, syncs = 0, submit_calls = 0, getevents_calls = 0;
     engine::Histogram slat, clat, lat;
   };
   void reset_window() { window_ = Window{}; }
@@ -40,11 +42,14 @@ class FioJob {
   [[nodiscard]] int in_use() const { return in_use_; }
   [[nodiscard]] int queued() const { return static_cast<int>(queued_.size()); }
   [[nodiscard]] const aio::Context& aio() const { return aio_; }
+  [[nodiscard]] FioUring* uring() const { return uring_.get(); }  // null: libaio
 
  private:
   struct IoU {
     fs::Dio dio;
     Time start = 0, issue = 0;
+    bool sync = false;
+    int file = 0;
   };
   Call<void> body(KTask& t);
   Call<void> pace(KTask& t);
@@ -53,6 +58,9 @@ class FioJob {
   Call<void> sys_io_submit(KTask& t, std::size_t nr);
   Call<int> sys_io_getevents(KTask& t, int min_nr, int nr);
   void fill(IoU& u);
+  [[nodiscard]] bool is_sync_due() const;
+  Call<void> finish_event(KTask& t, IoU& u);
+  void count(IoU& u);
 
   Machine& machine_;
   fs::Filesystem& fs_;
@@ -62,6 +70,11 @@ class FioJob {
   std::vector<std::unique_ptr<IoU>> io_us_;
   std::vector<IoU*> free_, queued_;
   std::vector<aio::Iocb*> events_;
+  std::unique_ptr<FioUring> uring_;
+  std::vector<std::uint64_t> ids_;
+  std::uint64_t writes_issued_ = 0;
+  bool last_was_sync_ = false;
+  int next_file_ = 0;
   engine::RandomStream offsets_, mix_;
   int batch_, complete_min_, complete_max_, low_;
   bool mixed_ = false, writes_ = false;  // of rw: reads and writes drawn by rwmixread, or writes only

@@ -47,9 +47,15 @@ enum class EventType : std::uint8_t {
   sys_enter_io_uring_enter,  // ctx_id = fd, nr = to_submit, min_nr = min_complete, extra = flags, ptr, ret = argp,
                              // argsz
   sys_exit_io_uring_enter,
-  lost_events,         // count in `value` (0: not told): a gap, no decision is judged across it; cpu -1: every CPU
-  sched_process_exit,  // task
-  count_               // number of types
+  lost_events,          // count in `value` (0: not told): a gap, no decision is judged across it; cpu -1: every CPU
+  sched_process_exit,   // task
+  io_uring_submit_req,  // uring.{ctx,user_data,opcode,flag = forced async}; io_uring_submit_sqe up to 6.1
+  io_uring_queue_async_work,  // uring.{ctx,user_data,opcode,flag = hashed}
+  io_uring_complete,          // uring.{ctx,user_data,value = res}
+  io_uring_cqring_wait,       // uring.{ctx,value = min_events}
+  io_uring_task_work_run,     // uring.{ctx = tctx,value = count}
+  io_uring_local_work_run,    // uring.{ctx,value = count}
+  count_                      // number of types
 };
 
 // prev_state as the kernel prints it: 0 R, 1 S, 2 D, ... 128 I, 256 R+ (preempted inside the kernel).
@@ -65,6 +71,8 @@ enum : std::uint16_t {
   kStateIdle = 128,
   kStatePreempted = 256
 };
+
+enum : std::int32_t { kUringNop = 0, kUringFsync = 3, kUringRead = 22, kUringWrite = 23 };  // IORING_OP_*
 
 enum : std::uint8_t {  // latency columns
   kIrqsOff = 1,
@@ -136,6 +144,11 @@ struct Event {
     std::int64_t nr, min_nr, ret;
     std::uint64_t ptr, extra;
   };
+  struct Uring {
+    std::uint64_t ctx, user_data;
+    std::int32_t opcode, value;
+    bool flag;
+  };
   struct Unknown {
     StringId name;
   };
@@ -148,6 +161,7 @@ struct Event {
     Work work;
     Request rq;
     Syscall sys;
+    Uring uring;
     Unknown unknown;
     std::int64_t value;
     Payload() : sys{} {}

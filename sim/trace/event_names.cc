@@ -46,6 +46,12 @@ constexpr std::array kNames{
     Name{EventType::sys_exit_io_uring_enter, "sys_exit_io_uring_enter"},
     Name{EventType::lost_events, "lost_events"},
     Name{EventType::sched_process_exit, "sched_process_exit"},
+    Name{EventType::io_uring_submit_req, "io_uring_submit_req"},
+    Name{EventType::io_uring_queue_async_work, "io_uring_queue_async_work"},
+    Name{EventType::io_uring_complete, "io_uring_complete"},
+    Name{EventType::io_uring_cqring_wait, "io_uring_cqring_wait"},
+    Name{EventType::io_uring_task_work_run, "io_uring_task_work_run"},
+    Name{EventType::io_uring_local_work_run, "io_uring_local_work_run"},
 };
 
 constexpr bool in_order() {

@@ -294,6 +294,38 @@ const char* parse_exit(Text s, Event& e) {
   return nullptr;
 }
 
+// What stands behind a word, up to a comma or a space; "" where the word is missing.
+Text behind(Text s, Text word) {
+  const auto at = s.find(word);
+  if (at == Text::npos) return {};
+  s.remove_prefix(at + word.size());
+  return s.substr(0, s.find_first_of(", "));
+}
+
+// The fields this program uses; pointers are hashed in most recordings and tell nothing.
+const char* parse_uring(Text s, Event& e) {
+  Event::Uring u{};
+  if (Text v = behind(s, "user_data 0x"); !v.empty() && !scan::hex(v, u.user_data))
+    return "a user_data that is no number";
+  const Text op = behind(s, "opcode ");
+  u.opcode = op == "NOP"                       ? kUringNop
+             : op == "FSYNC"                   ? kUringFsync
+             : op == "READ" || op == "READV"   ? kUringRead
+             : op == "WRITE" || op == "WRITEV" ? kUringWrite
+                                               : -1;
+  u.flag = s.find("hashed queue") != Text::npos;
+  for (const Text word : {Text("result "), Text("min_events "), Text("count ")}) {
+    Text v = behind(s, word);
+    std::int64_t value = 0;
+    if (v.empty()) continue;
+    if (!number(v, value)) return "an io_uring record with a count that is no number";
+    u.value = static_cast<std::int32_t>(value);
+    break;
+  }
+  e.u.uring = u;
+  return nullptr;
+}
+
 }  // namespace
 
 const char* parse_fields(EventType type, Text s, StringPool& pool, Event& e) {
@@ -340,6 +372,13 @@ const char* parse_fields(EventType type, Text s, StringPool& pool, Event& e) {
     case T::sys_exit_io_getevents:
     case T::sys_exit_io_uring_enter:
       return parse_exit(s, e);
+    case T::io_uring_submit_req:
+    case T::io_uring_queue_async_work:
+    case T::io_uring_complete:
+    case T::io_uring_cqring_wait:
+    case T::io_uring_task_work_run:
+    case T::io_uring_local_work_run:
+      return parse_uring(s, e);
     case T::unknown:
     case T::lost_events:
     case T::count_:

@@ -163,6 +163,47 @@ void put_syscall(std::string& out, EventType type, const Event::Syscall& s) {
   }
 }
 
+std::string_view opcode_name(int opcode) {
+  switch (opcode) {
+    case kUringNop:
+      return "NOP";
+    case kUringFsync:
+      return "FSYNC";
+    case kUringRead:
+      return "READ";
+    case kUringWrite:
+      return "WRITE";
+    default:
+      return "INVALID";
+  }
+}
+
+void put_uring(std::string& out, EventType type, const Event::Uring& u) {
+  out += type == EventType::io_uring_task_work_run ? "tctx " : "ring ";
+  put_pointer(out, u.ctx);
+  switch (type) {
+    case EventType::io_uring_submit_req:
+      put(out, FMT_COMPILE(", req (____ptrval____), user_data 0x{:x}, opcode {}, flags 0x{:x}, sq_thread 0"),
+          u.user_data, opcode_name(u.opcode), u.flag ? 16 : 0);
+      return;
+    case EventType::io_uring_queue_async_work:
+      put(out,
+          FMT_COMPILE(", request (____ptrval____), user_data 0x{:x}, opcode {}, flags 0x0, {} queue, work "
+                      "(____ptrval____)"),
+          u.user_data, opcode_name(u.opcode), u.flag ? "hashed" : "normal");
+      return;
+    case EventType::io_uring_complete:
+      put(out, FMT_COMPILE(", req (____ptrval____), user_data 0x{:x}, result {}, cflags 0x0 extra1 0 extra2 0 "),
+          u.user_data, u.value);
+      return;
+    case EventType::io_uring_cqring_wait:
+      put(out, FMT_COMPILE(", min_events {}"), u.value);
+      return;
+    default:
+      put(out, FMT_COMPILE(", count {}"), u.value);
+  }
+}
+
 void put_lost(std::string& out, const Event& e) {
   if (e.cpu >= 0) put(out, FMT_COMPILE("CPU:{} "), e.cpu);
   out += "[LOST ";
@@ -180,6 +221,7 @@ void put_fields(std::string& out, const Event& e, const StringPool& pool) {
   out += ' ';
   if (e.type == T::sched_switch) return put_switch(out, e.u.sw, pool);
   if (e.type == T::sched_stat_runtime) return put_runtime(out, e.u.runtime, pool);
+  if (e.type >= T::io_uring_submit_req) return put_uring(out, e.type, e.u.uring);
   if (e.type <= T::sched_process_fork || e.type == T::sched_process_exit)
     return put_task(out, e.type, e.u.task, e, pool);
   if (e.type <= T::reschedule_exit) return put_interrupt(out, e.type, e.u.irq, pool);

@@ -84,7 +84,8 @@ TEST_CASE("what the model lacks is named with its line", "[fio][errors]") {
   };
   CHECK(line("zoned.fio") == "zoned.fio:7: option 'zonemode=zbd' is not modelled (remove it or write zonemode=none)");
   CHECK(line("buffered.fio") ==
-        "buffered.fio:1: workload plain: buffered I/O (fio's default, direct=0) is not modelled (add direct=1)");
+        "buffered.fio:1: workload plain: buffered I/O (fio's default, direct=0) is not modelled for libaio (add "
+        "direct=1, or ioengine=io_uring)");
   CHECK(line("typo.fio") == "typo.fio:4: unknown key 'workload.a.iodpeth' (did you mean 'workload.a.iodepth'?)");
   CHECK(line_of(from_fio("[a]\nioengine=libaio\nbssplit=4k/50:8k/50\n", "x.fio", options())) ==
         "x.fio:3: option 'bssplit' is not modelled (remove it or use one bs)");
@@ -93,7 +94,7 @@ TEST_CASE("what the model lacks is named with its line", "[fio][errors]") {
   CHECK(line_of(from_fio("[global]\nrw=read\n", "x.fio", options())) ==
         "x.fio: the fio job file has no job section (add a section: [NAME])");
   CHECK(line_of(from_fio("[a]\ndirect=1\nrw=randwrite\n", "x.fio", options())) ==
-        "x.fio:1: workload.a.ioengine: 'psync' is not modelled (it is one of: libaio)");
+        "x.fio:1: workload.a.ioengine: 'psync' is not modelled (it is one of: libaio, io_uring)");
   CHECK(line_of(from_fio("[a]\nioengine=libaio\niodepth=0\n", "x.fio", options())) ==
         "x.fio:3: workload.a.iodepth must be 1 to 65536, not 0 (write 1 or more)");
 }

@@ -154,7 +154,7 @@ TEST_CASE("differences between neighbours", "[kernel]") {
   CHECK(previous_version("5.4").empty());
   std::vector<std::string> names;
   for (const auto& d : differences("6.18", "6.19")) names.push_back(d.name);
-  CHECK(names == std::vector<std::string>{"dio_write_complete_inline", "dio_caller_completes"});
+  CHECK(names == std::vector<std::string>{"dio_write_complete_inline"});
 }
 
 }  // namespace wakepath::kernel

@@ -45,7 +45,8 @@ TEST_CASE("bad values", "[scenario][errors]") {
   CHECK(with_body("workload.fio.cpus_allowed = \"0,12\"\n") ==
         "t.toml:3: workload.fio.cpus_allowed: there is no CPU 12 (machine i3en-3xlarge has CPUs 0-11)");
   CHECK(with_body("workload.fio.direct = 0\n") ==
-        "t.toml:3: workload fio: buffered I/O (fio's default, direct=0) is not modelled (add direct=1)");
+        "t.toml:3: workload fio: buffered I/O (fio's default, direct=0) is not modelled for libaio "
+        "(add direct=1, or ioengine=io_uring)");
   CHECK(with_body("cgroup.g.weight = 5\ncgroup.g.shares = 5\n") ==
         "t.toml:4: cgroup.g.cpu.shares and cgroup.g.cpu.weight are both given (keep one of them)");
 }

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A file as far as the path cares: what its identity is to io-wq's hash, and when its timestamps last changed.
+//
+// Timestamps come from the coarse clock, which moves once a tick
+// (kernel/time/timekeeping.c:ktime_get_coarse_real_ts64): the first write of each tick changes them, and those until it
+// has been carried out see that they would. Source: fs/inode.c:file_modified_flags, inode_needs_update_time, 6.1
+// and 6.12.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+
+#include "models/machine/task.h"
+
+namespace wakepath::fs {
+
+struct Inode {
+  std::uint64_t address = 0;  // where the kernel's inode would lie
+  std::int64_t stamp = -1;    // coarse time of mtime and ctime, in ticks
+  // Buffered writes hold the inode's lock exclusively; who may not wait gives up.
+  machine::KTask* locked_by = nullptr;
+  std::deque<machine::KTask*> lock_waiters;
+  int dirty_pages = 0;  // written and not on the device
+};
+
+}  // namespace wakepath::fs
