@@ -178,8 +178,10 @@ Call<void> IoWq::create_from_enqueue(KTask& ctx, Account& a) {
 // create_io_thread and its first wake-up. It is on the free list before it has run, and takes activations.
 Call<void> IoWq::fork_worker(KTask& parent, Account& a, const Worker* requester) {
   ++a.creating;
-  ++(requester != nullptr ? counters_.created_by_request : counters_.created_by_enqueue);
-  const Reason because = requester != nullptr ? requester->asks_because : Reason::needed;
+  if (requester != nullptr)
+    count_created(*requester);
+  else
+    ++counters_.created_by_enqueue;
   co_await run_cost(machine_, parent, CostId::iowq_fork);
   Worker* w = nullptr;
   if (!ended_.empty()) {
@@ -201,7 +203,6 @@ Call<void> IoWq::fork_worker(KTask& parent, Account& a, const Worker* requester)
   w->started = w->up = w->running = w->ended = w->woken_for_work = false;
   w->fresh = w->expects_work = true;
   w->by_request = requester != nullptr;
-  if (w->by_request) w->made_because = because;
   w->task->body = worker_main(*w->task, *w);
   w->task->resume_at = w->task->body.handle();
   w->task->sleep_hooks = w;

@@ -124,7 +124,7 @@ class IoWq {
   Call<void> create_worker_cb(KTask& submitter, Worker& w);
   Call<void> create_if_needed(KTask& submitter, Worker& w);
   [[nodiscard]] Reason reason_of(const Worker& w, Account& a);
-  void count_empty(const Worker& w);
+  void count_created(const Worker& requester);
   [[nodiscard]] int live_of(const Account& a) const;
   void note_live(const Account& a, int change);
   void note_idle(int change);

@@ -9,39 +9,39 @@
 namespace wakepath::io_uring {
 
 // X(name, what it counts)
-#define WAKEPATH_IO_WQ_COUNTERS(X)                                                                            \
-  X(queued, "items enqueued")                                                                                 \
-  X(items, "items run")                                                                                       \
-  X(created_by_enqueue, "workers made by io_wq_enqueue in the enqueuer")                                      \
-  X(created_by_request, "workers made by create_worker_cb in the submitter")                                  \
-  X(exited, "workers gone")                                                                                   \
-  X(activations, "a free worker was woken")                                                                   \
-  X(nop_activations, "a free worker was picked that was runnable already")                                    \
-  X(wakeups_without_work, "a worker was made or woken by somebody and took no item")                          \
-  X(timeouts, "idle sleeps that lasted 5 s")                                                                  \
-  X(refused_outstanding, "requests not made: the worker has one outstanding")                                 \
-  X(refused_limit, "creations not made: max_workers")                                                         \
-  X(stalls, "a worker found only items of busy buckets")                                                      \
-  X(hash_wakes, "a pool waiting for a bucket was told")                                                       \
-  X(retire_undone, "a worker stayed because work had come while it left")                                     \
-  X(live_ns, "time of live workers, summed over them")                                                        \
-  X(idle_ns, "time of idle workers, summed over them")                                                        \
-  /* decisions: at a request for a worker by the scheduler's hook, what was so, first match */                \
-  X(requests, "the sched-out hook asked the submitter for a worker")                                          \
-  X(requests_by_idle, "... from a worker that had no work itself (until 6.15)")                               \
-  X(requests_bucket_busy, "... for a first item whose bucket is taken: nobody could run it")                  \
-  X(requests_worker_woken, "... although a free worker had been woken and had not run yet")                   \
-  X(requests_worker_free, "... although a free worker slept")                                                 \
-  X(requests_deferred, "the hook did not ask: the first item waits for its own bucket (6.16)")                \
-  X(callback_found_free, "the callback woke a free worker instead (6.17)")                                    \
-  /* and of the workers made so that found nothing to do at their first look, what was so at their request */ \
-  X(empty, "workers made by request that found nothing to do")                                                \
-  X(empty_by_idle, "... asked for by a worker without work")                                                  \
-  X(empty_bucket_busy, "... for an item whose bucket was taken")                                              \
-  X(empty_worker_woken, "... while a woken free worker was on its way")                                       \
-  X(empty_worker_free, "... while a free worker slept")
+#define WAKEPATH_IO_WQ_COUNTERS(X)                                                             \
+  X(queued, "items enqueued")                                                                  \
+  X(items, "items run")                                                                        \
+  X(created_by_enqueue, "workers made by io_wq_enqueue in the enqueuer")                       \
+  X(created_by_request, "workers made by create_worker_cb in the submitter")                   \
+  X(exited, "workers gone")                                                                    \
+  X(activations, "a free worker was woken")                                                    \
+  X(nop_activations, "a free worker was picked that was runnable already")                     \
+  X(wakeups_without_work, "a worker was made or woken by somebody and took no item")           \
+  X(timeouts, "idle sleeps that lasted 5 s")                                                   \
+  X(refused_outstanding, "requests not made: the worker has one outstanding")                  \
+  X(refused_limit, "creations not made: max_workers")                                          \
+  X(stalls, "a worker found only items of busy buckets")                                       \
+  X(hash_wakes, "a pool waiting for a bucket was told")                                        \
+  X(retire_undone, "a worker stayed because work had come while it left")                      \
+  X(live_ns, "time of live workers, summed over them")                                         \
+  X(idle_ns, "time of idle workers, summed over them")                                         \
+  /* decisions: at a request for a worker by the scheduler's hook, what was so, first match */ \
+  X(requests, "the sched-out hook asked the submitter for a worker")                           \
+  X(requests_by_idle, "... from a worker that had no work itself (until 6.15)")                \
+  X(requests_bucket_busy, "... for a first item whose bucket is taken: nobody could run it")   \
+  X(requests_worker_woken, "... although a free worker had been woken and had not run yet")    \
+  X(requests_worker_free, "... although a free worker slept")                                  \
+  X(requests_deferred, "the hook did not ask: the first item waits for its own bucket (6.16)") \
+  X(callback_found_free, "the callback woke a free worker instead (6.17)")                     \
+  /* of the workers made by request, what was so then */                                       \
+  X(created_by_idle, "made although who asked had no work")                                    \
+  X(created_bucket_busy, "made for an item whose bucket was taken")                            \
+  X(created_worker_woken, "made while a woken free worker was on its way")                     \
+  X(created_worker_free, "made while a free worker slept")                                     \
+  X(empty, "made by request, and found nothing to do")
 
-// Why the hook asked, and what of it a worker made so remembers.
+// Why the hook asked; kept with the request until a worker is made of it.
 enum class Reason : std::uint8_t { needed, by_idle, bucket_busy, worker_woken, worker_free };
 
 struct IoWqCounters {

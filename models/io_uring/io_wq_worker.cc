@@ -60,7 +60,7 @@ Call<bool> IoWq::idle_sleep(KTask& t, Worker& w) {
   const bool yields = !t.sleeping;
   if (!yields) {
     if (w.expects_work) ++counters_.wakeups_without_work;
-    if (w.expects_work && w.fresh && w.by_request) count_empty(w);
+    if (w.expects_work && w.fresh && w.by_request) ++counters_.empty;
     w.fresh = false;
   }
   w.timeout.fired = false;
@@ -192,12 +192,13 @@ Reason IoWq::reason_of(const Worker& w, Account& a) {
   return Reason::needed;
 }
 
-void IoWq::count_empty(const Worker& w) {
-  ++counters_.empty;
-  counters_.empty_by_idle += w.made_because == Reason::by_idle ? 1 : 0;
-  counters_.empty_bucket_busy += w.made_because == Reason::bucket_busy ? 1 : 0;
-  counters_.empty_worker_woken += w.made_because == Reason::worker_woken ? 1 : 0;
-  counters_.empty_worker_free += w.made_because == Reason::worker_free ? 1 : 0;
+void IoWq::count_created(const Worker& requester) {
+  const Reason r = requester.asks_because;
+  ++counters_.created_by_request;
+  counters_.created_by_idle += r == Reason::by_idle ? 1 : 0;
+  counters_.created_bucket_busy += r == Reason::bucket_busy ? 1 : 0;
+  counters_.created_worker_woken += r == Reason::worker_woken ? 1 : 0;
+  counters_.created_worker_free += r == Reason::worker_free ? 1 : 0;
 }
 
 Call<void> IoWq::request_worker(Worker& w) {

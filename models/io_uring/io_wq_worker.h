@@ -49,7 +49,7 @@ struct IoWq::Worker final : machine::SleepHooks, machine::TaskWork {
   bool in_callback = false;          // the submitter is at it: too late to cancel
   bool ended = false;                // its thread is gone
   bool by_request = false;           // made by create_worker_cb
-  Reason asks_because = Reason::needed, made_because = Reason::needed;
+  Reason asks_because = Reason::needed;
   bool fresh = false;           // made, and has not slept yet
   bool expects_work = false;    // made or woken by somebody, and has not taken an item since
   bool woken_for_work = false;  // activated by somebody, and not run since

@@ -18,45 +18,50 @@ constexpr std::string_view kTake = "io_get_next_work (a worker takes work)";
 
 struct Cause {
   std::string_view name;
-  std::int64_t empty;  // workers without work that it explains
+  std::int64_t created;  // workers made that it explains
   std::array<std::string_view, 2> paths;
   std::string_view text;
 };
 
-// Named from the decision records alone: for each worker that found nothing, what was so when it was asked for.
+// Named from the decision records alone: for each worker made by request, what was so when it was asked for.
 json churn(const IoWqCounters& c) {
   const Cause causes[] = {
       {"idle_worker_asked",
-       c.empty_by_idle,
+       c.created_by_idle,
        {kEnqueue, kHook},
-       "a free worker went to sleep between an item's insertion and its own activation: the hook saw the item and "
+       "A free worker went to sleep between an item's insertion and its own activation: the hook saw the item and "
        "asked "
        "for another worker"},
       {"bucket_busy",
-       c.empty_bucket_busy,
+       c.created_bucket_busy,
        {kTake, kHook},
-       "the worker that blocked, or another, held the hash bucket of the item it left listed: the hook asked for a "
+       "The worker that blocked, or another, held the hash bucket of the item it left listed: the hook asked for a "
        "worker, which could not take the item"},
       {"free_worker_on_its_way",
-       c.empty_worker_woken,
+       c.created_worker_woken,
        {kEnqueue, kHook},
-       "enqueue had woken a free worker for the item; before that one ran another blocked, and the hook, which looks "
+       "Enqueue had woken a free worker for the item; before that one ran another blocked, and the hook, which looks "
        "at "
        "the list of work and not at the free list, asked for one more"},
       {"free_worker_asleep",
-       c.empty_worker_free,
+       c.created_worker_free,
        {kEnqueue, kHook},
-       "a free worker slept: enqueue uses the free list, the hook and its callback make a new worker without looking "
+       "A free worker slept: enqueue uses the free list, the hook and its callback make a new worker without looking "
        "at it"},
   };
   const Cause* first = nullptr;
-  for (const Cause& one : causes)
-    if (one.empty > 0 && (first == nullptr || one.empty > first->empty)) first = &one;
-  if (first == nullptr || c.empty * 2 < c.created_by_request) return nullptr;
+  std::int64_t unneeded = 0;
+  for (const Cause& one : causes) {
+    unneeded += one.created;
+    if (one.created > 0 && (first == nullptr || one.created > first->created)) first = &one;
+  }
+  if (first == nullptr || unneeded * 2 < c.created()) return nullptr;
   return {{"cause", first->name},
           {"paths", first->paths},
-          {"share_of_created", static_cast<double>(first->empty) / static_cast<double>(c.created())},
-          {"text", fmt::format("{} of {} workers made found nothing to do. {}.", c.empty, c.created(), first->text)}};
+          {"unneeded", unneeded},
+          {"share_of_created", static_cast<double>(first->created) / static_cast<double>(c.created())},
+          {"text", fmt::format("{} of {} workers were made without need, {} gone again. {}.", unneeded, c.created(),
+                               c.exited, first->text)}};
 }
 
 }  // namespace

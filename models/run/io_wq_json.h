@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The io_wq part of a result: rates, averages, the decisions behind the workers that were made, and, where most of them
-// found nothing to do, which two code paths disagreed.
+// were not needed, which two code paths disagreed.
 #pragma once
 
 #include <nlohmann/json.hpp>

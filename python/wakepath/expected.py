@@ -18,6 +18,7 @@
     high = 0.64
     band = "switch_cost"
     scenario = "eevdf-6.8.toml"            # optional
+    reference = "before.toml"              # optional: another scenario, whose figures the metric calls reference.*
     set = ["task.kworker.nice=-10"]        # optional
     source = "..."
 
@@ -36,7 +37,7 @@ from wakepath.paths import read_text
 
 SCHEMA = "wakepath.expected/1"
 _ROW_KEYS = {
-    "id", "role", "metric", "value", "low", "high", "band", "scenario", "set", "source", "title",
+    "id", "role", "metric", "value", "low", "high", "band", "scenario", "reference", "set", "source", "title",
 }  # fmt: skip
 _TOP_KEYS = {"schema", "scenario", "run", "band", "row", "title"}
 
@@ -61,6 +62,7 @@ class ExpectedRow:
     sets: tuple[str, ...]
     source: str
     title: str = ""
+    reference: str | None = None
 
 
 @dataclass
@@ -149,4 +151,5 @@ def _row(raw: dict[str, Any], scenario: str, bands: dict[str, Band], file: str, 
         sets=tuple(raw.get("set", ())),
         source=raw.get("source", ""),
         title=raw.get("title", ""),
+        reference=str(Path(file).parent / raw["reference"]) if "reference" in raw else None,
     )

@@ -27,6 +27,15 @@ RESULT_METRICS: dict[str, str] = {
     "tasks.involuntary_switches_per_s": "Switches away from the task while runnable: preemption, or cond_resched.",
     "tasks.run_delay_ns": "Time from becoming runnable to running; percentiles.",
     "groups.cpu_ns_per_s": "CPU time of a class of tasks: fio, kworker, ksoftirqd, other.",
+    "io_wq.workers_created_per_s": "io-wq workers made per second, by the enqueuer or by task work of the submitter.",
+    "io_wq.workers_exited_per_s": "io-wq workers that ended per second, after 5 s without work.",
+    "io_wq.wakeups_without_work_per_s": "Times per second a worker was made or woken by somebody and took no item.",
+    "io_wq.workers_peak": "Most live io-wq workers at once in the window.",
+    "io_wq.workers_beyond_limit": "Most live workers beyond max_workers.",
+    "io_wq.workers_live_mean": "Live io-wq workers, averaged over the window.",
+    "io_wq.workers_idle_mean": "Those of them that waited for work, averaged over the window.",
+    "io_wq.churn": "Where most workers found nothing to do: the cause and the two code paths that disagree, from the "
+    "decisions at each request for a worker.",
     "pingpong.cycle": "Tasks that hand the CPU to each other in turn.",
     "pingpong.share": "Part of all context switches that belong to the cycle.",
     "pingpong.cause": "Why, derived from the decisions of the run and not from names.",
@@ -48,6 +57,8 @@ TRUTH_METRICS: dict[str, str] = {
     "idle": "Idle share of the workload's CPU.",
     "latency_p50_ns": "Median of fio's completion latency.",
     "latency_p99_ns": "99th percentile of fio's completion latency.",
+    "io_wq_created": "io-wq workers made in the case's own window (io_wq.workers_created).",
+    "io_wq_exited": "io-wq workers gone in it (io_wq.counts.exited).",
 }
 
 # What the issue and the design judge a model by; the others are printed for who wants to look further.
@@ -102,6 +113,8 @@ def truth_metrics(data: dict[str, Any], *, cpu: int | None, all_cpus: bool = Fal
         "idle": row.get("idle"),
         "latency_p50_ns": clat.get("p50"),
         "latency_p99_ns": clat.get("p99"),
+        "io_wq_created": data.get("io_wq", {}).get("workers_created"),
+        "io_wq_exited": data.get("io_wq", {}).get("counts", {}).get("exited"),
     }
     return {k: float(v) for k, v in found.items() if isinstance(v, int | float)}
 

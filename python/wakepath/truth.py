@@ -68,12 +68,20 @@ class Case:
         """What one table of costs must serve."""
         return (self.platform, self.kernel)
 
+    @property
+    def io_wq_window_ns(self) -> int | None:
+        """Cases with pauses count io-wq's workers over a window of their own; their other figures fell in a pause."""
+        found = self.raw["measured"].get("io_wq", {}).get("window_ns")
+        return int(found) if found is not None else None
+
     def is_noise(self, metric: str) -> bool:
         return bool(self.spread) and metric.endswith("_cpu_ns_per_s") and self.measured[metric] < NOISE_CPU_NS
 
 
 def _flat(figures: dict[str, Any], setting: dict[str, Any]) -> dict[str, Any]:
     """Measured figures under flat names: latency percentiles, and one set per task of a scheduler experiment."""
+    if "io_wq" in figures:
+        return {f"io_wq_{name}": figures["io_wq"][name] for name in ("created", "exited") if name in figures["io_wq"]}
     flat = {name: figures[name] for name in TRUTH_METRICS if name in figures}
     for name, value in figures.get("latency_ns", {}).items():
         flat[f"latency_{name}_ns"] = value

@@ -104,7 +104,7 @@ def predict_cases(
 
 def _predict(case: Case, cases: Sequence[Case], options: Options, fits: Fits, keep: Keep) -> Row:
     sets = (*fits.get(case.set_key, ()), *options.sets)
-    scenario = Scenario.from_case(case.raw, options=_with(options, sets))
+    scenario = Scenario.from_case(case.raw, options=_windowed(case, _with(options, sets)))
     figures = simulate(scenario, keep)
     predicted = predicted_metrics(case, figures)
     # The baselines are about I/O; for a scheduler experiment there is no calibrate case that is like it.
@@ -132,6 +132,19 @@ def _with(options: Options, sets: tuple[str, ...]) -> Options:
     return replace(options, sets=sets)
 
 
+# The traces of these cases begin 0 to 3.1 s after a burst of I/O (by their first exits); workers go 5 s after it.
+IO_WQ_WARMUP = "2s"
+
+
+def _windowed(case: Case, options: Options) -> Options:
+    """The window of a case that counts workers, unless another is asked for."""
+    if case.io_wq_window_ns is None or options.duration is not None:
+        return options
+    from dataclasses import replace
+
+    return replace(options, duration=f"{case.io_wq_window_ns}ns", warmup=options.warmup or IO_WQ_WARMUP)
+
+
 def predicted_metrics(case: Case, figures: dict[str, Any]) -> dict[str, float]:
     if case.tasks:
         return task_metrics(figures, case.tasks)
@@ -143,7 +156,7 @@ def predict_published(folder: str, *, options: Options, done: Done | None = None
     expected = read_expected(folder)
     points = _points(expected)
     runs: dict[tuple[str, tuple[str, ...]], dict[str, Any] | str] = {}
-    needed = list(dict.fromkeys((row.scenario, sets) for row, _, sets in points))
+    needed = list(dict.fromkeys(run for row, point, sets in points for run in _runs_of(row, point, sets)))
 
     def one(key: tuple[str, tuple[str, ...]], keep: Keep) -> dict[str, Any] | str:
         try:
@@ -155,8 +168,17 @@ def predict_published(folder: str, *, options: Options, done: Done | None = None
     runs.update(zip(needed, results, strict=True))
     found = {row.id: PublishedRow(row, {}) for row in expected.rows}
     for row, point, sets in points:
-        _evaluate(found[row.id], point, runs[(row.scenario, sets)], expected.file)
+        own, *others = (runs[run] for run in _runs_of(row, point, sets))
+        _evaluate(found[row.id], point, own, others, expected.file)
     return list(found.values())
+
+
+def _runs_of(row: ExpectedRow, point: str, sets: tuple[str, ...]) -> list[tuple[str, tuple[str, ...]]]:
+    """The row's own run, and its reference: another scenario at the same point of the band, without the row's set."""
+    runs = [(row.scenario, sets)]
+    if row.reference is not None:
+        runs.append((row.reference, tuple(row.band.points[point]) if row.band else ()))
+    return runs
 
 
 def _points(expected: Expected) -> list[tuple[ExpectedRow, str, tuple[str, ...]]]:
@@ -185,10 +207,15 @@ def _with_control(key: tuple[str, tuple[str, ...]], expected: Expected, options:
     return data
 
 
-def _evaluate(found: PublishedRow, point: str, data: dict[str, Any] | str, file: str) -> None:
-    if isinstance(data, str):
-        found.failure = found.failure or data
-        return
+def _evaluate(
+    found: PublishedRow, point: str, own: dict[str, Any] | str, others: list[dict[str, Any] | str], file: str
+) -> None:
+    for run in (own, *others):
+        if isinstance(run, str):
+            found.failure = found.failure or run
+            return
+    assert isinstance(own, dict)
+    data = {**own, "reference": others[0]} if others else own
     try:
         found.values[point] = evaluate(found.row.metric, data, file=file)
     except InputError as error:

@@ -125,6 +125,25 @@ def test_published_rows(wakepath: Call, tmp_path: Path) -> None:
     assert "OUTSIDE" in said.out
 
 
+def test_a_published_row_against_another_scenario(wakepath: Call, tmp_path: Path) -> None:
+    scenario = wakepath("show", "starved_completions/qemu-6.1").out
+    for name in ("scenario.toml", "same.toml"):
+        (tmp_path / name).write_text(scenario, encoding="utf-8")
+    (tmp_path / "expected.toml").write_text(
+        'schema = "wakepath.expected/1"\n[run]\nduration = "40ms"\nwarmup = "10ms"\n'
+        '[[row]]\nid = "equal"\nmetric = "io.iops / reference.io.iops"\nreference = "same.toml"\nlow = 1\nhigh = 1\n'
+        '[[row]]\nid = "less"\nmetric = "io.iops / reference.io.iops"\nreference = "same.toml"\nhigh = 0.5\n'
+        'set = ["device.iops_cap=1000"]\nlow = 0.001\n',
+        encoding="utf-8",
+    )
+    said = wakepath("validate", str(tmp_path), "--json", "-")
+    assert said.status == 0, said.out + said.err
+    (tmp_path / "same.toml").unlink()
+    said = wakepath("validate", str(tmp_path))
+    assert said.status == 1
+    assert "same.toml" in said.out
+
+
 def test_a_case_that_cannot_be_run_is_reported(wakepath: Call, tmp_path: Path) -> None:
     (case,) = shipped(PREDICT[:1])
     raw = json.loads(json.dumps(case.raw))

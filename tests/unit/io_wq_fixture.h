@@ -156,12 +156,10 @@ struct Bench {
   std::deque<Item> items;
   bool wakes_on_completion = false;  // the submitter waits for completions
   std::vector<std::string> done;     // names, in order of their ends
-  std::vector<std::string> started;  // likewise of their begins
   std::vector<std::pair<std::string, KTask*>> by;
 };
 
 inline Call<void> Item::run(KTask& t) {
-  b.started.push_back(name);
   b.by.emplace_back(name, &t);
   co_await t.run_ns(spin_ns);
   if (sleep_ns > 0) {

@@ -19,7 +19,7 @@ TEST_CASE("rates, averages and counts of a window", "[io_wq]") {
   CHECK(j["workers_live_mean"] == 3.0);
   CHECK(j["workers_idle_mean"] == 0.5);
   CHECK(j["counts"]["created_by_request"] == 8);
-  CHECK(j["churn"].is_null());  // none of them was empty
+  CHECK(j["churn"].is_null());  // all of them were needed
 }
 
 TEST_CASE("a churn names the paths that disagree, from decisions", "[io_wq]") {
