@@ -50,6 +50,15 @@ Call<bool> Filesystem::update_time(KTask& t, Inode& inode, bool nowait) {
 // The same way with what io_uring asks for; libaio's does not look at any of it.
 Call<void> Filesystem::submit_uring(KTask& t, Dio& dio, block::Plug* plug) {
   dio.would_block = dio.done = dio.by_caller = false;
+  if (machine_.scenario.fs.type == "btrfs") {  // its direct reads take locks: never with NOWAIT, else to the end
+    dio.would_block = dio.nowait;
+    dio.submitting = false;
+    if (dio.nowait) co_return co_await run_cost(machine_, t, CostId::uring_eagain);
+    co_await run_cost(machine_, t, CostId::fs_dio_submit);
+    co_await read_or_write_and_wait(t, dio.sector, dio.bytes, false);
+    dio.done = true;
+    co_return co_await finish(t, dio);
+  }
   if (dio.write && !block_device_ && dio.inode != nullptr) {
     const bool may_go_on = co_await update_time(t, *dio.inode, dio.nowait);
     if (!may_go_on) {

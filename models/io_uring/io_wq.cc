@@ -233,9 +233,13 @@ Call<void> IoWq::exit(ExecContext& ctx) {
 void IoWq::note_live(const Account& a, int change) {
   settle();
   live_ += change;
-  counters_.peak = std::max(counters_.peak, static_cast<std::int64_t>(live_));
-  const int over = live_of(a) - static_cast<int>(std::min(a.max_workers, std::uint32_t{1} << 30));
-  if (over > 0) counters_.peak_over_limit = std::max(counters_.peak_over_limit, static_cast<std::int64_t>(over));
+  counters_.peak = std::max<std::int64_t>(counters_.peak, live_);
+  note_over_limit(a);
+}
+
+void IoWq::note_over_limit(const Account& a) {
+  const std::int64_t over = std::int64_t{live_of(a)} - a.max_workers;
+  counters_.peak_over_limit = std::max(counters_.peak_over_limit, over);
 }
 
 void IoWq::note_idle(int change) {
@@ -251,8 +255,10 @@ const IoWqCounters& IoWq::settle() {
 }
 
 void IoWq::reset_peak() {
-  counters_.peak = static_cast<std::int64_t>(live_);
+  counters_.peak = live_;
   counters_.peak_over_limit = 0;
+  for (const Pool& p : pools_)
+    for (const Account& a : p.accounts) note_over_limit(a);
 }
 
 int IoWq::live_of(const Account& a) const {

@@ -127,6 +127,7 @@ class IoWq {
   void count_created(const Worker& requester);
   [[nodiscard]] int live_of(const Account& a) const;
   void note_live(const Account& a, int change);
+  void note_over_limit(const Account& a);
   void note_idle(int change);
 
   Machine& machine_;

@@ -104,6 +104,11 @@ MaybeError check_workload(const Scenario& s, const Document& doc, const FioJob& 
               "workload " + job.name + ": buffered I/O (fio's default, direct=0) is not modelled for " + job.ioengine,
               "add direct=1, or ioengine=io_uring");
   }
+  if (s.fs.type == "btrfs" && (!uring || !job.direct || (job.rw != "read" && job.rw != "randread"))) {
+    return at(s, doc, path("rw"),
+              "workload " + job.name + ": btrfs is modelled for direct reads of ioengine=io_uring only",
+              "fs.type = \"xfs\" or \"ext4\", or rw=randread, direct=1 and ioengine=io_uring");
+  }
   if (auto bad = uring ? check_uring(s, doc, job) : check_no_uring(s, doc, job)) return bad;
   if (auto bad = check_cpus(s, doc, path("cpus_allowed"), job.cpus_allowed)) return bad;
   return check_group(s, doc, path("cgroup"), job.cgroup);

@@ -88,7 +88,7 @@ struct Device {
 };
 
 struct Filesystem {
-  std::string type = "xfs";       // xfs, ext4, none (the block device itself)
+  std::string type = "xfs";       // xfs, ext4, btrfs, none (the block device itself)
   bool written = true;            // extents written before (overwrite); false: unwritten extents are converted
   int unwritten_per_million = 0;  // writes of a written file that meet an unwritten extent all the same
   Dist write_wait;                // what a buffered write that may block waits for, with the inode's lock held

@@ -168,7 +168,8 @@ void add_device(Keys& k) {
 
 void add_fs(Keys& k) {
   Section s{k, Part::fs, "fs."};
-  s.one_of("type", FIELD(Filesystem, type), {"xfs", "ext4", "none"}, "filesystem; none: the block device itself");
+  s.one_of("type", FIELD(Filesystem, type), {"xfs", "ext4", "btrfs", "none"},
+           "filesystem; none: the block device itself; btrfs: direct io_uring reads only");
   s.add("written", boolean, FIELD(Filesystem, written),
         "the file was written before, so that writes are overwrites; false: unwritten extents are converted");
   s.number("unwritten_per_million", FIELD(Filesystem, unwritten_per_million), 0, 1'000'000,

@@ -26,6 +26,7 @@ io_uring::Setup FioUring::setup_of(const scenario::FioJob& conf) {
 FioUring::FioUring(machine::Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const scenario::FioJob& conf,
                    KTask& task, int index)
     : machine_(m), conf_(conf), tctx_(m, task, pools), ring_(m, fs, tctx_, setup_of(conf)) {
+  tctx_.max_workers = {conf.iowq_max_bounded.value_or(0), conf.iowq_max_unbounded.value_or(0)};
   constexpr std::uint64_t kInodes = 0xffff888104a00000ULL, kInodeBytes = 1024;
   for (int i = 0; i < std::max(1, conf.nrfiles); ++i) {
     io_uring::File& f = files_.emplace_back();
