@@ -52,6 +52,7 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
                           ? next_cpu++ % s.machine.cpus
                           : conf.cpus_allowed[static_cast<std::size_t>(j) % conf.cpus_allowed.size()];
       jobs_.emplace_back(machine_, fs_, io_wqs_, conf, j, cpu, pinned);
+      if (machine_.smp) machine_.smp->set_affinity(jobs_.back().task(), conf.cpus_allowed);
     }
   for (const auto& p : s.programs) programs_.emplace_back(machine_, pipes_, p);
   for (const auto& r : s.task_rules) rules_.push_back(std::make_unique<Rule>(*this, r));
@@ -94,7 +95,8 @@ void Simulation::apply_rules() {
 void Simulation::begin_window() {
   window_start_ = machine_.now();
   for (KTask& t : machine_.tasks()) {
-    task_start_[&t] = {charged_ns(t), t.st.run_delay_ns, t.st.nvcsw, t.st.nivcsw, t.migrations, t.st.wakeups};
+    task_start_[&t] = {charged_ns(t), t.st.run_delay_ns,     t.st.nvcsw,   t.st.nivcsw,        t.migrations,
+                       t.st.wakeups,  t.migrations_by_cause, t.placements, t.wakeup_migrations};
     t.run_delays = {};
   }
   cpu_start_.clear();
@@ -109,6 +111,7 @@ void Simulation::begin_window() {
   block_start_ = queue_.counters;
   wakeups_start_ = machine_.wakeups;
   cpu_stat_start_ = cpu_stats();
+  if (machine_.smp) balance_start_ = machine_.smp->balancer.counters;
   for (auto& j : jobs_) j.reset_window();
   pingpong_.reset();
   machine_.tp.enable(true);

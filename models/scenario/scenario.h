@@ -54,6 +54,7 @@ struct Machine {
   machine::Topology resolved;        // always complete
   std::optional<int> tunables_cpus;  // CPU count that scales the scheduler's tunables; default: cpus
   bool tick_when_idle = false;       // nohz off
+  std::string idle_wakeup;  // "ipi": an idle CPU is woken by an interrupt; "poll": it watches need_resched; "": ipi
 };
 
 struct Block {  // one block device

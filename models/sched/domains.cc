@@ -45,6 +45,7 @@ Domains::Domains(const machine::Topology& t) {
   llc_size_.resize(n);
   for (int cpu = 0; cpu < t.cpus(); ++cpu) {
     smt_.push_back(t.siblings(cpu));
+    capacity_.push_back(static_cast<std::uint64_t>(t.capacity[index(cpu)]));
     has_smt_ = has_smt_ || smt_.back().weight() > 1;
     Domain* child = nullptr;
     for (const auto v : g.path[index(cpu)]) {
