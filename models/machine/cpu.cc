@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "models/machine/machine.h"
+#include "models/machine/smp.h"
 
 namespace wakepath::machine {
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "models/machine/machine.h"
+#include "models/machine/smp.h"
 
 namespace wakepath::machine {
 

@@ -7,6 +7,7 @@
 
 #include "models/kernel/switches.h"
 #include "models/machine/draw.h"
+#include "models/machine/smp.h"
 
 namespace wakepath::machine {
 
@@ -154,6 +155,7 @@ Call<void> Machine::wake_up_new(KTask& parent, KTask& t) {
   Cpu& here = *parent.cpu;
   co_await run_cost(*this, parent, CostId::wake_before_clock, Mode::kernel_nopreempt);
   t.sleeping = false;
+  if (smp && t.st.smp.cpus_allowed != 1) t.cpu = &cpu(smp->balancer.find_idlest_cpu(t.st, here.id()));  // no record
   sched.wake_up_new(t.st, &parent.st, t.cpu->id(), now());
   ++wakeups;
   t.woken_by = &parent;
@@ -289,6 +291,12 @@ void Machine::record_switch(Cpu& c, KTask* prev, std::uint16_t prev_state, KTask
 void Machine::stat_runtime(int cpu_id, const sched::Task& t, Time delta_ns, std::uint64_t vruntime) {
   if (!tp.active() || t.owner == nullptr) return;
   tp.stat_runtime(cpu(cpu_id), *static_cast<KTask*>(t.owner), delta_ns, vruntime, k.stat_runtime_vruntime);
+}
+
+void Machine::balance_tick(Cpu& c) { smp->tick(c); }
+
+void Machine::migrate_task(sched::Task& t, int orig, int dest, sched::MigrationCause cause) {
+  smp->migrated(t, orig, dest, cause);
 }
 
 void Machine::check_accounting() const {

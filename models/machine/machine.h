@@ -16,7 +16,6 @@
 #include "models/machine/costs.h"
 #include "models/machine/cpu.h"
 #include "models/machine/local_timer.h"
-#include "models/machine/smp.h"
 #include "models/machine/task.h"
 #include "models/machine/topology.h"
 #include "models/machine/tracepoints.h"
@@ -26,6 +25,8 @@
 #include "sim/engine/random.h"
 
 namespace wakepath::machine {
+
+class Smp;
 
 class Machine final : public sched::Observer {
  public:
@@ -87,7 +88,7 @@ class Machine final : public sched::Observer {
   [[nodiscard]] Time tick_ns() const { return tick_ns_; }
   void after_tick(Cpu& c) {
     if (tick_hook_ != nullptr) tick_hook_->on_tick(c);
-    if (smp) smp->tick(c);
+    if (smp) balance_tick(c);
   }
   struct TickHook {
     virtual ~TickHook() = default;
@@ -96,9 +97,7 @@ class Machine final : public sched::Observer {
   void set_tick_hook(TickHook* h) { tick_hook_ = h; }
   KTask& idle_ktask() { return idle_record_; }
 
-  void migrate_task(sched::Task& t, int orig, int dest, sched::MigrationCause cause) override {
-    smp->migrated(t, orig, dest, cause);
-  }
+  void migrate_task(sched::Task& t, int orig, int dest, sched::MigrationCause cause) override;
   void stat_runtime(int cpu, const sched::Task& t, Time delta_ns, std::uint64_t vruntime) override;
 
   std::uint64_t wakeups = 0;
@@ -107,12 +106,12 @@ class Machine final : public sched::Observer {
   Preemption preemption;
   std::unique_ptr<Smp> smp;  // null on a machine with one CPU
   bool in_loop = false;      // a CPU's coroutine is being resumed
-  void send_resched(int cpu);
   [[nodiscard]] Time mean_cost(CostId id) const { return scenario.costs[id].mean_ns(); }
 
  private:
   struct ReschedIpi;
   Time draw(CostId id);
+  void balance_tick(Cpu& c);
   Call<bool> place(ExecContext& ctx, KTask& t, bool sync, Mode mode);
 
   static constexpr Time kDrawn = -1;

@@ -10,6 +10,7 @@
 
 #include "models/fs/dio.h"
 #include "models/machine/machine.h"
+#include "models/machine/smp.h"
 #include "models/run/events.h"
 #include "models/run/pingpong.h"
 #include "models/run/run.h"

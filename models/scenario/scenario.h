@@ -113,6 +113,7 @@ struct Cgroup {
   std::optional<std::int64_t> cpu_max_burst;  // us
   std::optional<Time> cpu_max_phase;          // when periods begin; absent: as the kernel has it
   CpuMax max;                                 // the three resolved
+  std::vector<int> cpuset_cpus;               // empty: those of its parent
 };
 
 struct FioJob {  // fio's options under fio's names; defaults are fio's

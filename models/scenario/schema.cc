@@ -207,6 +207,7 @@ void add_cgroup(Keys& k) {
   s.number("cpu.max_burst", FIELD(Cgroup, cpu_max_burst), 0, 1LL << 44, "cgroup v2 cpu.max.burst, us: saved quota");
   s.add("cpu.max_phase", duration, FIELD(Cgroup, cpu_max_phase),
         "when a period begins; default: a random phase, or 0 before 6.4 (switch bandwidth_random_phase)");
+  s.add("cpuset.cpus", cpus, FIELD(Cgroup, cpuset_cpus), "cpuset: CPUs its tasks may use; empty: those of its parent");
 }
 
 void add_workload(Keys& k) {

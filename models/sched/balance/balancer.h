@@ -53,8 +53,9 @@ class Balancer {
   void idle_balance_kicked(int cpu);  // the function call arrived; true in SmpRq::nohz_flags: raise the softirq
   void enter_tickless_idle(int cpu);  // the tick was stopped
   void update_idle_core(int cpu);     // it goes idle: is its core now?
-  void active_balance_stop(int cpu, Time now);  // the stopper of `cpu` runs
-  void wakeup_after_idle(Rq& rq);               // ttwu: the idle time since idle_stamp enters the average
+  void active_balance_stop(int cpu, Time now);                      // the stopper of `cpu` runs
+  [[nodiscard]] int find_idlest_cpu(const Task& t, int cpu) const;  // for a task forked on `cpu`
+  void wakeup_after_idle(Rq& rq);  // ttwu: the idle time since idle_stamp enters the average
 
   [[nodiscard]] std::int64_t jiffies(Time now) const { return now / tick_ns_; }
   // Decision records: why waiting tasks were not moved, and what was done about it.
@@ -88,6 +89,8 @@ class Balancer {
   bool update_newidle_cost(Domain& d, std::uint64_t cost, Time now) const;
   void update_next_balance(const Domain& d, bool busy, std::int64_t& next) const;
   void update_blocked(int cpu, Time now);
+  [[nodiscard]] const Group* find_idlest_group(const Domain& d, const Task& t) const;  // null: the own one
+  [[nodiscard]] int find_idlest_cpu_in(const Group& g, const Task& t, int otherwise) const;
   void update_idle_scan(const Pass& p, const DomainStats& s);
 
   Scheduler& s_;
