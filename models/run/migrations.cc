@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "models/run/simulation.h"
 
@@ -83,6 +84,8 @@ json Simulation::migrations_json(double seconds) const {
       b.refused_running - s.refused_running, b.refused_hot - s.refused_hot,     b.active_asked - s.active_asked,
       b.active_pushed - s.active_pushed,     b.idle_kicks - s.idle_kicks};
   decltype(KTask::migrations_by_cause) total{};
+  std::map<std::string, decltype(total)> groups;
+  for (const char* name : {"fio", "kworker"}) groups[name] = {};
   std::vector<std::pair<std::uint64_t, json>> rows;
   for (const KTask& t : m.tasks()) {
     const auto it = task_start_.find(&t);
@@ -91,7 +94,7 @@ json Simulation::migrations_json(double seconds) const {
     const auto steps = minus(t.wakeup_migrations, start.wakeup_migrations);
     const std::uint64_t n = t.migrations - start.migrations;
     if (n == 0) continue;
-    for (std::size_t i = 0; i < total.size(); ++i) total[i] += causes[i];
+    for (std::size_t i = 0; i < total.size(); ++i) total[i] += causes[i], groups[t.group_name][i] += causes[i];
     const auto top = static_cast<std::size_t>(std::max_element(causes.begin(), causes.end()) - causes.begin());
     const bool wakeup = top == static_cast<std::size_t>(MigrationCause::wakeup);
     const auto top_step = static_cast<std::size_t>(std::max_element(steps.begin(), steps.end()) - steps.begin());
@@ -110,7 +113,17 @@ json Simulation::migrations_json(double seconds) const {
   std::stable_sort(rows.begin(), rows.end(), [](const auto& x, const auto& y) { return x.first > y.first; });
   json tasks = json::array();
   for (auto& r : rows) tasks.push_back(std::move(r.second));
+  json by_group = json::object();
+  for (const auto& [name, counts] : groups) {
+    json row = {{"per_s", 0.0}};
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < counts.size(); ++i) row[cause(i)] = counts[i], sum += counts[i];
+    row["count"] = sum;
+    row["per_s"] = static_cast<double>(sum) / seconds;
+    by_group[name] = row;
+  }
   return {{"by_cause", named(total, cause)},
+          {"by_group", by_group},
           {"balance",
            {{"unbalanced", c.unbalanced},
             {"refused_bound", c.refused_bound},
