@@ -3,6 +3,7 @@
 #include "models/sched/balance/balancer.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "models/kernel/switches.h"
 #include "models/sched/balance/balance_pass.h"
@@ -82,6 +83,8 @@ const Group* Balancer::find_busiest_group(Pass& p) {
   const Span& span = *p.d->span;
   DomainStats stats;
   bool overloaded = false;
+  GroupStats nobody;  // less busy than any group with a task
+  nobody.idle_cpus = std::numeric_limits<unsigned>::max();
   const std::size_t n = span.groups.size();
   for (std::size_t i = 0; i < n; ++i) {  // from the own group on, in the order of the ring
     const Group& g = span.groups[(static_cast<std::size_t>(p.d->local) + i) % n];
@@ -92,7 +95,7 @@ const Group* Balancer::find_busiest_group(Pass& p) {
     stats.total_util += one.util;
     if (i == 0) {
       stats.local = one;
-    } else if (is_busier(one, stats.busiest.value_or(GroupStats{}), k_)) {
+    } else if (is_busier(one, stats.busiest.value_or(nobody), k_)) {
       stats.busiest = one;
       stats.busiest_group = &g;
     }
