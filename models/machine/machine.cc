@@ -147,6 +147,7 @@ Call<void> KTask::schedule_with_hooks() {
 
 void Machine::first_wake(KTask& t) {
   t.sleeping = false;
+  if (smp && t.st.smp.cpus_allowed != 1) t.cpu = &cpu(smp->balancer.find_idlest_cpu(t.st, t.cpu->id()));
   sched.wake_up_new(t.st, nullptr, t.cpu->id(), now());
   send_resched(t.cpu->id());
 }
