@@ -39,6 +39,13 @@ namespace wakepath::machine {
   X(softirq_exit, "softirq end")                                                                                  \
   X(ipi_send, "send one inter-processor interrupt")                                                               \
   X(ipi_latency, "delivery of an inter-processor interrupt; not CPU time")                                        \
+  X(wake_select, "select_task_rq: per CPU looked at")                                                             \
+  X(wake_queue, "wakeup handed to another CPU: queue it there, without the interrupt")                            \
+  X(call_run, "function call of another CPU: take one")                                                           \
+  X(balance_domain, "load balance: one look into a domain")                                                       \
+  X(balance_cpu, "load balance: read one CPU's figures")                                                          \
+  X(move_task, "load balance: take a task off its queue and put it on another CPU's")                             \
+  X(stopper, "cpu_stopper_thread: from its switch-in to the work")                                                \
   X(queue_work, "queue_work: append one item")                                                                    \
   X(nop_wake, "try_to_wake_up that finds the task runnable")                                                      \
   X(wake_before_clock, "try_to_wake_up up to the run queue's clock update")                                       \

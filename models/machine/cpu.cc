@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "models/machine/machine.h"
+#include "models/machine/smp.h"
 
 namespace wakepath::machine {
 
@@ -135,6 +136,12 @@ void Cpu::raise(IrqLine& line) {
   deliver();
 }
 
+void Cpu::notice_resched() {
+  if (active_ != &idle_ || looping_ || !need_resched()) return;
+  begin_schedule(false);
+  loop();
+}
+
 void Cpu::deliver() {
   if (pending_.empty() || looping_ || !may_interrupt(*active_)) return;
   if (segment_timer_.armed()) {
@@ -263,9 +270,16 @@ void Cpu::begin_schedule(bool preempt) {
 
 Call<void> Cpu::switch_body(ExecContext& ctx) {
   for (;;) {
-    if (current_ == nullptr) co_await run_cost(machine_, ctx, CostId::idle_leave, Mode::irqs_off);
+    if (current_ == nullptr) {
+      if (machine_.smp) machine_.local_timer(id_).restart_tick();
+      co_await run_cost(machine_, ctx, CostId::idle_leave, Mode::irqs_off);
+      if (machine_.smp && machine_.smp->calls_pending(id_)) co_await machine_.smp->run_calls(ctx);
+    }
     co_await run_cost(machine_, ctx, CostId::schedule_entry, Mode::irqs_off);
+    if (machine_.smp) machine_.smp->running_cpu = id_;
     const sched::SwitchResult r = machine_.sched.schedule(id_, sw_preempt_, engine_.now());
+    if (r.newidle_ns > 0) co_await ctx.run_ns(r.newidle_ns, Mode::irqs_off);
+    if (machine_.smp && machine_.smp->pass_unfinished()) co_await machine_.smp->finish_pass(ctx);
     co_await run_cost(machine_, ctx, CostId::schedule_pick, Mode::irqs_off);
     auto* next = static_cast<KTask*>(r.next->owner);  // null: the idle task
     if (r.next != r.prev) {
@@ -281,6 +295,7 @@ Call<void> Cpu::switch_body(ExecContext& ctx) {
       co_await run_cost(machine_, ctx, CostId::idle_entry, Mode::irqs_off);
       active_ = &idle_;
       idle_since_ = engine_.now();
+      if (machine_.smp) machine_.smp->idle_entered(*this);
     } else {
       if (next != last_task_) {
         if (last_task_ != nullptr)

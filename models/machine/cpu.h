@@ -55,7 +55,8 @@ class Cpu {
 
   [[nodiscard]] int id() const { return id_; }
   Machine& machine() { return machine_; }
-  void start();  // begins idle
+  void start();           // begins idle
+  void notice_resched();  // an idle CPU that watches the flag leaves idle
 
   // Interrupts.
   void raise(IrqLine& line);

@@ -2,8 +2,10 @@
 #include "models/machine/local_timer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "models/machine/machine.h"
+#include "models/machine/smp.h"
 
 namespace wakepath::machine {
 
@@ -11,7 +13,7 @@ namespace wakepath::machine {
 struct LocalTimer::Tick final : HrTimer {
   Tick(Machine& machine, Cpu& c, LocalTimer& owner) : m(machine), cpu(c), timers(owner) {}
   Call<void> expired(ExecContext& irq) override {
-    timers.arm(*this, (m.now() / m.tick_ns() + 1) * m.tick_ns());
+    if (!timers.tick_stopped_) timers.arm(*this, (m.now() / m.tick_ns() + 1) * m.tick_ns());
     co_await run_cost(m, irq, CostId::tick);
     m.sched.tick(cpu.id(), m.now());
     m.after_tick(cpu);
@@ -37,6 +39,16 @@ LocalTimer::~LocalTimer() {
 
 void LocalTimer::start_tick() { arm(*tick_, machine_.now() + machine_.tick_ns()); }
 
+void LocalTimer::stop_tick() {
+  if (std::exchange(tick_stopped_, true)) return;
+  machine_.engine.cancel(tick_->timer);
+}
+
+void LocalTimer::restart_tick() {
+  if (!std::exchange(tick_stopped_, false)) return;
+  if (!tick_->timer.armed()) arm(*tick_, (machine_.now() / machine_.tick_ns() + 1) * machine_.tick_ns());
+}
+
 void LocalTimer::fire(engine::Timer& t, Time) {
   auto& h = *static_cast<HrTimer*>(t.context);
   h.owner->expire(h);
@@ -52,7 +64,7 @@ void LocalTimer::arm(HrTimer& t, Time at) {
 void LocalTimer::cancel(HrTimer& t) { machine_.engine.cancel(t.timer); }
 
 void LocalTimer::expire(HrTimer& t) {
-  if (&t == tick_.get() && cpu->idle() && !machine_.scenario.machine.tick_when_idle) {
+  if (&t == tick_.get() && cpu->idle() && !machine_.smp && !machine_.scenario.machine.tick_when_idle) {
     machine_.engine.arm(t.timer, machine_.now() + machine_.tick_ns());  // nohz: the tick sleeps with the CPU
     return;
   }

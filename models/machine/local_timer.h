@@ -35,6 +35,8 @@ class LocalTimer final : public IrqLine {
   LocalTimer(Machine& m, Cpu& c);
   ~LocalTimer() override;
   void start_tick();
+  void stop_tick();     // the CPU is idle and one of several; on a single one an idle tick is skipped
+  void restart_tick();  // on the grid, when it leaves idle
   void arm(HrTimer& t, Time at);
   void cancel(HrTimer& t);
   Call<void> handle(ExecContext& irq) override;
@@ -49,6 +51,7 @@ class LocalTimer final : public IrqLine {
 
   Machine& machine_;
   std::unique_ptr<Tick> tick_;
+  bool tick_stopped_ = false;
   HrTimer *first_ = nullptr, *last_ = nullptr;  // expired, in order
   bool raised_ =
       false;  // the interrupt is pending, its handler has not looked for the last time, or it has given up for now

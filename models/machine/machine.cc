@@ -7,6 +7,7 @@
 
 #include "models/kernel/switches.h"
 #include "models/machine/draw.h"
+#include "models/machine/smp.h"
 
 namespace wakepath::machine {
 
@@ -88,6 +89,7 @@ Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPo
   bandwidth_ = std::make_unique<BandwidthTimers>(*this);
   sched.set_bandwidth_host(bandwidth_.get());
   for (const auto& g : s.cgroups) bandwidth_->set_limit(group(g.path), g.max);
+  if (s.machine.cpus > 1) smp = std::make_unique<Smp>(*this);
   idle_record_.st.comm = "swapper";
   sched.set_observer(this);
   for (int c = 0; c < s.machine.cpus; ++c) {
@@ -96,6 +98,7 @@ Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPo
     t.resume_at = t.body.handle();
     ksoftirqd_.push_back(&t);
   }
+  if (smp) smp->add_stoppers();
 }
 
 Machine::~Machine() = default;
@@ -103,6 +106,7 @@ Machine::~Machine() = default;
 void Machine::start() {
   for (auto& c : cpus_) c->start();
   for (auto& t : timers_) t->start_tick();
+  if (smp) smp->start();
 }
 
 KTask& Machine::add_task(const std::string& comm, const std::string& result_group, const std::string& cgroup, int nice,
@@ -118,6 +122,8 @@ KTask& Machine::add_task(const std::string& comm, const std::string& result_grou
   sched.init_task(t.st, comm, next_pid_++, policy, nice, rt_priority, groups_.at(cgroup), cpu_id);
   t.st.owner = &t;
   t.comm_id = tp.name(comm);
+  if (smp) smp->set_affinity(t, bound ? std::vector<int>{cpu_id} : std::vector<int>{});
+  t.st.smp.per_cpu_kthread = bound && kthread;
   if (task_hook) task_hook(t);
   return t;
 }
@@ -141,6 +147,7 @@ Call<void> KTask::schedule_with_hooks() {
 
 void Machine::first_wake(KTask& t) {
   t.sleeping = false;
+  if (smp && t.st.smp.cpus_allowed != 1) t.cpu = &cpu(smp->balancer.find_idlest_cpu(t.st, t.cpu->id()));
   sched.wake_up_new(t.st, nullptr, t.cpu->id(), now());
   send_resched(t.cpu->id());
 }
@@ -149,6 +156,7 @@ Call<void> Machine::wake_up_new(KTask& parent, KTask& t) {
   Cpu& here = *parent.cpu;
   co_await run_cost(*this, parent, CostId::wake_before_clock, Mode::kernel_nopreempt);
   t.sleeping = false;
+  if (smp && t.st.smp.cpus_allowed != 1) t.cpu = &cpu(smp->balancer.find_idlest_cpu(t.st, here.id()));  // no record
   sched.wake_up_new(t.st, &parent.st, t.cpu->id(), now());
   ++wakeups;
   t.woken_by = &parent;
@@ -174,17 +182,8 @@ Time Machine::draw(CostId id) {
   return draw_ns(scenario.costs.entries[i], *cost_streams_[i]);
 }
 
-// Placement. Wakeup balancing is not modelled yet: a task that may move goes to its previous CPU if that is idle, else
-// to the first idle CPU, else back to its previous one.
-int Machine::select_cpu(const KTask& t) const {
-  const int prev = t.cpu->id();
-  if (t.bound_cpu >= 0 || cpus_.size() == 1 || t.cpu->idle()) return prev;
-  for (const auto& c : cpus_)
-    if (c->idle()) return c->id();
-  return prev;
-}
-
 void Machine::send_resched(int target) {
+  if (smp && smp->polls(target)) return smp->notice_resched(target);
   ReschedIpi& ipi = *ipis_[static_cast<std::size_t>(target)];
   if (!ipi.flight.armed() && !ipi.pending) engine.arm(ipi.flight, now() + cost(CostId::ipi_latency));
 }
@@ -195,7 +194,7 @@ Call<void> Machine::kick(ExecContext& ctx, KTask& t) {
   send_resched(t.cpu->id());
 }
 
-Call<bool> Machine::wake(ExecContext& ctx, KTask& t) {
+Call<bool> Machine::wake(ExecContext& ctx, KTask& t, bool sync) {
   if (!t.sleeping) {
     co_await run_cost(*this, ctx, CostId::nop_wake, ctx.mode);
     co_return false;
@@ -205,14 +204,12 @@ Call<bool> Machine::wake(ExecContext& ctx, KTask& t) {
   const Mode mode = ctx.kind == ExecContext::Kind::task ? Mode::kernel_nopreempt : ctx.mode;
   co_await run_cost(*this, ctx, CostId::wake_before_clock, mode);
   if (!t.sleeping) co_return false;  // somebody on another CPU was faster
-  // Still on its CPU, between setting its state and schedule(): it is woken there (kernel: p->on_cpu).
-  const bool on_cpu = sched.rq(t.cpu->id()).curr == &t.st;
-  const int target = on_cpu ? t.cpu->id() : select_cpu(t);
-  if (target != t.cpu->id() && !t.st.se.sched_delayed) {
-    ++t.migrations;
-    t.cpu = &cpu(target);
-  }
   t.sleeping = false;
+  // Still queued (delayed, or on its CPU between setting its state and schedule()): it is woken there, by whoever it
+  // is.
+  if (smp && t.st.on_rq == sched::OnRq::no && sched.rq(t.cpu->id()).curr != &t.st) {
+    if (co_await place(ctx, t, sync, mode)) co_return true;
+  }
   const sched::WakeResult r = sched.wake_up(t.st, t.cpu->id(), now());
   ++wakeups;
   t.woken_by = ctx.kind == ExecContext::Kind::task ? static_cast<KTask*>(&ctx) : nullptr;
@@ -221,10 +218,28 @@ Call<bool> Machine::wake(ExecContext& ctx, KTask& t) {
   co_await run_cost(*this, ctx, CostId::wake_after_clock, mode);
   tp.sched_task(here, trace::EventType::sched_wakeup, t, t.cpu->id());
   if (r.preempts && remote) {
-    co_await run_cost(*this, ctx, CostId::ipi_send, mode);
+    if (!smp || !smp->polls(t.cpu->id())) co_await run_cost(*this, ctx, CostId::ipi_send, mode);
     send_resched(t.cpu->id());
   }
   co_return r.woken;
+}
+
+// select_task_rq, and the hand-over to the chosen CPU where that is its own to finish. True: it was handed over.
+Call<bool> Machine::place(ExecContext& ctx, KTask& t, bool sync, Mode mode) {
+  const sched::Placement p = smp->select(ctx, t, sync);
+  if (p.tested > 0) co_await ctx.run_ns(p.tested * cost(CostId::wake_select), mode);
+  const bool migrated = p.cpu != t.cpu->id();
+  if (migrated) {
+    ++t.wakeup_migrations[static_cast<std::size_t>(p.step)];
+    smp->moved(t, p.cpu, sched::MigrationCause::wakeup, ctx.cpu->id());
+  }
+  if (!smp->hands_over(ctx, t, p.cpu)) co_return false;
+  co_await run_cost(*this, ctx, CostId::wake_queue, mode);
+  if (smp->hand_over(t, p.cpu, migrated)) {
+    co_await run_cost(*this, ctx, CostId::ipi_send, mode);
+    smp->send_call(p.cpu);
+  }
+  co_return true;
 }
 
 // ---- softirqs ------------------------------------------------------------------------------------------------------
@@ -277,6 +292,12 @@ void Machine::record_switch(Cpu& c, KTask* prev, std::uint16_t prev_state, KTask
 void Machine::stat_runtime(int cpu_id, const sched::Task& t, Time delta_ns, std::uint64_t vruntime) {
   if (!tp.active() || t.owner == nullptr) return;
   tp.stat_runtime(cpu(cpu_id), *static_cast<KTask*>(t.owner), delta_ns, vruntime, k.stat_runtime_vruntime);
+}
+
+void Machine::balance_tick(Cpu& c) { smp->tick(c); }
+
+void Machine::migrate_task(sched::Task& t, int orig, int dest, sched::MigrationCause cause) {
+  smp->migrated(t, orig, dest, cause);
 }
 
 void Machine::check_accounting() const {

@@ -26,6 +26,8 @@
 
 namespace wakepath::machine {
 
+class Smp;
+
 class Machine final : public sched::Observer {
  public:
   explicit Machine(const scenario::Scenario& s, trace::Sink* sink = nullptr, trace::StringPool* pool = nullptr);
@@ -60,7 +62,8 @@ class Machine final : public sched::Observer {
   }
 
   // try_to_wake_up(t) from `ctx`: true when it was really woken. Spends the costs in ctx.
-  Call<bool> wake(ExecContext& ctx, KTask& t);
+  // sync: the waker says that it is about to sleep.
+  Call<bool> wake(ExecContext& ctx, KTask& t, bool sync = false);
   // kick_process(t): a reschedule interrupt if it runs on another CPU, so that it passes its way to user mode.
   Call<void> kick(ExecContext& ctx, KTask& t);
   [[nodiscard]] bool would_wake(const KTask& t) const { return t.sleeping; }
@@ -73,7 +76,7 @@ class Machine final : public sched::Observer {
     virtual ~SoftirqHandler() = default;
     virtual Call<void> run(ExecContext& ctx) = 0;
   };
-  static constexpr unsigned kBlockSoftirq = 4;
+  static constexpr unsigned kBlockSoftirq = 4, kSchedSoftirq = 7;
   void register_softirq(unsigned vec, SoftirqHandler* h) { softirqs_[vec] = h; }
   Call<void> raise_softirq(ExecContext& ctx, unsigned vec);  // from task context it wakes ksoftirqd
   Call<void> run_softirqs(ExecContext& ctx, unsigned pending);
@@ -85,6 +88,7 @@ class Machine final : public sched::Observer {
   [[nodiscard]] Time tick_ns() const { return tick_ns_; }
   void after_tick(Cpu& c) {
     if (tick_hook_ != nullptr) tick_hook_->on_tick(c);
+    if (smp) balance_tick(c);
   }
   struct TickHook {
     virtual ~TickHook() = default;
@@ -93,18 +97,22 @@ class Machine final : public sched::Observer {
   void set_tick_hook(TickHook* h) { tick_hook_ = h; }
   KTask& idle_ktask() { return idle_record_; }
 
+  void migrate_task(sched::Task& t, int orig, int dest, sched::MigrationCause cause) override;
   void stat_runtime(int cpu, const sched::Task& t, Time delta_ns, std::uint64_t vruntime) override;
 
   std::uint64_t wakeups = 0;
   std::function<void(KTask&)> task_hook;                                 // sees every new task (renice rules)
   std::function<void(Cpu&, KTask*, std::uint16_t, KTask*)> switch_hook;  // sees every switch; null task: idle
   Preemption preemption;
-  bool in_loop = false;  // a CPU's coroutine is being resumed
+  std::unique_ptr<Smp> smp;  // null on a machine with one CPU
+  bool in_loop = false;      // a CPU's coroutine is being resumed
+  [[nodiscard]] Time mean_cost(CostId id) const { return scenario.costs[id].mean_ns(); }
 
  private:
   struct ReschedIpi;
   Time draw(CostId id);
-  int select_cpu(const KTask& t) const;
+  void balance_tick(Cpu& c);
+  Call<bool> place(ExecContext& ctx, KTask& t, bool sync, Mode mode);
 
   static constexpr Time kDrawn = -1;
   std::array<Time, kCostCount> constant_ns_{};  // kDrawn: it has a distribution

@@ -3,11 +3,13 @@
 // body uses (sleep, preemption points).
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 
 #include "models/machine/context.h"
 #include "models/machine/task_work.h"
+#include "models/sched/placement/placement.h"
 #include "models/sched/sched.h"
 #include "sim/engine/stats.h"
 
@@ -56,6 +58,9 @@ struct KTask : ExecContext {
 
   int bound_cpu = -1;  // the only CPU it may run on; -1: any
   std::uint64_t switch_count = 0, migrations = 0;
+  std::array<std::uint32_t, sched::kMigrationCauses> migrations_by_cause{};
+  std::array<std::uint32_t, sched::kPlacementSteps> placements{};         // wakeups by the step that chose the CPU
+  std::array<std::uint32_t, sched::kPlacementSteps> wakeup_migrations{};  // those that moved it
   // Decision records of the last wakeup, for causes.
   KTask* woken_by = nullptr;     // the task whose context woke it (null: an interrupt's own doing, or seen already)
   bool wake_preempted = false;   // that wakeup asked for the CPU

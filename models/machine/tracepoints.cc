@@ -73,6 +73,13 @@ void Tracepoints::write_sched_task(Cpu& cpu, EventType type, const KTask& t, int
   commit();
 }
 
+void Tracepoints::write_migrate_task(Cpu& cpu, const KTask& t, int orig_cpu, int dest_cpu) {
+  Event* e = begin(cpu, EventType::sched_migrate_task);
+  if (e == nullptr) return;
+  e->u.task = {t.comm_id, t.st.pid, t.st.prio(), dest_cpu, orig_cpu, dest_cpu};
+  commit();
+}
+
 void Tracepoints::stat_runtime(Cpu& cpu, const KTask& t, Time delta_ns, std::uint64_t vruntime, bool has_vruntime) {
   Event* e = begin(cpu, EventType::sched_stat_runtime);
   if (e == nullptr) return;

@@ -34,6 +34,10 @@ class Tracepoints {
     if (active()) [[unlikely]]
       write_sched_task(cpu, type, t, target_cpu);
   }
+  void migrate_task(Cpu& cpu, const KTask& t, int orig_cpu, int dest_cpu) {
+    if (active()) [[unlikely]]
+      write_migrate_task(cpu, t, orig_cpu, dest_cpu);
+  }
   void stat_runtime(Cpu& cpu, const KTask& t, Time delta_ns, std::uint64_t vruntime, bool has_vruntime);
   void irq(Cpu& cpu, trace::EventType type, int number, trace::StringId what) {
     if (active()) [[unlikely]]
@@ -90,6 +94,7 @@ class Tracepoints {
   void write_timer(Cpu& cpu, trace::EventType type, trace::StringId function);
   void write_irq(Cpu& cpu, trace::EventType type, int number, trace::StringId what);
   void write_sched_task(Cpu& cpu, trace::EventType type, const KTask& t, int target_cpu);
+  void write_migrate_task(Cpu& cpu, const KTask& t, int orig_cpu, int dest_cpu);
   void write_sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next);
   trace::Sink* sink_ = nullptr;
   trace::StringPool* pool_ = nullptr;

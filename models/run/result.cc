@@ -222,6 +222,7 @@ json Simulation::result(engine::Stop end) const {
   r["tasks"] = tasks_json(seconds);
   r["groups"] = groups_json(seconds);
   if (const json limited = bandwidth_json(); !limited.empty()) r["cgroups"] = limited;
+  if (machine_.smp) r["migrations"] = migrations_json(seconds);
   r["workqueue"] = workqueue_json(seconds);
   const auto rate = [&](std::uint64_t a, std::uint64_t b) { return static_cast<double>(a - b) / seconds; };
   r["block"] = {{"doorbells_per_s", rate(queue_.counters.doorbells, block_start_.doorbells)},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "models/run/simulation.h"
 
+#include "models/run/affinity.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -47,13 +49,15 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
   int next_cpu = 0;
   for (const auto& conf : s.workloads)
     for (int j = 0; j < std::max(1, conf.numjobs); ++j) {
-      const bool pinned = conf.cpus_allowed.size() == 1;
-      const int cpu = conf.cpus_allowed.empty()
-                          ? next_cpu++ % s.machine.cpus
-                          : conf.cpus_allowed[static_cast<std::size_t>(j) % conf.cpus_allowed.size()];
-      jobs_.emplace_back(machine_, fs_, io_wqs_, conf, j, cpu, pinned);
+      const std::vector<int> cpus = effective_cpus(s, conf.cpus_allowed, conf.cgroup);
+      const int cpu = cpus.empty() ? next_cpu++ % s.machine.cpus : cpus[static_cast<std::size_t>(j) % cpus.size()];
+      jobs_.emplace_back(machine_, fs_, io_wqs_, conf, j, cpu, cpus.size() == 1);
+      if (machine_.smp) machine_.smp->set_affinity(jobs_.back().task(), cpus);
     }
-  for (const auto& p : s.programs) programs_.emplace_back(machine_, pipes_, p);
+  for (const auto& p : s.programs) {
+    programs_.emplace_back(machine_, pipes_, p);
+    if (machine_.smp && p.cpu < 0) machine_.smp->set_affinity(programs_.back().task(), effective_cpus(s, {}, p.cgroup));
+  }
   for (const auto& r : s.task_rules) rules_.push_back(std::make_unique<Rule>(*this, r));
   machine_.task_hook = [this](KTask& t) {
     for (auto& r : rules_)
@@ -94,7 +98,8 @@ void Simulation::apply_rules() {
 void Simulation::begin_window() {
   window_start_ = machine_.now();
   for (KTask& t : machine_.tasks()) {
-    task_start_[&t] = {charged_ns(t), t.st.run_delay_ns, t.st.nvcsw, t.st.nivcsw, t.migrations, t.st.wakeups};
+    task_start_[&t] = {charged_ns(t), t.st.run_delay_ns,     t.st.nvcsw,   t.st.nivcsw,        t.migrations,
+                       t.st.wakeups,  t.migrations_by_cause, t.placements, t.wakeup_migrations};
     t.run_delays = {};
   }
   cpu_start_.clear();
@@ -109,6 +114,7 @@ void Simulation::begin_window() {
   block_start_ = queue_.counters;
   wakeups_start_ = machine_.wakeups;
   cpu_stat_start_ = cpu_stats();
+  if (machine_.smp) balance_start_ = machine_.smp->balancer.counters;
   for (auto& j : jobs_) j.reset_window();
   pingpong_.reset();
   machine_.tp.enable(true);

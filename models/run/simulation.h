@@ -10,6 +10,7 @@
 
 #include "models/fs/dio.h"
 #include "models/machine/machine.h"
+#include "models/machine/smp.h"
 #include "models/run/events.h"
 #include "models/run/pingpong.h"
 #include "models/run/run.h"
@@ -38,6 +39,7 @@ class Simulation {
   [[nodiscard]] nlohmann::ordered_json tasks_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json groups_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json totals_json(double seconds) const;
+  [[nodiscard]] nlohmann::ordered_json migrations_json(double seconds) const;  // migrations.cc
   [[nodiscard]] nlohmann::ordered_json workqueue_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json bandwidth_json() const;
   [[nodiscard]] nlohmann::ordered_json io_uring_json(double seconds) const;
@@ -46,6 +48,8 @@ class Simulation {
   struct TaskStart {
     std::int64_t exec_ns = 0, run_delay_ns = 0;
     std::uint64_t nvcsw = 0, nivcsw = 0, migrations = 0, wakeups = 0;
+    decltype(machine::KTask::migrations_by_cause) by_cause{};
+    decltype(machine::KTask::placements) placements{}, wakeup_migrations{};
   };
   struct CpuStart {
     machine::Usage usage;
@@ -83,6 +87,7 @@ class Simulation {
   [[nodiscard]] UringTotals uring_totals() const;
   UringTotals uring_start_;
   std::uint64_t wakeups_start_ = 0;
+  sched::Balancer::Counters balance_start_;
   engine::Time window_start_ = 0;
   nlohmann::ordered_json samples_ = nlohmann::ordered_json::array();
   std::uint64_t sampled_completed_ = 0, sampled_switches_ = 0;

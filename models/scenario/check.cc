@@ -174,6 +174,9 @@ MaybeError check(Scenario& s, const Document& doc) {
   for (const FioJob& job : s.workloads) {
     if (auto bad = check_workload(s, doc, job)) return bad;
   }
+  for (const Cgroup& g : s.cgroups) {
+    if (auto bad = check_cpus(s, doc, {"cgroup", g.path, "cpuset", "cpus"}, g.cpuset_cpus)) return bad;
+  }
   for (const Program& p : s.programs) {
     if (auto bad = check_program(s, doc, p)) return bad;
   }

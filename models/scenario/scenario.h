@@ -54,6 +54,7 @@ struct Machine {
   machine::Topology resolved;        // always complete
   std::optional<int> tunables_cpus;  // CPU count that scales the scheduler's tunables; default: cpus
   bool tick_when_idle = false;       // nohz off
+  std::string idle_wakeup;  // "ipi": an idle CPU is woken by an interrupt; "poll": it watches need_resched; "": ipi
 };
 
 struct Block {  // one block device
@@ -112,6 +113,7 @@ struct Cgroup {
   std::optional<std::int64_t> cpu_max_burst;  // us
   std::optional<Time> cpu_max_phase;          // when periods begin; absent: as the kernel has it
   CpuMax max;                                 // the three resolved
+  std::vector<int> cpuset_cpus;               // empty: those of its parent
 };
 
 struct FioJob {  // fio's options under fio's names; defaults are fio's

@@ -120,6 +120,9 @@ void add_machine(Keys& k) {
         "instead: a folder like /sys/devices/system (with cpu and node) to read, here or copied from another machine");
   s.add("topology.lscpu", text, FIELD(Machine, topology.lscpu),
         "instead: the output of `lscpu -J` or `lscpu -J -e` to read");
+  s.one_of("idle_wakeup", FIELD(Machine, idle_wakeup), {"ipi", "poll"},
+           "how an idle CPU learns of a wakeup: an interrupt (hlt, virtual machines), or it watches the flag (mwait); "
+           "default ipi");
   s.add("tick_when_idle", boolean, FIELD(Machine, tick_when_idle), "the tick goes on while idle (nohz=off)");
 }
 
@@ -204,6 +207,7 @@ void add_cgroup(Keys& k) {
   s.number("cpu.max_burst", FIELD(Cgroup, cpu_max_burst), 0, 1LL << 44, "cgroup v2 cpu.max.burst, us: saved quota");
   s.add("cpu.max_phase", duration, FIELD(Cgroup, cpu_max_phase),
         "when a period begins; default: a random phase, or 0 before 6.4 (switch bandwidth_random_phase)");
+  s.add("cpuset.cpus", cpus, FIELD(Cgroup, cpuset_cpus), "cpuset: CPUs its tasks may use; empty: those of its parent");
 }
 
 void add_workload(Keys& k) {
@@ -270,7 +274,7 @@ void add_program(Keys& k) {
   s.add("sleep", duration, FIELD(Program, sleep_ns), "sleep of duty");
   s.number("in", FIELD(Program, in), -1, 4096, "pipe it reads");
   s.number("out", FIELD(Program, out), -1, 4096, "pipe it writes");
-  s.number("cpu", FIELD(Program, cpu), 0, 8191, "CPU it is pinned to");
+  s.number("cpu", FIELD(Program, cpu), -1, 8191, "CPU it is pinned to; -1: none");
   s.number("nice", FIELD(Program, nice), -20, 19, "nice value");
   s.add("cgroup", text, FIELD(Program, cgroup), "path of its cgroup; empty: the root");
   s.one_of("policy", FIELD(Program, policy), {"other", "batch", "idle", "fifo"}, "scheduling policy");

@@ -287,7 +287,7 @@ std::optional<std::string> format(const Key& key, const Ref& field) {
   }
   std::string out = "[";
   if (auto* const* p = std::get_if<std::vector<int>*>(&field)) {
-    if (key.type == Type::ids && (*p)->empty()) return std::nullopt;
+    if ((key.type == Type::ids || key.part == Part::cgroup) && (*p)->empty()) return std::nullopt;
     for (const int i : **p) out += (out.size() > 1 ? ", " : "") + std::to_string(i);
   } else if (auto* const* q = std::get_if<std::vector<std::string>*>(&field)) {
     for (const auto& s : **q) out += (out.size() > 1 ? ", " : "") + toml_string(s);

@@ -76,11 +76,23 @@ class Case {
     if (key == "nice") return each(v, [&](const std::string& k, const Json& x) { return nice(k, x); });
     if (key == "device") return v.is_object() ? device(v) : host_device(v);
     if (key == "tasks") return tasks(v);
-    if (key == "hogs") return v.empty() ? none() : std::optional<Error>(error("hogs beside fio are not modelled yet"));
+    if (key == "hogs") return hogs(v);
     return unknown(key);
   }
 
   static std::optional<Error> none() { return std::nullopt; }
+
+  // Spinning programs beside fio; no CPU: not pinned.
+  std::optional<Error> hogs(const Json& v) {
+    int n = 0;
+    for (const Json& h : v) {
+      if (!h.is_object() || h.size() != 1 || !h.contains("cpu")) return unknown("hogs: " + v.dump());
+      const std::string name = "hog" + std::to_string(n++);
+      put({"program", name, "kind"}, Value::of(std::string("hog")));
+      put({"program", name, "cpu"}, Value::of(h["cpu"].is_null() ? std::int64_t{-1} : h["cpu"].get<std::int64_t>()));
+    }
+    return none();
+  }
 
   template <class F>
   std::optional<Error> each(const Json& object, F f) {

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "models/sched/balance/balancer.h"
 #include "models/sched/core_impl.h"
 
 namespace wakepath::sched {
@@ -78,6 +79,7 @@ void Scheduler::Impl::update_rq_clock(Rq& rq, Time now) {
 void Scheduler::Impl::enqueue_task(Rq& rq, Task& p, unsigned flags) {
   switch (p.sched_class) {
     case Class::fair:
+      if (rq.smp && (!p.se.sched_delayed || (flags & enqueue::kDelayed) != 0)) util_est_enqueue(rq, p);
       fair->enqueue_task(rq, p, flags);
       break;
     case Class::rt:
@@ -90,13 +92,19 @@ void Scheduler::Impl::enqueue_task(Rq& rq, Task& p, unsigned flags) {
       break;
   }
   if ((flags & enqueue::kRestore) == 0) sched_info_enqueue(rq, p);
+  if (balancer != nullptr && rq.nr_running >= 2) balancer->overload = true;
 }
 
 bool Scheduler::Impl::dequeue_task(Rq& rq, Task& p, unsigned flags) {
   if ((flags & dequeue::kSave) == 0) sched_info_dequeue(rq, p);
   switch (p.sched_class) {
-    case Class::fair:
-      return fair->dequeue_task(rq, p, flags);
+    case Class::fair: {
+      if (!rq.smp) return fair->dequeue_task(rq, p, flags);
+      if (!p.se.sched_delayed) util_est_dequeue(rq, p);
+      const bool gone = fair->dequeue_task(rq, p, flags);
+      if ((flags & dequeue::kSleep) != 0) util_est_update(rq, p);
+      return gone;
+    }
     case Class::rt:
       if (rq.curr == &p) update_curr_rt(rq, observer);
       dequeue_task_rt(rq, p);
@@ -158,7 +166,7 @@ void Scheduler::Impl::wakeup_preempt(Rq& rq, Task& p, bool fork) {
   }
 }
 
-Task& Scheduler::Impl::pick_next_task(Rq& rq, Task& prev) {
+Task& Scheduler::Impl::pick_next_task(Rq& rq, Task& prev, Time now, Time& newidle_ns) {
   const bool prev_is_weak = prev.sched_class >= Class::fair;
   const bool all_fair = prev_is_weak && rq.nr_running == rq.cfs.h_nr_running;
   if (!all_fair) {
@@ -170,7 +178,12 @@ Task& Scheduler::Impl::pick_next_task(Rq& rq, Task& prev) {
       return *p;
     }
   }
-  if (Task* const p = fair->pick_next_task(rq, prev, all_fair); p != nullptr) return *p;
+  Task* p = fair->pick_next_task(rq, prev, all_fair);
+  if (p == nullptr && balancer != nullptr) p = pick_after_newidle(rq, now, newidle_ns);
+  if (p != nullptr) {
+    if (rq.smp && p->sched_class == Class::fair) cfs_tasks_to_front(*rq.smp, *p);
+    return *p;
+  }
   set_next_task_idle(rq);
   return rq.idle;
 }
@@ -203,6 +216,7 @@ WakeResult Scheduler::wake_up(Task& t, int cpu, Time now) {
   }
   impl_->wakeup_preempt(rq, t, false);
   t.state = State::running;
+  if (impl_->balancer != nullptr && !queued) impl_->balancer->wakeup_after_idle(rq);
   result.preempts = !before_wakeup && any_resched(rq);
   return result;
 }
@@ -242,7 +256,7 @@ SwitchResult Scheduler::schedule(int cpu, bool preempt, Time now) {
     const unsigned special = prev.state == State::dead ? dequeue::kSpecial : 0u;
     if (impl_->dequeue_task(rq, prev, dequeue::kSleep | special)) prev.on_rq = OnRq::no;
   }
-  Task& next = &prev == &rq.idle && rq.nr_running == 0 ? prev : impl_->pick_next_task(rq, prev);
+  Task& next = &prev == &rq.idle && rq.nr_running == 0 ? prev : impl_->pick_next_task(rq, prev, now, result.newidle_ns);
   rq.resched = rq.resched_lazy = false;
   result.next = &next;
   if (&next == &prev) return result;
@@ -286,7 +300,7 @@ void Scheduler::update_curr(int cpu, Time now) {
 
 void Scheduler::exit_current(int cpu) { impl_->rq_of(cpu).curr->state = State::dead; }
 
-void Scheduler::migrate_queued(Task& t, int dst, Time now) {
+void Scheduler::migrate_queued(Task& t, int dst, Time now, MigrationCause cause) {
   Rq& src = impl_->rq_of(t);
   if (t.on_rq != OnRq::queued || src.curr == &t) {
     throw std::logic_error("migrate_queued: " + t.comm + " is not waiting on a run queue");
@@ -294,6 +308,7 @@ void Scheduler::migrate_queued(Task& t, int dst, Time now) {
   impl_->update_rq_clock(src, now);
   t.on_rq = OnRq::migrating;
   impl_->dequeue_task(src, t, 0);
+  if (impl_->observer != nullptr) impl_->observer->migrate_task(t, src.cpu, dst, cause);
   if (t.sched_class == Class::fair) impl_->fair->migrate_task(t, false);
   impl_->set_task_cpu(t, dst);
   Rq& rq = impl_->rq_of(dst);

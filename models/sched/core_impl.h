@@ -8,6 +8,7 @@
 #include "models/sched/fair/fair.h"
 #include "models/sched/rt.h"
 #include "models/sched/sched.h"
+#include "models/sched/smp_rq.h"
 
 namespace wakepath::sched {
 
@@ -23,7 +24,11 @@ struct Scheduler::Impl {
   void put_prev_task(Rq& rq, Task& p);
   void set_next_task(Rq& rq, Task& p);
   void wakeup_preempt(Rq& rq, Task& p, bool fork);
-  Task& pick_next_task(Rq& rq, Task& prev);
+  Task& pick_next_task(Rq& rq, Task& prev, Time now, Time& newidle_ns);
+  Task* pick_after_newidle(Rq& rq, Time now, Time& newidle_ns);
+  void util_est_enqueue(Rq& rq, const Task& p) const;
+  void util_est_dequeue(Rq& rq, const Task& p) const;
+  void util_est_update(const Rq& rq, Task& p) const;
   void update_curr(Rq& rq);
   void set_task_cpu(Task& t, int cpu) const;  // queue pointers only
   static LoadWeight load_weight_of(const Task& t);
@@ -40,6 +45,10 @@ struct Scheduler::Impl {
   std::vector<std::unique_ptr<TaskGroup>> groups;
   std::unique_ptr<Fair> fair;
   Observer* observer = nullptr;
+  Domains* domains = nullptr;  // null: one CPU
+  Balancer* balancer = nullptr;
+  BalanceHost* balance_host = nullptr;
+  int hz = 250;
 };
 
 Class class_of(Policy policy);

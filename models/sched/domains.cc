@@ -45,6 +45,7 @@ Domains::Domains(const machine::Topology& t) {
   llc_size_.resize(n);
   for (int cpu = 0; cpu < t.cpus(); ++cpu) {
     smt_.push_back(t.siblings(cpu));
+    capacity_.push_back(static_cast<std::uint64_t>(t.capacity[index(cpu)]));
     has_smt_ = has_smt_ || smt_.back().weight() > 1;
     Domain* child = nullptr;
     for (const auto v : g.path[index(cpu)]) {
@@ -72,8 +73,12 @@ void Domains::find_llc(int cpu) {
   llc_size_[i] = d != nullptr ? d->span->weight : 1;
   if (d == nullptr) return;
   if (llc_id_[i] == cpu) {
-    shared_.emplace_back().nr_busy_cpus = d->span->weight;
-    llc_shared_[i] = &shared_.back();
+    LlcShared& shared = shared_.emplace_back();
+    shared.nr_busy_cpus = d->span->weight;
+    // A machine that has been up and idle: its periodic balance has long set what is 0 at boot.
+    shared.nr_idle_scan = d->span->weight;
+    shared.has_idle_cores = has_smt_;
+    llc_shared_[i] = &shared;
   } else {
     llc_shared_[i] = llc_shared_[index(llc_id_[i])];
   }

@@ -89,6 +89,7 @@ class Domains {
   [[nodiscard]] int llc_size(int cpu) const { return llc_size_[index(cpu)]; }
   [[nodiscard]] bool share_cache(int a, int b) const { return llc_id_[index(a)] == llc_id_[index(b)]; }
   [[nodiscard]] const CpuMask& smt_siblings(int cpu) const { return smt_[index(cpu)]; }  // with itself
+  [[nodiscard]] std::uint64_t capacity(int cpu) const { return capacity_[index(cpu)]; }
   [[nodiscard]] bool smt() const { return has_smt_; }
   [[nodiscard]] int cpus() const { return static_cast<int>(lowest_.size()); }
   [[nodiscard]] const std::deque<Span>& spans() const { return spans_; }
@@ -106,6 +107,7 @@ class Domains {
   std::vector<LlcShared*> llc_shared_;
   std::vector<int> llc_id_, llc_size_;
   std::vector<CpuMask> smt_;
+  std::vector<std::uint64_t> capacity_;
   bool has_smt_ = false;
 };
 

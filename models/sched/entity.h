@@ -13,8 +13,10 @@
 #include <string>
 #include <vector>
 
+#include "models/machine/cpumask.h"
 #include "models/sched/fair/bandwidth.h"
 #include "models/sched/pelt.h"
+#include "models/sched/smp.h"
 #include "models/sched/timeline.h"
 #include "models/sched/weight.h"
 
@@ -78,6 +80,8 @@ struct CfsRq {
     bool any = false;
     std::uint64_t load_avg = 0, util_avg = 0, runnable_avg = 0;
   } removed;
+  std::uint64_t h_load = 0;  // load as seen from the root, as of h_load_jiffy
+  std::int64_t h_load_jiffy = -1;
   std::uint64_t tg_load_avg_contrib = 0;
   std::uint64_t last_update_tg_load_avg = 0ull - 1000000;
   bool propagate = false;
@@ -126,6 +130,8 @@ struct Task {
   Task* rt_next = nullptr;           // rt queue
   Task* rt_prev = nullptr;
 
+  SmpTask smp;  // placement and balance: machines with several CPUs
+
   [[nodiscard]] int prio() const;  // as traces print it
 };
 
@@ -154,6 +160,7 @@ struct Rq {
   Task idle;
   RtRq rt;
   CfsRq cfs;
+  std::unique_ptr<SmpRq> smp;         // null on a machine with one CPU
   std::vector<CfsRq*> to_unthrottle;  // an interrupt is on its way
 };
 

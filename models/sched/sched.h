@@ -33,11 +33,17 @@ struct Tunables {  // in force (already scaled); see Tunables::defaults
   static Tunables defaults(const kernel::Switches& k, int cpus, int hz);  // factor 1 + floor(log2(min(cpus, 8)))
 };
 
+// Why a task is on another CPU than before.
+enum class MigrationCause : std::uint8_t { wakeup, periodic, newidle, nohz, active_balance, affinity };
+inline constexpr int kMigrationCauses = 6;
+const char* cause_name(MigrationCause c);
+
 // What the decisions tell to whoever watches; null when nobody does.
 class Observer {
  public:
   virtual ~Observer() = default;
   virtual void stat_runtime(int cpu, const Task& t, Time delta_ns, std::uint64_t vruntime) = 0;
+  virtual void migrate_task(Task&, int /*orig*/, int /*dest*/, MigrationCause) {}  // set_task_cpu, t.cpu still the old
 };
 
 struct WakeResult {
@@ -46,10 +52,16 @@ struct WakeResult {
   bool preempts = false;     // this wakeup set need_resched on the target CPU
 };
 
+class Balancer;
+class BalanceHost;
+class Domains;
+struct Placement;
+
 struct SwitchResult {
   Task* prev = nullptr;          // never null: the idle task is a Task
   Task* next = nullptr;          // == prev: no switch record, need_resched cleared
   std::uint16_t prev_state = 0;  // as sched_switch prints it: 0 R, 1 S, 2 D, 128 I, 256 R+
+  Time newidle_ns = 0;           // spent looking for work on other CPUs
 };
 
 class Scheduler {
@@ -104,7 +116,16 @@ class Scheduler {
   void update_curr(int cpu, Time now);  // clock update, accounting of current: for readers of times
   void exit_current(int cpu);           // mark current dead; the next schedule() drops it
   // A queued task that does not run goes to another CPU (load balance, affinity). A delayed one stays delayed.
-  void migrate_queued(Task& t, int dst, Time now);
+  void migrate_queued(Task& t, int dst, Time now, MigrationCause cause = MigrationCause::affinity);
+  void update_clock(int cpu, Time now);
+
+  // Several CPUs (core_smp.cc). Without it every CPU is alone: nothing is placed or balanced.
+  void enable_smp(Domains& d, Balancer& b, BalanceHost& host, int hz);
+  // select_task_rq of a wakeup by whatever runs on this_cpu; in_task: not an interrupt there.
+  Placement select_task_rq(Task& t, int this_cpu, bool in_task, bool sync, Time now);
+  std::uint64_t task_h_load(const Task& t, std::int64_t jiffies);
+  bool update_blocked_averages(int cpu, Time now);                 // true: load of sleepers is left
+  [[nodiscard]] bool would_wait_on(const Task& t, int dst) const;  // EEVDF: not eligible, and others are there
 
   // Following a recording (core_follow.cc): the recorded decision replaces the model's; state nobody saw is assumed.
   void follow_switch(int cpu, Task& next);  // `next` is queued

@@ -25,8 +25,8 @@ constexpr Time kSpinSliceNs = 1'000'000'000;  // a hog's segment; interrupts cut
 
 Program::Program(machine::Machine& m, Pipes& pipes, const scenario::Program& conf)
     : machine_(m), pipes_(pipes), conf_(conf), sleep_(m) {
-  task_ = &m.add_task(conf.name, conf.name, conf.cgroup, conf.nice, conf.cpu, true, false, policy_of(conf.policy),
-                      conf.rt_priority);
+  task_ = &m.add_task(conf.name, conf.name, conf.cgroup, conf.nice, std::max(0, conf.cpu), conf.cpu >= 0, false,
+                      policy_of(conf.policy), conf.rt_priority);
   task_->body = body(*task_);
   task_->resume_at = task_->body.handle();
   if (conf.kind == "ping" && conf.in == 0 && pipes_[0].bytes == 0) pipes_[0].bytes = 1;  // one byte starts the circle
@@ -73,7 +73,7 @@ Call<void> Program::read(KTask& t, Pipe& p) {
   if (!p.writers.empty()) {
     KTask* w = p.writers.front();
     p.writers.erase(p.writers.begin());
-    co_await machine_.wake(t, *w);
+    co_await machine_.wake(t, *w, true);
   }
   while (t.resched_at_user_exit()) co_await t.schedule();
   co_await run_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);
@@ -92,7 +92,7 @@ Call<void> Program::write(KTask& t, Pipe& p) {
   if (!p.readers.empty()) {
     KTask* r = p.readers.front();
     p.readers.erase(p.readers.begin());
-    co_await machine_.wake(t, *r);
+    co_await machine_.wake(t, *r, true);
   }
   while (t.resched_at_user_exit()) co_await t.schedule();
   co_await run_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);

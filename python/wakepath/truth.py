@@ -93,10 +93,23 @@ def _flat(figures: dict[str, Any], setting: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
+def count_range(per_s: float, measured: dict[str, Any]) -> tuple[float, float]:
+    """What a short window's count says of a rate: its 95 % Poisson interval, and not less than a factor of two."""
+    from scipy.stats import chi2
+
+    window_s = measured["window_ns"] / 1e9
+    count = round(per_s * window_s)
+    low = float(chi2.ppf(0.025, 2 * count)) / 2 if count else 0.0
+    high = float(chi2.ppf(0.975, 2 * count + 2)) / 2
+    return min(low / window_s, per_s / 2), max(high / window_s, per_s * 2)
+
+
 def _case(raw: dict[str, Any]) -> Case:
     setting = raw["setting"]
     measured = {k: float(v) for k, v in _flat(raw["measured"], setting).items() if isinstance(v, int | float)}
     spread = {k: (float(v[0]), float(v[1])) for k, v in _flat(raw.get("spread", {}), {}).items() if isinstance(v, list)}
+    if setting.get("cpus", 1) > 1 and "window_ns" in raw["measured"] and "fio_migrations_per_s" in measured:
+        spread.setdefault("fio_migrations_per_s", count_range(measured["fio_migrations_per_s"], raw["measured"]))
     return Case(
         id=raw["id"],
         platform=raw["platform"],

@@ -17,7 +17,9 @@ from wakepath.truth import read_cases
 TRUTH = Path(__file__).parent.parent / "truth"
 
 
-@pytest.mark.parametrize(("name", "count"), [("qemu", 194), ("host", 32), ("sched", 82)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("qemu", 194), ("host", 32), ("sched", 82), ("qemu-smp", 42), ("host-smp", 14)]
+)
 def test_shipped_cases(name: str, count: int) -> None:
     cases = read_cases(str(TRUTH / f"{name}.jsonl"))
     assert len(cases) == count

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "models/sched/fair/fair.h"
 
+#include "models/sched/smp_rq.h"
+
 namespace wakepath::sched {
 
 void Fair::resched_curr(Rq& rq) const {
@@ -65,12 +67,14 @@ void Fair::account_entity_enqueue(CfsRq& cfs_rq, const Entity& se) {
   cfs_rq.load.add(se.load.weight);
   ++cfs_rq.nr_running;
   if (entity_is_idle(se)) ++cfs_rq.idle_nr_running;
+  if (se.task != nullptr && cfs_rq.rq->smp) cfs_tasks_add(*cfs_rq.rq->smp, *se.task);
 }
 
 void Fair::account_entity_dequeue(CfsRq& cfs_rq, const Entity& se) {
   cfs_rq.load.sub(se.load.weight);
   --cfs_rq.nr_running;
   if (entity_is_idle(se)) --cfs_rq.idle_nr_running;
+  if (se.task != nullptr && cfs_rq.rq->smp) cfs_tasks_del(*cfs_rq.rq->smp, *se.task);
 }
 
 void Fair::update_level(CfsRq& cfs_rq, Entity& se) {

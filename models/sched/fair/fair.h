@@ -56,6 +56,7 @@ class Fair {
   void detach_entity(Entity& se);
   void update_group_weights(Entity& se);  // after its group's shares changed: this entity and its ancestors
   static std::uint64_t calc_group_shares(const CfsRq& grq);
+  bool update_blocked(CfsRq& cfs_rq);  // the queue and its entity to now; true: load of sleepers is left
   void update_tg_load_avg(CfsRq& cfs_rq) const;
   static void find_matching_se(Entity*& a, Entity*& b);
 

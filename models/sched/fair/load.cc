@@ -300,6 +300,19 @@ void Fair::update_group_weights(Entity& se) {
   }
 }
 
+// __update_blocked_fair for one queue: while nothing is queued there nobody else ages its averages.
+bool Fair::update_blocked(CfsRq& cfs_rq) {
+  const bool decayed = cfs_rq.avg.load_sum == 0 && cfs_rq.avg.util_sum == 0 && cfs_rq.avg.runnable_sum == 0 &&
+                       cfs_rq.load.weight == 0 && !cfs_rq.removed.any;
+  if (decayed) return false;
+  if (update_cfs_rq_load_avg(cfs_rq, clock_pelt(cfs_rq))) update_tg_load_avg(cfs_rq);
+  if (!cfs_rq.tg->se.empty()) {
+    Entity& se = cfs_rq.tg->se[static_cast<std::size_t>(cfs_rq.rq->cpu)];
+    if (se.avg.load_avg != 0 || se.avg.util_avg != 0 || cfs_rq.propagate) update_load_avg(*se.cfs_rq, se, kUpdateTg);
+  }
+  return cfs_rq.avg.load_avg != 0 || cfs_rq.avg.util_avg != 0;
+}
+
 // A new task is taken for busy: it may use half of what its CPU has to spare.
 void Fair::post_init_entity_util_avg(Entity& se) {
   const CfsRq& cfs_rq = *se.cfs_rq;

@@ -51,16 +51,6 @@ const char* step_name(Step s) {
   return "?";
 }
 
-void WakeeFlips::record(const void* wakee, std::int64_t jiffies, int hz) {
-  if (jiffies > decayed_at_jiffy + hz) {
-    flips >>= 1;
-    decayed_at_jiffy = jiffies;
-  }
-  if (last_wakee == wakee) return;
-  last_wakee = wakee;
-  ++flips;
-}
-
 // One wakes many in turn: pulling all of them to its cache would crowd it.
 bool wake_wide(unsigned waker_flips, unsigned wakee_flips, int llc_size) {
   const unsigned master = std::max(waker_flips, wakee_flips), slave = std::min(waker_flips, wakee_flips);

@@ -13,6 +13,7 @@
 
 #include "models/kernel/switches.h"
 #include "models/sched/domains.h"
+#include "models/sched/placement/wakee_flips.h"
 
 namespace wakepath::sched {
 
@@ -50,14 +51,6 @@ struct PlainCpus final : CpuView {
   [[nodiscard]] std::uint64_t wakee_load() const override { return load_of_wakee; }
 };
 
-// How often a task woke somebody else than the last time, halved once a second.
-struct WakeeFlips {
-  const void* last_wakee = nullptr;
-  unsigned flips = 0;
-  std::int64_t decayed_at_jiffy = 0;
-  void record(const void* wakee, std::int64_t jiffies, int hz);
-};
-
 struct Wakeup {
   int this_cpu = 0;                  // where the waker runs
   int prev_cpu = 0;                  // the wakee's last CPU
@@ -85,6 +78,7 @@ enum class Step : std::uint8_t {
   idle_cpu,
   target  // nothing idle was found
 };
+inline constexpr int kPlacementSteps = static_cast<int>(Step::target) + 1;
 const char* affine_name(Affine a);
 const char* step_name(Step s);
 

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a machine has only because there are several CPUs: domains and balancer, wakeups handed to other CPUs, function
+// call interrupts, the stopper threads, CPUs whose tick is off. The decisions are models/sched's; here they cost time
+// and reach the other CPU.
+//
+// Source: kernel/sched/core.c (ttwu_queue_wakelist, sched_ttwu_pending), kernel/smp.c, kernel/stop_machine.c,
+// kernel/time/tick-sched.c, 6.1 and 6.12; scheduler spec 4.5, 4.7, 7.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "models/machine/context.h"
+#include "models/machine/cpumask.h"
+#include "models/machine/task.h"
+#include "models/sched/balance/balancer.h"
+#include "models/sched/domains.h"
+#include "models/sched/placement/placement.h"
+#include "sim/engine/random.h"
+
+namespace wakepath::machine {
+
+class Machine;
+
+class Smp final : public sched::BalanceHost {
+ public:
+  explicit Smp(Machine& m);
+  ~Smp() override;
+
+  sched::Domains domains;
+  sched::Balancer balancer;
+
+  void add_stoppers();  // migration/N, one a CPU
+  void start();
+  // The only CPU, a list, or every CPU when the list is empty.
+  void set_affinity(KTask& t, const std::vector<int>& cpus);
+
+  // try_to_wake_up's choice; t sleeps and is not on a queue.
+  sched::Placement select(const ExecContext& ctx, KTask& t, bool sync);
+  void moved(KTask& t, int dest, sched::MigrationCause cause, int from_cpu);  // records it; t.cpu follows
+  [[nodiscard]] bool hands_over(const ExecContext& ctx, const KTask& t, int target) const;
+  bool hand_over(KTask& t, int target, bool migrated);  // true: an interrupt has to be sent
+  void send_call(int target);
+
+  // Calls of other CPUs: wakeups, requests to balance. Run by the interrupt or on the way out of idle.
+  [[nodiscard]] bool calls_pending(int cpu) const;
+  Call<void> run_calls(ExecContext& ctx);
+
+  void tick(Cpu& c);
+  void idle_entered(Cpu& c);
+  Call<void> finish_pass(ExecContext& ctx);  // what a balancing pass left to do: reschedule others, wake stoppers
+  [[nodiscard]] bool pass_unfinished() const { return !touched_.empty() || !stops_.empty(); }
+  // need_resched was set for an idle CPU that watches the flag: no interrupt is needed.
+  [[nodiscard]] bool polls(int cpu) const;
+  void notice_resched(int cpu);
+  void migrated(sched::Task& t, int orig, int dest, sched::MigrationCause cause);  // by the balancer
+  int running_cpu = 0;  // whose code calls the scheduler, for trace records
+
+  std::uint32_t random_1024(int cpu) override;
+  sched::Time effort_ns(const sched::Effort& e) override;
+  void queue_active_balance(int cpu) override;
+  void kick_idle_balance(int from, int target) override;
+
+ private:
+  struct CallLine;
+  struct SchedSoftirq;
+  struct Poll;
+  Call<void> stopper_body(KTask& t);
+  Machine& m_;
+  std::vector<std::unique_ptr<CallLine>> calls_;
+  std::unique_ptr<SchedSoftirq> softirq_;
+  std::vector<std::unique_ptr<Poll>> polls_;
+  std::vector<KTask*> stoppers_;
+  std::vector<bool> stop_queued_;
+  std::vector<CpuMask> only_;  // by CPU: itself
+  std::vector<std::unique_ptr<CpuMask>> masks_;
+  std::vector<int> touched_, stops_;
+  engine::RandomStream dice_;
+  bool polling_ = false;
+};
+
+}  // namespace wakepath::machine

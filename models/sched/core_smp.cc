@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the core does only because there are several CPUs: choosing a woken task's CPU, looking for work before idling,
+// and the load figures that placement and balance compare.
+//
+// Source: kernel/sched/core.c:select_task_rq, kernel/sched/fair.c (task_h_load, util_est_*), 6.1 and 6.12.
+#include <algorithm>
+
+#include "models/sched/balance/balancer.h"
+#include "models/sched/core_impl.h"
+#include "models/sched/fair/eevdf.h"
+#include "models/sched/placement/placement.h"
+
+namespace wakepath::sched {
+
+const char* cause_name(MigrationCause c) {
+  switch (c) {
+    case MigrationCause::wakeup:
+      return "wakeup";
+    case MigrationCause::periodic:
+      return "periodic";
+    case MigrationCause::newidle:
+      return "newidle";
+    case MigrationCause::nohz:
+      return "nohz";
+    case MigrationCause::active_balance:
+      return "active_balance";
+    case MigrationCause::affinity:
+      return "affinity";
+  }
+  return "?";
+}
+
+void Scheduler::enable_smp(Domains& d, Balancer& b, BalanceHost& host, int hz) {
+  impl_->domains = &d;
+  impl_->balancer = &b;
+  impl_->balance_host = &host;
+  impl_->hz = hz;
+  for (Rq& rq : impl_->rqs) {
+    rq.smp = std::make_unique<SmpRq>();
+    rq.smp->capacity = d.capacity(rq.cpu);
+  }
+}
+
+// ---- figures -------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// The load of a queue's tasks as seen from the root, at most once a jiffy.
+std::uint64_t h_load(CfsRq& q, std::int64_t jiffies) {
+  if (q.h_load_jiffy == jiffies) return q.h_load;
+  q.h_load_jiffy = jiffies;
+  if (q.tg->se.empty()) return q.h_load = q.avg.load_avg;
+  const Entity& se = q.tg->se[static_cast<std::size_t>(q.rq->cpu)];
+  return q.h_load = h_load(*se.cfs_rq, jiffies) * se.avg.load_avg / (se.cfs_rq->avg.load_avg + 1);
+}
+
+}  // namespace
+
+std::uint64_t Scheduler::task_h_load(const Task& t, std::int64_t jiffies) {
+  CfsRq& q = *t.se.cfs_rq;
+  return t.se.avg.load_avg * h_load(q, jiffies) / (q.avg.load_avg + 1);
+}
+
+void Scheduler::Impl::util_est_enqueue(Rq& rq, const Task& p) const {
+  rq.smp->util_est += std::max(p.smp.util_est_ewma, p.smp.util_est_enqueued);
+}
+
+void Scheduler::Impl::util_est_dequeue(Rq& rq, const Task& p) const {
+  rq.smp->util_est -= std::min(rq.smp->util_est, std::max(p.smp.util_est_ewma, p.smp.util_est_enqueued));
+}
+
+// A sleeper's utilisation becomes its estimate: at once when it rose, by a quarter of the way when it fell.
+void Scheduler::Impl::util_est_update(const Rq& rq, Task& p) const {
+  constexpr std::int64_t kMargin = 1024 / 100;
+  const auto near = [](std::int64_t a) { return a < kMargin && a > -kMargin; };
+  const std::uint64_t util = p.se.avg.util_avg;
+  SmpTask& e = p.smp;
+  const auto before = static_cast<std::int64_t>(e.util_est_enqueued);
+  e.util_est_enqueued = util;
+  if (e.util_est_ewma < util) {
+    e.util_est_ewma = util;
+    return;
+  }
+  const auto diff = static_cast<std::int64_t>(util) - static_cast<std::int64_t>(e.util_est_ewma);
+  if (near(diff)) {
+    if (near(before - static_cast<std::int64_t>(util))) e.util_est_enqueued = static_cast<std::uint64_t>(before);
+    return;
+  }
+  if (util > rq.smp->capacity) return;
+  e.util_est_ewma = static_cast<std::uint64_t>((static_cast<std::int64_t>(e.util_est_ewma) * 4 + diff) / 4);
+}
+
+bool Scheduler::update_blocked_averages(int cpu, Time now) {
+  Rq& rq = impl_->rq_of(cpu);
+  impl_->update_rq_clock(rq, now);
+  bool left = false;
+  for (auto g = impl_->groups.rbegin(); g != impl_->groups.rend(); ++g)  // children were made after their parents
+    left |= impl_->fair->update_blocked(*(*g)->cfs_rq[static_cast<std::size_t>(cpu)]);
+  left |= impl_->fair->update_blocked(rq.cfs);
+  return left;
+}
+
+void Scheduler::update_clock(int cpu, Time now) { impl_->update_rq_clock(impl_->rq_of(cpu), now); }
+
+bool Scheduler::would_wait_on(const Task& t, int dst) const {
+  if (!impl_->k.eevdf || !impl_->k.place_lag || t.sched_class != Class::fair) return false;
+  const CfsRq& there = *t.group->cfs_rq[static_cast<std::size_t>(dst)];
+  return there.nr_running != 0 && !Eevdf::entity_eligible(*t.se.cfs_rq, t.se);
+}
+
+// ---- placement -----------------------------------------------------------------------------------------------------
+
+namespace {
+
+struct RqView final : CpuView {
+  RqView(Scheduler& scheduler, const Task& waker_task, const Task& wakee_task, std::int64_t now_jiffies)
+      : s(scheduler), waker(waker_task), wakee(wakee_task), jiffies(now_jiffies) {}
+  [[nodiscard]] bool idle(int c) const override { return idle_cpu(s.rq(c)); }
+  [[nodiscard]] bool sched_idle(int c) const override { return sched_idle_cpu(s.rq(c)); }
+  [[nodiscard]] unsigned nr_running(int c) const override { return s.rq(c).nr_running; }
+  [[nodiscard]] unsigned nr_delayed(int c) const override { return s.rq(c).cfs.h_nr_delayed; }
+  [[nodiscard]] std::uint64_t load(int c) const override { return cpu_load(s.rq(c)); }
+  [[nodiscard]] std::uint64_t capacity(int c) const override { return s.rq(c).smp->capacity; }
+  [[nodiscard]] std::uint64_t waker_load() const override { return s.task_h_load(waker, jiffies); }
+  [[nodiscard]] std::uint64_t wakee_load() const override { return s.task_h_load(wakee, jiffies); }
+  Scheduler& s;
+  const Task &waker, &wakee;
+  std::int64_t jiffies;
+};
+
+}  // namespace
+
+Placement Scheduler::select_task_rq(Task& t, int this_cpu, bool in_task, bool sync, Time now) {
+  Placement out;
+  out.cpu = t.cpu;
+  out.step = Step::only_cpu;
+  out.recent_used_cpu = t.smp.recent_used_cpu;
+  Task& current = *impl_->rq_of(this_cpu).curr;
+  const std::int64_t jiffies = now / impl_->tunables.tick_ns;
+  if (t.smp.cpus_allowed == 1) return out;
+  if (t.sched_class != Class::fair) return out;  // rt: stays; its own push and pull are not modelled
+  current.smp.flips.record(&t, jiffies, impl_->hz);
+  Wakeup w;
+  w.this_cpu = this_cpu;
+  w.prev_cpu = t.cpu;
+  w.recent_used_cpu = t.smp.recent_used_cpu;
+  w.allowed = t.smp.allowed;
+  w.sync = sync;
+  w.waker_in_task = in_task;
+  w.waker_is_kthread = current.smp.kthread;
+  w.waker_cpus_allowed = current.smp.cpus_allowed;
+  w.waker_flips = current.smp.flips.flips;
+  w.wakee_flips = t.smp.flips.flips;
+  out = select_task_rq_fair(RqView(*this, current, t, jiffies), impl_->k, *impl_->domains, w);
+  t.smp.recent_used_cpu = out.recent_used_cpu;
+  if (out.clears_idle_cores)
+    if (LlcShared* shared = impl_->domains->llc_shared(out.target)) shared->has_idle_cores = false;
+  if (!t.smp.may_use(out.cpu)) out.cpu = t.smp.allowed->first();  // select_fallback_rq
+  return out;
+}
+
+// ---- before idling -------------------------------------------------------------------------------------------------
+
+// Null: nothing came. prev has been put; what came is picked as if the CPU had been idle.
+Task* Scheduler::Impl::pick_after_newidle(Rq& rq, Time now, Time& newidle_ns) {
+  Effort e;
+  const bool found = balancer->newidle(rq.cpu, now, e);
+  newidle_ns = balance_host->effort_ns(e);
+  if (!found) return nullptr;
+  if (Task* const strong = rq.stop != nullptr ? rq.stop : rq.rt.head) {
+    set_next_task(rq, *strong);
+    return strong;
+  }
+  return fair->pick_next_task(rq, rq.idle, rq.nr_running == rq.cfs.h_nr_running);
+}
+
+}  // namespace wakepath::sched

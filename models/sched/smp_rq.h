@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Questions about one CPU's run queue that placement and balance ask.
+//
+// Source: kernel/sched/core.c:idle_cpu, kernel/sched/fair.c (sched_idle_cpu, cpu_load, cpu_util_cfs, cpu_runnable),
+// 6.1, 6.12.
+#pragma once
+
+#include <algorithm>
+
+#include "models/sched/entity.h"
+
+namespace wakepath::sched {
+
+inline bool idle_cpu(const Rq& rq) { return rq.curr == &rq.idle && rq.nr_running == 0 && !rq.smp->ttwu_pending; }
+inline bool sched_idle_cpu(const Rq& rq) { return rq.nr_running != 0 && rq.nr_running == rq.cfs.idle_h_nr_running; }
+inline std::uint64_t cpu_load(const Rq& rq) { return rq.cfs.avg.load_avg; }
+inline std::uint64_t cpu_runnable(const Rq& rq) { return rq.cfs.avg.runnable_avg; }
+inline std::uint64_t cpu_util_cfs(const Rq& rq) {
+  return std::min(std::max<std::uint64_t>(rq.cfs.avg.util_avg, rq.smp->util_est), rq.smp->capacity);
+}
+inline std::uint64_t task_util_est(const Task& t) {
+  return std::max({t.se.avg.util_avg, t.smp.util_est_ewma, t.smp.util_est_enqueued});
+}
+
+// The list of fair tasks of a CPU, for the balancer.
+inline void cfs_tasks_add(SmpRq& s, Task& t) {
+  t.smp.prev = nullptr;
+  t.smp.next = s.first;
+  (s.first != nullptr ? s.first->smp.prev : s.last) = &t;
+  s.first = &t;
+}
+inline void cfs_tasks_del(SmpRq& s, Task& t) {
+  (t.smp.prev != nullptr ? t.smp.prev->smp.next : s.first) = t.smp.next;
+  (t.smp.next != nullptr ? t.smp.next->smp.prev : s.last) = t.smp.prev;
+  t.smp.prev = t.smp.next = nullptr;
+}
+inline void cfs_tasks_to_front(SmpRq& s, Task& t) {
+  if (s.first == &t) return;
+  cfs_tasks_del(s, t);
+  cfs_tasks_add(s, t);
+}
+
+}  // namespace wakepath::sched

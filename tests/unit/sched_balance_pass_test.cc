@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The balancer over real run queues: scheduler spec 7.4-7.8, worked examples E40-E42, E44.
+#include <deque>
+
+#include "models/kernel/versions.h"
+#include "models/sched/balance/balancer.h"
+#include "models/sched/smp_rq.h"
+#include "tests/unit/catch.h"
+
+using namespace wakepath;
+using namespace wakepath::sched;
+using machine::CpuMask;
+using machine::make_topology;
+using machine::RegularTopology;
+
+namespace {
+
+constexpr Time kMs = 1'000'000;
+
+struct Machine final : BalanceHost, Observer {
+  explicit Machine(const RegularTopology& r, const char* version = "6.1")
+      : k(kernel::switches_of(version)),
+        s(k, Tunables::defaults(k, r.cpus, 250), r.cpus),
+        d(make_topology(r)),
+        b(s, d, *this, {}) {
+    s.enable_smp(d, b, *this, 250);
+    s.set_observer(this);
+    for (int c = 0; c < r.cpus; ++c) only.emplace_back(r.cpus).set(c);
+  }
+  Task& task(const std::string& comm, int cpu, bool bound = false, TaskGroup* group = nullptr) {
+    Task& t = tasks.emplace_back();
+    s.init_task(t, comm, static_cast<int>(tasks.size()), Policy::other, 0, 0, group, cpu);
+    if (bound) {
+      t.smp.allowed = &only[static_cast<std::size_t>(cpu)];
+      t.smp.cpus_allowed = 1;
+      t.smp.kthread = t.smp.per_cpu_kthread = true;
+    }
+    return t;
+  }
+  // Runnable there; the first one runs.
+  Task& put(const std::string& comm, int cpu, bool bound = false) {
+    Task& t = task(comm, cpu, bound);
+    s.wake_up_new(t, nullptr, cpu, now);
+    if (s.current(cpu).comm != comm && s.current(cpu).pid == 0) s.schedule(cpu, false, now);
+    return t;
+  }
+  void idle_pass(int cpu, Time at) {
+    now = at;
+    s.rq(cpu).smp->idle_balance = idle_cpu(s.rq(cpu));
+    b.softirq(cpu, now);
+  }
+  std::uint32_t random_1024(int) override { return dice; }
+  Time effort_ns(const Effort& e) override { return e.cpus * 10; }
+  void queue_active_balance(int cpu) override { stops.push_back(cpu); }
+  void kick_idle_balance(int, int target) override { kicks.push_back(target); }
+  void stat_runtime(int, const Task&, Time, std::uint64_t) override {}
+  void migrate_task(Task& t, int from, int to, MigrationCause cause) override {
+    moves.push_back(t.comm + " " + std::to_string(from) + ">" + std::to_string(to) + " " + cause_name(cause));
+  }
+
+  kernel::Switches k;
+  Scheduler s;
+  Domains d;
+  Balancer b;
+  std::deque<CpuMask> only;
+  std::deque<Task> tasks;
+  Time now = 0;
+  std::uint32_t dice = 0;
+  std::vector<int> stops, kicks;
+  std::vector<std::string> moves;
+};
+
+using Moves = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("E40: a running hog with a bound thread behind it is pushed after four failures") {
+  Machine m({.cpus = 8});
+  m.put("hog", 2);
+  m.put("kworker", 2, true);
+  CHECK(m.s.rq(2).nr_running == 2);
+  Domain& d = *m.d.lowest(0);
+  for (const int attempt : {1, 2, 3}) {
+    m.idle_pass(0, attempt * 8 * kMs);
+    CHECK(d.nr_balance_failed == static_cast<unsigned>(attempt));
+    CHECK(m.stops.empty());
+  }
+  CHECK(d.balance_interval_ms == 8);
+  SECTION("the fourth asks the stopper, which moves the hog it displaced") {
+    m.idle_pass(0, 32 * kMs);
+    CHECK(m.stops == std::vector<int>{2});
+    CHECK(m.s.rq(2).smp->push_cpu == 0);
+    // The stopper runs in the hog's place.
+    Task& stopper = m.tasks.emplace_back();
+    m.s.init_task(stopper, "migration/2", 99, Policy::stop, 0, 0, nullptr, 2);
+    m.s.wake_up(stopper, 2, m.now);
+    m.s.schedule(2, true, m.now);
+    CHECK(m.s.current(2).comm == "migration/2");
+    m.b.active_balance_stop(2, m.now);
+    CHECK(m.moves == Moves{"hog 2>0 active_balance"});
+    CHECK(d.nr_balance_failed == 0);
+    CHECK_FALSE(m.s.rq(2).smp->active_balance);
+    CHECK(m.s.rq(0).nr_running == 1);
+  }
+  SECTION("the thread gone at the next attempt: the count starts again and the interval doubles") {
+    Scheduler::set_state(m.tasks[1], State::idle);
+    m.s.rq(2).resched = true;
+    m.now = 25 * kMs;
+    while (m.s.current(2).comm != "kworker") m.s.tick(2, m.now += 4 * kMs), m.s.schedule(2, true, m.now);
+    m.s.schedule(2, false, m.now);
+    CHECK(m.s.rq(2).nr_running == 1);
+    m.idle_pass(0, m.now + 8 * kMs);
+    CHECK(d.nr_balance_failed == 0);
+    CHECK(d.balance_interval_ms == 16);
+  }
+}
+
+TEST_CASE("a waiting task moves once it is not cache-hot") {
+  Machine m({.cpus = 8});
+  m.put("one", 2);
+  m.put("two", 2);
+  m.idle_pass(0, 8 * kMs);
+  CHECK(m.moves == Moves{"two 2>0 periodic"});
+  CHECK(m.s.rq(0).nr_running == 1);
+  CHECK(m.d.lowest(0)->nr_balance_failed == 0);
+}
+
+TEST_CASE("a task that may not go there marks the group, one CPU of the group that may have it gets it") {
+  Machine m({.cpus = 4, .packages = 2});
+  Task& run = m.put("run", 2);
+  Task& wait = m.put("wait", 2);
+  CpuMask only1(4), only2(4);
+  only1.set(1), only1.set(2), only2.set(2);
+  run.smp.allowed = &only2, run.smp.cpus_allowed = 1;
+  wait.smp.allowed = &only1, wait.smp.cpus_allowed = 2;
+  m.s.rq(0).smp->idle_balance = true;
+  m.d.lowest(0)->last_balance = 1000;  // only the package level is due
+  m.idle_pass(0, 40 * kMs);
+  CHECK(m.moves == Moves{"wait 2>1 periodic"});
+  CHECK(m.b.counters.refused_affinity >= 1);
+}
+
+TEST_CASE("E41: intervals in jiffies") {
+  const RegularTopology eight{.cpus = 8};
+  Machine m(eight);
+  m.put("hog", 0);
+  m.s.rq(0).smp->idle_balance = false;
+  m.now = 200 * kMs;
+  m.b.softirq(0, m.now);
+  CHECK(m.s.rq(0).smp->next_balance == 50 + 63);  // balanced: 16 ms now, times 16, in jiffies of 4 ms, less one
+  Machine idle(eight);
+  idle.idle_pass(3, 200 * kMs);
+  CHECK(idle.s.rq(3).smp->next_balance == 50 + 4);  // balanced: 16 ms now
+}
+
+TEST_CASE("E42: average idle time") {
+  Machine m({.cpus = 2});
+  Rq& rq = m.s.rq(0);
+  const auto after = [&](std::uint64_t avg, std::uint64_t idle) {
+    rq.smp->avg_idle = avg;
+    rq.smp->idle_stamp = 1000;
+    rq.clock = 1000 + idle;
+    m.b.wakeup_after_idle(rq);
+    return rq.smp->avg_idle;
+  };
+  CHECK(after(1'000'000, 200'000) == 900'000);
+  CHECK(after(900'000, 5'000'000) == 1'000'000);  // 1412500, capped at twice max_idle_balance_cost
+  CHECK(after(500'000, 499'999) == 500'000);
+}
+
+TEST_CASE("newidle pulls a waiting task, unless the dice say no or the CPU idles too short") {
+  Machine m({.cpus = 4});
+  m.put("one", 1);
+  m.put("two", 1);
+  Effort e;
+  SECTION("pulls") {
+    CHECK(m.b.newidle(0, 5 * kMs, e));
+    CHECK(m.moves == Moves{"two 1>0 newidle"});
+    CHECK(e.cpus == 4);
+  }
+  SECTION("the dice") {
+    m.dice = 1023;  // against odds of 513 in 1024
+    CHECK_FALSE(m.b.newidle(0, 5 * kMs, e));
+    CHECK(m.d.lowest(0)->newidle_call == 513);
+  }
+  SECTION("short idle time") {
+    m.d.lowest(0)->max_newidle_lb_cost_ns = 2'000'000;
+    CHECK_FALSE(m.b.newidle(0, 5 * kMs, e));
+    CHECK(e.domains == 0);
+  }
+  SECTION("nobody ever had two tasks") {
+    m.b.overload = false;
+    CHECK_FALSE(m.b.newidle(0, 5 * kMs, e));
+  }
+}
+
+TEST_CASE("a busy tick with two tasks kicks the first tickless idle CPU, once a jiffy") {
+  Machine m({.cpus = 4});
+  m.put("hog", 1);
+  m.put("kworker", 1, true);
+  for (const int c : {0, 2, 3}) m.b.enter_tickless_idle(c);
+  CHECK(m.d.llc_shared(0)->nr_busy_cpus == 1);
+  m.b.tick(1, 4 * kMs);
+  CHECK(m.kicks == std::vector<int>{0});
+  m.b.idle_balance_kicked(0);
+  CHECK(m.s.rq(0).smp->nohz_flags != 0);
+  m.b.softirq(0, 4 * kMs);
+  // CPU 0 looked on behalf of 2, 3 and itself; each group's first idle CPU balances for it: here each is its own.
+  CHECK(m.d.lowest(2)->nr_balance_failed + m.d.lowest(3)->nr_balance_failed + m.d.lowest(0)->nr_balance_failed == 3);
+}
+
+TEST_CASE("E44: load as seen from the root") {
+  Machine m({.cpus = 2});
+  TaskGroup* g = m.s.create_group("g", nullptr, 1024 << 10);
+  Task& t = m.task("t", 0, false, g);
+  m.s.wake_up_new(t, nullptr, 0, 0);
+  m.s.rq(0).cfs.avg.load_avg = 2048;
+  g->se[0].avg.load_avg = 1024;
+  g->cfs_rq[0]->avg.load_avg = 3072;
+  t.se.avg.load_avg = 1024;
+  CHECK(m.s.task_h_load(t, 77) == 340);
+  CHECK(g->cfs_rq[0]->h_load == 1023);
+}
