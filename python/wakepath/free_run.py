@@ -8,7 +8,7 @@ them; on EEVDF all start with lag 0), when the machine's own threads were woken 
 replayed, and left out of the comparison), and which tracepoints were recorded. Nothing else of the trace is read: after
 the release every decision is the model's.
 
-The simulation writes the same records and pays for them (scenarios/recordings/PLATFORM.toml), so that both sides are
+The simulation writes the same records and pays for them (recordings.toml), so that both sides are
 traces, and one reader judges both.
 """
 
@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from wakepath import _core
-from wakepath.paths import read_text, scenario_dirs
 from wakepath.runner import run
 from wakepath.scenario import Options, Scenario
 from wakepath.truth import Case
@@ -33,6 +32,7 @@ from wakepath.truth import Case
 NICE_0_WEIGHT = 1024
 # A first run this long shows when the simulation's first task gets the CPU; the recording's release is laid there.
 LEAD_RUN = "2ms"
+RECORDINGS = Path(__file__).resolve().parent / "recordings.toml"
 # A sequence that differs by more than this is another order.
 ORDER_BAR = 0.05
 
@@ -80,12 +80,8 @@ def trace_of(case: Case) -> str | None:
 
 def recording_costs(case: Case) -> tuple[str, ...]:
     """Settings that charge the records; none when nothing is known of this platform and kernel."""
-    for folder in scenario_dirs():
-        path = Path(folder) / "recordings" / f"{case.platform}.toml"
-        if path.is_file():
-            table = tomllib.loads(read_text(str(path))).get(case.kernel, {})
-            return tuple(f"costs.{name}={ns}" for name, ns in table.items())
-    return ()
+    table = tomllib.loads(RECORDINGS.read_text(encoding="utf-8")).get(case.platform, {}).get(case.kernel, {})
+    return tuple(f"costs.{name}={ns}" for name, ns in table.items())
 
 
 def begun(case: Case, start: dict[str, Any]) -> dict[str, Any]:

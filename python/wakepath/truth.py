@@ -121,7 +121,7 @@ def _switches_of_tasks(figures: dict[str, Any], window_s: float) -> tuple[float,
     return (own - others if busy else own) / window_s, own / window_s
 
 
-def _case(raw: dict[str, Any], file: str) -> Case:
+def _case(raw: dict[str, Any], file: str = "") -> Case:
     setting = raw["setting"]
     measured = {k: float(v) for k, v in _flat(raw["measured"], setting).items() if isinstance(v, int | float)}
     spread = {k: (float(v[0]), float(v[1])) for k, v in _flat(raw.get("spread", {}), {}).items() if isinstance(v, list)}
