@@ -9,11 +9,11 @@
 
 namespace wakepath::machine {
 
-// The scheduler tick, on a grid of 1/HZ from the start of time; not taken while idle unless the tick is kept running.
+// The scheduler tick, on a grid of 1/HZ from the first one on; not taken while idle unless the tick is kept running.
 struct LocalTimer::Tick final : HrTimer {
   Tick(Machine& machine, Cpu& c, LocalTimer& owner) : m(machine), cpu(c), timers(owner) {}
   Call<void> expired(ExecContext& irq) override {
-    if (!timers.tick_stopped_) timers.arm(*this, (m.now() / m.tick_ns() + 1) * m.tick_ns());
+    if (!timers.tick_stopped_) timers.arm(*this, m.next_tick());
     co_await run_cost(m, irq, CostId::tick);
     m.sched.tick(cpu.id(), m.now());
     m.after_tick(cpu);
@@ -37,7 +37,7 @@ LocalTimer::~LocalTimer() {
   machine_.engine.cancel(hang_);
 }
 
-void LocalTimer::start_tick() { arm(*tick_, machine_.now() + machine_.tick_ns()); }
+void LocalTimer::start_tick() { arm(*tick_, machine_.next_tick()); }
 
 void LocalTimer::stop_tick() {
   if (std::exchange(tick_stopped_, true)) return;
@@ -46,7 +46,7 @@ void LocalTimer::stop_tick() {
 
 void LocalTimer::restart_tick() {
   if (!std::exchange(tick_stopped_, false)) return;
-  if (!tick_->timer.armed()) arm(*tick_, (machine_.now() / machine_.tick_ns() + 1) * machine_.tick_ns());
+  if (!tick_->timer.armed()) arm(*tick_, machine_.next_tick());
 }
 
 void LocalTimer::fire(engine::Timer& t, Time) {

@@ -55,7 +55,7 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
       if (machine_.smp) machine_.smp->set_affinity(jobs_.back().task(), cpus);
     }
   for (const auto& p : s.programs) {
-    programs_.emplace_back(machine_, pipes_, p);
+    programs_.emplace_back(machine_, pipes_, replay_softirq_, p);
     if (machine_.smp && p.cpu < 0) machine_.smp->set_affinity(programs_.back().task(), effective_cpus(s, {}, p.cgroup));
   }
   for (const auto& r : s.task_rules) rules_.push_back(std::make_unique<Rule>(*this, r));
@@ -149,7 +149,8 @@ Stop Simulation::run() {
   machine_.start();
   apply_rules();
   events_.arm();
-  for (auto& p : programs_) machine_.first_wake(p.task());
+  for (auto& p : programs_) p.prepare();
+  for (auto& p : programs_) p.start();
   for (auto& j : jobs_) {
     if (j.uring() != nullptr && j.uring()->ring().sq_task() != nullptr)
       machine_.first_wake(*j.uring()->ring().sq_task());
