@@ -54,6 +54,7 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
       jobs_.emplace_back(machine_, fs_, io_wqs_, conf, j, cpu, pinned);
     }
   for (const auto& p : s.programs) programs_.emplace_back(machine_, pipes_, p);
+  for (const auto& r : s.rings) rings_.emplace_back(machine_, fs_, io_wqs_, r, static_cast<int>(rings_.size()));
   for (const auto& r : s.task_rules) rules_.push_back(std::make_unique<Rule>(*this, r));
   machine_.task_hook = [this](KTask& t) {
     for (auto& r : rules_)
@@ -144,6 +145,10 @@ Stop Simulation::run() {
   apply_rules();
   events_.arm();
   for (auto& p : programs_) machine_.first_wake(p.task());
+  for (auto& r : rings_) {
+    if (r.ring().sq_task() != nullptr) machine_.first_wake(*r.ring().sq_task());
+    machine_.first_wake(r.task());
+  }
   for (auto& j : jobs_) {
     if (j.uring() != nullptr && j.uring()->ring().sq_task() != nullptr)
       machine_.first_wake(*j.uring()->ring().sq_task());

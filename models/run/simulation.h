@@ -15,6 +15,7 @@
 #include "models/run/run.h"
 #include "models/workload/fio.h"
 #include "models/workload/program.h"
+#include "models/workload/ring_program.h"
 #include "models/workqueue/workqueue.h"
 #include "sim/engine/stats.h"
 
@@ -62,6 +63,7 @@ class Simulation {
   std::deque<workload::FioJob> jobs_;
   workload::Pipes pipes_;
   std::deque<workload::Program> programs_;
+  std::deque<workload::RingProgram> rings_;
   std::vector<std::unique_ptr<Rule>> rules_;
   Events events_;
   PingPong pingpong_{machine_};
