@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs the commands shown in README.md and scenarios/starved_completions/README.md and writes their figures there.
 
-    .venv/bin/python docs/make_starved.py
+    .venv/bin/python docs/make_starved.py [TABLE...]
 
 Each table lies between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. The text around the tables is written by hand:
 read it again after a change.
@@ -75,6 +75,17 @@ def min_nr() -> str:
     return table(["min_nr", "6.1, weight 1000", "6.1, root", "6.12, weight 1000", "6.12, root"], rows)
 
 
+def engines() -> str:
+    rows = []
+    for version in ("6.1", "6.6", "6.12", "6.18", "6.19"):
+        row = [version]
+        for engine in ("libaio", "io_uring"):
+            for file in ("root", ""):
+                row.append(rates(run(file, "--kernel", version, "--set", f"workload.fio.ioengine={engine}")))
+        rows.append(row)
+    return table(["kernel", "libaio, root", "libaio, weight 1000", "io_uring, root", "io_uring, weight 1000"], rows)
+
+
 def cures() -> str:
     rows = []
     for file, name in CURES.items():
@@ -105,9 +116,14 @@ def lost() -> str:
 
 def main() -> int:
     page = ROOT / CASE / "README.md"
-    tables = {"weights": weights, "min_nr": min_nr, "cures": cures, "renice": renice, "lost": lost}
+    tables = {"weights": weights, "min_nr": min_nr, "engines": engines, "cures": cures, "renice": renice, "lost": lost}
+    wanted = sys.argv[1:] or list(tables)
     for name, made in tables.items():
+        if name not in wanted:
+            continue
         replace(page, name, made())
+    if sys.argv[1:]:
+        return 0
     replace(page, "rows", f"```\n{wakepath('validate', CASE).rstrip()}\n```")
     replace(ROOT / "README.md", "run", f"```\n{wakepath('run', CASE).rstrip()}\n```")
     return 0

@@ -181,14 +181,17 @@ json Simulation::bandwidth_json() const {
 
 Simulation::UringTotals Simulation::uring_totals() const {
   UringTotals sum;
-  for (const auto& j : jobs_) {
-    if (j.uring() == nullptr) continue;
-    const auto& c = j.uring()->ring().counters;
+  const auto add = [&](io_uring::Ring& ring) {
+    const auto& c = ring.counters;
     auto& r = sum.rings;
     r.enters += c.enters, r.sleeps += c.sleeps, r.punted += c.punted, r.inline_done += c.inline_done;
-    r.overflows += c.overflows, r.local_passes += c.local_passes, r.polls += c.polls;
-    sum.passes += j.uring()->ring().tctx().counters.passes;
-  }
+    r.overflows += c.overflows, r.local_passes += c.local_passes, r.polls += c.polls, r.completed += c.completed;
+    sum.passes += ring.tctx().counters.passes;
+  };
+  auto& self = const_cast<Simulation&>(*this);
+  for (auto& j : self.jobs_)
+    if (j.uring() != nullptr) add(j.uring()->ring());
+  for (auto& r : self.rings_) add(r.ring());
   return sum;
 }
 
@@ -196,7 +199,8 @@ json Simulation::io_uring_json(double seconds) const {
   const UringTotals now = uring_totals();
   const auto &a = now.rings, &b = uring_start_.rings;
   const auto rate = [&](std::uint64_t x, std::uint64_t y) { return static_cast<double>(x - y) / seconds; };
-  return {{"enters_per_s", rate(a.enters, b.enters)},
+  return {{"completed_per_s", rate(a.completed, b.completed)},
+          {"enters_per_s", rate(a.enters, b.enters)},
           {"sleeps_per_s", rate(a.sleeps, b.sleeps)},
           {"punted_per_s", rate(a.punted, b.punted)},
           {"inline_per_s", rate(a.inline_done, b.inline_done)},

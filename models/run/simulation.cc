@@ -58,6 +58,7 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
     programs_.emplace_back(machine_, pipes_, replay_softirq_, p);
     if (machine_.smp && p.cpu < 0) machine_.smp->set_affinity(programs_.back().task(), effective_cpus(s, {}, p.cgroup));
   }
+  for (const auto& r : s.rings) rings_.emplace_back(machine_, fs_, io_wqs_, r, static_cast<int>(rings_.size()));
   for (const auto& r : s.task_rules) rules_.push_back(std::make_unique<Rule>(*this, r));
   machine_.task_hook = [this](KTask& t) {
     for (auto& r : rules_)
@@ -151,6 +152,10 @@ Stop Simulation::run() {
   events_.arm();
   for (auto& p : programs_) p.prepare();
   for (auto& p : programs_) p.start();
+  for (auto& r : rings_) {
+    if (r.ring().sq_task() != nullptr) machine_.first_wake(*r.ring().sq_task());
+    machine_.first_wake(r.task());
+  }
   for (auto& j : jobs_) {
     if (j.uring() != nullptr && j.uring()->ring().sq_task() != nullptr)
       machine_.first_wake(*j.uring()->ring().sq_task());

@@ -16,6 +16,7 @@
 #include "models/run/run.h"
 #include "models/workload/fio.h"
 #include "models/workload/program.h"
+#include "models/workload/ring_program.h"
 #include "models/workqueue/workqueue.h"
 #include "sim/engine/stats.h"
 
@@ -67,6 +68,7 @@ class Simulation {
   workload::Pipes pipes_;
   workload::ReplaySoftirq replay_softirq_{machine_};
   std::deque<workload::Program> programs_;
+  std::deque<workload::RingProgram> rings_;
   std::vector<std::unique_ptr<Rule>> rules_;
   Events events_;
   PingPong pingpong_{machine_};

@@ -43,6 +43,8 @@ void* struct_of(Scenario& s, Part part, const Path& path) {
       return &named(s.workloads, path[1], &FioJob::name);
     case Part::program:
       return &named(s.programs, path[1], &Program::name);
+    case Part::ring:
+      return &named(s.rings, path[1], &RingProgram::name);
     case Part::task:
       return &named(s.task_rules, path[1], &TaskRule::glob);
     case Part::event:
@@ -57,7 +59,7 @@ void touch_section(Scenario& s, const Path& path) {
   if (path.size() != 2) return;
   for (const auto& [name, part] :
        {std::pair{"cgroup", Part::cgroup}, std::pair{"workload", Part::workload}, std::pair{"program", Part::program},
-        std::pair{"task", Part::task}, std::pair{"event", Part::event}}) {
+        std::pair{"ring", Part::ring}, std::pair{"task", Part::task}, std::pair{"event", Part::event}}) {
     if (path[0] == name) struct_of(s, part, path);
   }
 }
@@ -314,6 +316,7 @@ Result<Scenario> apply(const Document& doc, const std::string& file) {
   }
   for (FioJob& job : s.workloads) fix_up(job);
   for (Program& p : s.programs) p.cgroup = group_path(p.cgroup);
+  for (RingProgram& r : s.rings) r.cgroup = group_path(r.cgroup);
   if (doc.find({"run", "duration"}) == nullptr && doc.find({"run", "warmup"}) == nullptr) {
     add_note(s, "default window: " + format_time(s.run.duration_ns) + " after " + format_time(s.run.warmup_ns) +
                     " of warm-up");

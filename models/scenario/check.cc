@@ -4,6 +4,7 @@
 
 #include "models/kernel/switches.h"
 #include "models/scenario/document.h"
+#include "models/scenario/ring_ops.h"
 #include "models/scenario/suggest.h"
 #include "models/scenario/turn.h"
 #include "models/scenario/units.h"
@@ -100,7 +101,7 @@ MaybeError check_uring(const Scenario& s, const Document& doc, const FioJob& job
 MaybeError check_workload(const Scenario& s, const Document& doc, const FioJob& job) {
   const Path base{"workload", job.name};
   const auto path = [&](const char* key) { return Path{base[0], base[1], key}; };
-  const bool uring = job.ioengine == "io_uring";
+  const bool uring = job.ioengine != "libaio";
   if (!job.direct && !uring) {
     return at(s, doc, path("direct"),
               "workload " + job.name + ": buffered I/O (fio's default, direct=0) is not modelled for " + job.ioengine,
@@ -183,8 +184,51 @@ MaybeError check_program(const Scenario& s, const Document& doc, const Program& 
   return check_group(s, doc, path("cgroup"), p.cgroup);
 }
 
+MaybeError check_ring(const Scenario& s, const Document& doc, const RingProgram& r) {
+  const auto path = [&](const char* key) { return Path{"ring", r.name, key}; };
+  if (r.ops.empty()) {
+    return at(s, doc, path("ops"), "ring " + r.name + " has no operations",
+              "write ops = [\"read f\", \"submit_and_wait 1\"]");
+  }
+  static const std::vector<std::string> known{"IOPOLL", "SQPOLL", "COOP_TASKRUN", "SINGLE_ISSUER", "DEFER_TASKRUN"};
+  const auto has = [&](const char* flag) { return std::find(r.flags.begin(), r.flags.end(), flag) != r.flags.end(); };
+  for (const std::string& f : r.flags) {
+    if (std::find(known.begin(), known.end(), f) != known.end()) continue;
+    const std::string near = did_you_mean(f, known);
+    return at(s, doc, path("flags"), "ring " + r.name + ": unknown flag '" + f + "'",
+              near.empty() ? "flags are IOPOLL, SQPOLL, COOP_TASKRUN, SINGLE_ISSUER, DEFER_TASKRUN" : near);
+  }
+  // As io_uring_setup answers with EINVAL.
+  if (has("DEFER_TASKRUN") && !has("SINGLE_ISSUER"))
+    return at(s, doc, path("flags"), "ring " + r.name + ": DEFER_TASKRUN needs SINGLE_ISSUER", "add it");
+  if (has("SQPOLL") && (has("COOP_TASKRUN") || has("DEFER_TASKRUN")))
+    return at(s, doc, path("flags"), "ring " + r.name + ": SQPOLL excludes COOP_TASKRUN and DEFER_TASKRUN",
+              "remove them");
+  if (r.cq_entries > 0 && r.cq_entries < r.entries)
+    return at(s, doc, path("cq_entries"),
+              "ring " + r.name + ": the completion ring is smaller than the submission ring",
+              "make it at least " + std::to_string(r.entries));
+  std::vector<RingOp> ops;
+  for (const std::string& text : r.ops) {
+    auto op = parse_ring_op(text);
+    if (!op) {
+      return at(s, doc, path("ops"), "ring " + r.name + ": \"" + text + "\": " + op.error().message,
+                op.error().suggestion);
+    }
+    ops.push_back(std::move(*op));
+  }
+  for (const RingFault& f : ring_faults(ops, r.entries, r.loops != 1)) {
+    return at(s, doc, path("ops"),
+              "ring " + r.name + ": operation " + std::to_string(f.op + 1) + " (\"" +
+                  r.ops[static_cast<std::size_t>(f.op)] + "\"): " + f.message,
+              f.suggestion);
+  }
+  if (auto bad = check_cpus(s, doc, path("cpu"), {r.cpu})) return bad;
+  return check_group(s, doc, path("cgroup"), r.cgroup);
+}
+
 MaybeError check_device(const Scenario& s, const Document& doc) {
-  if (!s.workloads.empty() && !doc.has_section({"device"})) {
+  if (!(s.workloads.empty() && s.rings.empty()) && !doc.has_section({"device"})) {
     return Error{s.file, 0, "there is a workload but no device", "name a platform, or give [device] law and times"};
   }
   if (s.device.law == "delay" && s.device.service_ns.set && s.device.service_ns.mean_ns() > 0) {
@@ -217,6 +261,9 @@ MaybeError check(Scenario& s, const Document& doc) {
   for (const Cgroup& g : s.cgroups) {
     if (auto bad = check_cpus(s, doc, {"cgroup", g.path, "cpuset", "cpus"}, g.cpuset_cpus)) return bad;
   }
+  for (const RingProgram& r : s.rings) {
+    if (auto bad = check_ring(s, doc, r)) return bad;
+  }
   for (const Program& p : s.programs) {
     if (auto bad = check_program(s, doc, p)) return bad;
   }
@@ -229,7 +276,7 @@ MaybeError check(Scenario& s, const Document& doc) {
     return at(s, doc, {"task", t.glob, "nice"}, "task rule '" + t.glob + "' changes nothing",
               "add " + join_path({"task", t.glob, "nice"}) + ", slice or policy");
   }
-  if (s.workloads.empty() && s.programs.empty()) {
+  if (s.workloads.empty() && s.programs.empty() && s.rings.empty()) {
     return Error{s.file, 0, "the scenario has neither a workload nor a program",
                  "add [workload.fio] or [program.NAME]"};
   }

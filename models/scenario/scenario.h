@@ -154,6 +154,18 @@ struct Program {  // a free CPU program (scheduler experiments, background threa
   std::vector<std::string> turns;  // of kind replay: "AT_NS RUN_NS softirq|hardirq"
 };
 
+struct RingProgram {  // a task that runs a list of io_uring operations; ring_ops.h reads them
+  std::string name;
+  std::vector<std::string> ops, flags;  // flags: IORING_SETUP_* without the prefix
+  int entries = 128, cq_entries = 0;
+  std::int64_t bs = 4096, loops = 0;  // loops 0: for ever
+  bool registered_ring = false;
+  int cpu = 0, nice = 0, sq_thread_cpu = -1;
+  Time sq_thread_idle_ns = 1'000'000'000;
+  std::string cgroup;
+  std::optional<int> iowq_max_bounded, iowq_max_unbounded;
+};
+
 struct TaskRule {
   std::string glob;
   std::optional<int> nice;
@@ -198,6 +210,7 @@ struct Scenario {
   std::vector<Cgroup> cgroups;  // parents before children
   std::vector<FioJob> workloads;
   std::vector<Program> programs;
+  std::vector<RingProgram> rings;
   std::vector<TaskRule> task_rules;
   std::vector<Event> events;
   machine::CostTable costs;

@@ -67,6 +67,7 @@ KeyInfo info_of(const Key& k) {
   Cgroup group;
   FioJob job;
   Program program;
+  RingProgram ring;
   TaskRule rule;
   Event event;
   job.name.clear();
@@ -74,6 +75,7 @@ KeyInfo info_of(const Key& k) {
   if (k.part == Part::cgroup) part = &group;
   if (k.part == Part::workload) part = &job;
   if (k.part == Part::program) part = &program;
+  if (k.part == Part::ring) part = &ring;
   if (k.part == Part::task) part = &rule;
   if (k.part == Part::event) part = &event;
   info.default_value = format(k, k.field(part)).value_or("");

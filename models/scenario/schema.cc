@@ -217,7 +217,8 @@ void add_workload(Keys& k) {
   Section s{k, Part::workload, "workload.NAME."};
   s.one_of("rw", FIELD(FioJob, rw), {"read", "write", "randread", "randwrite", "readwrite", "rw", "randrw"},
            "fio rw, readwrite: kind of I/O");
-  s.one_of("ioengine", FIELD(FioJob, ioengine), {"libaio", "io_uring"}, "fio ioengine");
+  s.one_of("ioengine", FIELD(FioJob, ioengine), {"libaio", "io_uring", "t/io_uring"},
+           "fio ioengine; t/io_uring: the test program beside fio");
   s.add("bs", fio_size, FIELD(FioJob, bs), "fio bs, blocksize: bytes per I/O");
   k.back().low = 512;
   k.back().high = 1 << 30;
@@ -290,6 +291,38 @@ void add_program(Keys& k) {
   s.add("turns", list, FIELD(Program, turns), "of replay: \"AT_NS RUN_NS softirq\" or \"AT_NS RUN_NS hardirq\" each");
 }
 
+void add_ring(Keys& k) {
+  Section s{k, Part::ring, "ring.NAME."};
+  s.add(
+      "ops", list, FIELD(RingProgram, ops),
+      "operations of a task with a ring, in order: \"nop\", \"read FILE\", \"write FILE\", \"fsync FILE\" with xN, "
+      "async, "
+      "link, hardlink, drain, fixed_file, fixed_buffer, nowait, buffered, uncached; \"submit\", \"submit_and_wait N\", "
+      "\"wait N\" (\"wait N timeout 1ms\"), \"run 10us\", \"sleep 1ms\"");
+  s.add("flags", list, FIELD(RingProgram, flags),
+        "IORING_SETUP_ flags: IOPOLL, SQPOLL, COOP_TASKRUN, SINGLE_ISSUER, DEFER_TASKRUN");
+  s.number("entries", FIELD(RingProgram, entries), 1, 32768,
+           "entries of the submission ring, rounded up to a power of 2", "an io_uring has at most 32768 entries");
+  s.number("cq_entries", FIELD(RingProgram, cq_entries), 0, 65536,
+           "entries of the completion ring (IORING_SETUP_CQSIZE); 0: twice the submission ring");
+  s.add("bs", fio_size, FIELD(RingProgram, bs), "bytes per read or write");
+  k.back().low = 512;
+  k.back().high = 1 << 30;
+  s.number("loops", FIELD(RingProgram, loops), 0, kMax, "how often the list is run; 0: for ever");
+  s.add("registered_ring", boolean, FIELD(RingProgram, registered_ring), "the ring's descriptor is registered");
+  s.number("cpu", FIELD(RingProgram, cpu), 0, 8191, "CPU it is pinned to");
+  s.number("nice", FIELD(RingProgram, nice), -20, 19, "nice value");
+  s.add("cgroup", text, FIELD(RingProgram, cgroup), "path of its cgroup; empty: the root");
+  s.number("sq_thread_cpu", FIELD(RingProgram, sq_thread_cpu), -1, 8191, "SQPOLL: CPU of the thread; -1: any");
+  s.add("sq_thread_idle", duration, FIELD(RingProgram, sq_thread_idle_ns), "SQPOLL: how long the thread spins idly");
+  s.number("iowq_max_bounded", FIELD(RingProgram, iowq_max_bounded), 1, 1 << 16,
+           "IORING_REGISTER_IOWQ_MAX_WORKERS, bounded work (files)",
+           "a pool without workers would run nothing: write 1 or more");
+  s.number("iowq_max_unbounded", FIELD(RingProgram, iowq_max_unbounded), 1, 1 << 16,
+           "IORING_REGISTER_IOWQ_MAX_WORKERS, unbounded work",
+           "a pool without workers would run nothing: write 1 or more");
+}
+
 void add_task(Keys& k) {
   Section s{k, Part::task, "task.GLOB."};
   s.number("nice", FIELD(TaskRule, nice), -20, 19,
@@ -349,6 +382,7 @@ Keys make_schema() {
   add_cgroup(k);
   add_workload(k);
   add_program(k);
+  add_ring(k);
   add_task(k);
   add_event(k);
   add_run(k);

@@ -45,6 +45,7 @@ enum class Part : std::uint8_t {
   cgroup,
   workload,
   program,
+  ring,
   task,
   event,
   run,

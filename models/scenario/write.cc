@@ -28,6 +28,7 @@ class Writer {
       section(join_path({"workload", job.name}), Part::workload, &job);
     }
     for (Program& p : s_.programs) section(join_path({"program", p.name}), Part::program, &p);
+    for (RingProgram& r : s_.rings) section(join_path({"ring", r.name}), Part::ring, &r);
     for (TaskRule& t : s_.task_rules) section(join_path({"task", t.glob}), Part::task, &t);
     for (Event& e : s_.events) section(join_path({"event", e.name}), Part::event, &e);
     section("run", Part::run, &s_.run);
@@ -56,7 +57,7 @@ class Writer {
   void section(const std::string& name, Part part, void* object) {
     out_ += "\n[" + name + "]\n";
     std::size_t depth = 1;
-    for (const Part named : {Part::cgroup, Part::workload, Part::program, Part::task, Part::event})
+    for (const Part named : {Part::cgroup, Part::workload, Part::program, Part::ring, Part::task, Part::event})
       if (part == named) depth = 2;
     keys(part, object, depth);
   }

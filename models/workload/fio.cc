@@ -45,12 +45,12 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const sce
     u.dio.id = static_cast<std::uint64_t>(i) + 1;
     free_.push_back(&u);
   }
-  if (conf.ioengine == "io_uring") {
+  if (conf.ioengine != "libaio") {
     uring_ = std::make_unique<FioUring>(m, fs, pools, conf, *task_, index);
     for (int i = 0; i < conf.iodepth; ++i) io_us_[static_cast<std::size_t>(i)]->dio.id = static_cast<std::uint64_t>(i);
   }
   sleep_ = std::make_shared<machine::SleepTimer>(m);
-  task_->body = body(*task_);
+  task_->body = conf.ioengine == "t/io_uring" ? t_io_uring_body(*task_) : body(*task_);
   task_->resume_at = task_->body.handle();
 }
 

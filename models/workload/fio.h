@@ -52,6 +52,7 @@ class FioJob {
     int file = 0;
   };
   Call<void> body(KTask& t);
+  Call<void> t_io_uring_body(KTask& t);
   Call<void> pace(KTask& t);
   Call<void> commit(KTask& t);  // io_submit of what is queued: not nothing
   Call<void> reap(KTask& t, int min);

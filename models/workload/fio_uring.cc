@@ -15,18 +15,21 @@ using machine::run_cost;
 // them.
 io_uring::Setup FioUring::setup_of(const scenario::FioJob& conf) {
   io_uring::Setup s;
-  s.entries = s.cq_entries = conf.iodepth;
+  const bool own_test = conf.ioengine == "t/io_uring";  // its ring has only what is asked for
+  s.entries = conf.iodepth;
+  s.cq_entries = own_test ? 0 : conf.iodepth;
+  s.registered_ring = own_test;
   s.iopoll = conf.hipri;
   s.sqpoll = conf.sqthread_poll;
   s.sq_thread_cpu = conf.sqthread_poll_cpu;
-  s.coop_taskrun = s.single_issuer = s.defer_taskrun = !conf.sqthread_poll;
+  s.coop_taskrun = s.single_issuer = s.defer_taskrun = !conf.sqthread_poll && !own_test;
   return s;
 }
 
 FioUring::FioUring(machine::Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const scenario::FioJob& conf,
                    KTask& task, int index)
     : machine_(m), conf_(conf), tctx_(m, task, pools), ring_(m, fs, tctx_, setup_of(conf)) {
-  tctx_.max_workers = {conf.iowq_max_bounded.value_or(0), conf.iowq_max_unbounded.value_or(0)};
+  ring_.tctx().max_workers = {conf.iowq_max_bounded.value_or(0), conf.iowq_max_unbounded.value_or(0)};
   constexpr std::uint64_t kInodes = 0xffff888104a00000ULL, kInodeBytes = 1024;
   for (int i = 0; i < std::max(1, conf.nrfiles); ++i) {
     io_uring::File& f = files_.emplace_back();

@@ -40,6 +40,15 @@ RESULT_METRICS: dict[str, str] = {
     "pingpong.share": "Part of all context switches that belong to the cycle.",
     "pingpong.cause": "Why, derived from the decisions of the run and not from names.",
     "engine.simulated_per_wall": "Simulated seconds per second of real time.",
+    "io_uring.completed_per_s": "Completions posted per second, all rings.",
+    "io_uring.enters_per_s": "io_uring_enter calls per second.",
+    "io_uring.sleeps_per_s": "Times per second a task slept in io_uring_enter for completions.",
+    "io_uring.punted_per_s": "Requests per second that went to io-wq because they might have blocked.",
+    "io_uring.inline_per_s": "Requests per second that ended in the call that submitted them.",
+    "io_uring.task_work_passes_per_s": "Passes over task work per second (rings without DEFER_TASKRUN).",
+    "io_uring.local_work_passes_per_s": "Passes over a ring's own list per second (DEFER_TASKRUN).",
+    "io_uring.polls_per_s": "Looks per second at polled queues (IOPOLL).",
+    "io_uring.cq_overflows": "Completions that found no room in a completion ring.",
 }
 
 # Metrics of truth cases, in the order they are printed, and what `explain` says of them.

@@ -94,7 +94,7 @@ TEST_CASE("what the model lacks is named with its line", "[fio][errors]") {
   CHECK(line_of(from_fio("[global]\nrw=read\n", "x.fio", options())) ==
         "x.fio: the fio job file has no job section (add a section: [NAME])");
   CHECK(line_of(from_fio("[a]\ndirect=1\nrw=randwrite\n", "x.fio", options())) ==
-        "x.fio:1: workload.a.ioengine: 'psync' is not modelled (it is one of: libaio, io_uring)");
+        "x.fio:1: workload.a.ioengine: 'psync' is not modelled (it is one of: libaio, io_uring, t/io_uring)");
   CHECK(line_of(from_fio("[a]\nioengine=libaio\niodepth=0\n", "x.fio", options())) ==
         "x.fio:3: workload.a.iodepth must be 1 to 65536, not 0 (write 1 or more)");
 }

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""io_uring from the command line: published rows, measured cases, and programs that cannot go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CASES = ROOT / "tests/truth/qemu-iouring.jsonl"
+Call = Callable[..., Any]
+
+PROGRAM = """
+kernel.version = "6.12"
+[ring.app]
+entries = 16
+ops = {ops}
+"""
+
+
+def program(folder: Path, ops: list[str]) -> str:
+    file = folder / "program.toml"
+    file.write_text(PROGRAM.format(ops=json.dumps(ops)))
+    return str(file)
+
+
+def test_published_rows_are_inside(wakepath: Call) -> None:
+    said = wakepath("validate", "scenarios/caller_completes")
+    assert said.status == 0, said.out
+    assert said.out.count("inside") == 4
+
+
+def test_a_list_that_never_ends_is_refused(wakepath: Call, tmp_path: Path) -> None:
+    said = wakepath("run", program(tmp_path, ["nop x3", "submit_and_wait 4"]))
+    assert said.status == 2
+    assert "would never end" in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_run_that_cannot_go_on_names_who_waits(wakepath: Call, tmp_path: Path) -> None:
+    ops = ["nop", "submit_and_wait 1", "wait 1 timeout 1ms", "wait 1"]
+    said = wakepath("run", program(tmp_path, ops), "--no-control")
+    assert said.status == 3
+    assert "task app (pid" in said.err
+    assert "no request is in flight" in said.err
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("workload.fio.iodepth=40000", "at most 32768 entries"),
+        ("workload.fio.iowq_max_bounded=0", "must be 1 to 65536, not 0"),
+        ("workload.fio.sqthread_poll_cpu=99", "there is no CPU 99"),
+    ],
+)
+def test_bad_rings(wakepath: Call, setting: str, says: str) -> None:
+    base = ("run", "starved_completions", "--set", "workload.fio.ioengine=io_uring")
+    said = wakepath(*base, "--set", "workload.fio.sqthread_poll=1", "--set", setting)
+    assert said.status == 2
+    assert says in said.err
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_predictions_of_the_emulated_kernels(wakepath: Call, tmp_path: Path) -> None:
+    """Mean |error| of the predict cases with direct I/O: 8 % of IOPS, 15 % of switches; fitted on calibrate alone."""
+    direct = tmp_path / "direct.jsonl"
+    direct.write_text("".join(line for line in CASES.open() if '"direct": 1' in line))
+    out = tmp_path / "out.json"
+    wakepath("validate", str(direct), "--calibrate-from", str(direct), "--json", str(out))
+    cases = [c for c in json.loads(out.read_text())["cases"] if c["role"] == "predict"]
+    assert len(cases) == 4
+    for metric, bar in (("iops", 0.08), ("context_switches_per_s", 0.15)):
+        assert sum(abs(c["metrics"][metric]["error"]) for c in cases) / len(cases) < bar
