@@ -47,15 +47,21 @@ enum class EventType : std::uint8_t {
   sys_enter_io_uring_enter,  // ctx_id = fd, nr = to_submit, min_nr = min_complete, extra = flags, ptr, ret = argp,
                              // argsz
   sys_exit_io_uring_enter,
-  lost_events,          // count in `value` (0: not told): a gap, no decision is judged across it; cpu -1: every CPU
-  sched_process_exit,   // task
-  io_uring_submit_req,  // uring.{ctx,user_data,opcode,flag = forced async}; io_uring_submit_sqe up to 6.1
-  io_uring_queue_async_work,  // uring.{ctx,user_data,opcode,flag = hashed}
-  io_uring_complete,          // uring.{ctx,user_data,value = res}
-  io_uring_cqring_wait,       // uring.{ctx,value = min_events}
-  io_uring_task_work_run,     // uring.{ctx = tctx,value = count}
-  io_uring_local_work_run,    // uring.{ctx,value = count}
-  count_                      // number of types
+  lost_events,         // count in `value` (0: not told): a gap, no decision is judged across it; cpu -1: every CPU
+  sched_process_exit,  // task
+  // io_uring: uring, of it ctx (the ring; of task_work_run the task's context) and what is named
+  io_uring_submit_req,          // req, user_data, opcode, flags; io_uring_submit_sqe up to 6.2. flag: forced async
+  io_uring_queue_async_work,    // req, user_data, opcode, flags; flag: hashed
+  io_uring_complete,            // req, user_data, value = result, flags = cflags
+  io_uring_cqring_wait,         // value = min_events
+  io_uring_task_work_run,       // value = count
+  io_uring_local_work_run,      // value = count, flags = loops
+  io_uring_file_get,            // req, user_data, value = fd
+  io_uring_poll_arm,            // req, user_data, opcode, value = mask, flags = events
+  io_uring_task_add,            // req, user_data, opcode, value = mask
+  ipi_send_cpu,                 // irq = target CPU, name = what follows it ("callsite=… callback=…")
+  sched_wake_idle_without_ipi,  // irq = target CPU
+  count_                        // number of types
 };
 
 // prev_state as the kernel prints it: 0 R, 1 S, 2 D, ... 128 I, 256 R+ (preempted inside the kernel).
@@ -73,6 +79,8 @@ enum : std::uint16_t {
 };
 
 enum : std::int32_t { kUringNop = 0, kUringFsync = 3, kUringRead = 22, kUringWrite = 23 };  // IORING_OP_*
+
+inline constexpr std::uint64_t kUringForceAsync = 1U << 4U;  // REQ_F_FORCE_ASYNC among the flags of a request
 
 enum : std::uint8_t {  // latency columns
   kIrqsOff = 1,
@@ -145,8 +153,9 @@ struct Event {
     std::uint64_t ptr, extra;
   };
   struct Uring {
-    std::uint64_t ctx, user_data;
-    std::int32_t opcode, value;
+    std::uint64_t ctx, req, user_data, flags;
+    std::int32_t opcode;  // IORING_OP_*, -1: one that is not known here; sim/trace/uring_opcodes.h
+    std::int32_t value;
     bool flag;
   };
   struct Unknown {

@@ -52,6 +52,11 @@ constexpr std::array kNames{
     Name{EventType::io_uring_cqring_wait, "io_uring_cqring_wait"},
     Name{EventType::io_uring_task_work_run, "io_uring_task_work_run"},
     Name{EventType::io_uring_local_work_run, "io_uring_local_work_run"},
+    Name{EventType::io_uring_file_get, "io_uring_file_get"},
+    Name{EventType::io_uring_poll_arm, "io_uring_poll_arm"},
+    Name{EventType::io_uring_task_add, "io_uring_task_add"},
+    Name{EventType::ipi_send_cpu, "ipi_send_cpu"},
+    Name{EventType::sched_wake_idle_without_ipi, "sched_wake_idle_without_ipi"},
 };
 
 constexpr bool in_order() {
@@ -91,6 +96,7 @@ std::string_view name_of(EventType type) {
 EventType type_of(std::string_view name) {
   const auto* it = std::lower_bound(kByName.begin(), kByName.end(), name,
                                     [](const Name& a, std::string_view b) { return a.text < b; });
+  if (name == "io_uring_submit_sqe") return EventType::io_uring_submit_req;  // its name up to 6.2
   if (it == kByName.end() || it->text != name || name == "lost_events") return EventType::unknown;
   return it->type;
 }

@@ -5,6 +5,7 @@
 
 #include "sim/trace/event_names.h"
 #include "sim/trace/scan.h"
+#include "sim/trace/uring_opcodes.h"
 
 namespace wakepath::trace {
 namespace {
@@ -294,35 +295,83 @@ const char* parse_exit(Text s, Event& e) {
   return nullptr;
 }
 
-// What stands behind a word, up to a comma or a space; "" where the word is missing.
-Text behind(Text s, Text word) {
-  const auto at = s.find(word);
-  if (at == Text::npos) return {};
-  s.remove_prefix(at + word.size());
-  return s.substr(0, s.find_first_of(", "));
+// "NAME VALUE" among "ring P, req P, user_data 0x1, …", VALUE up to the next comma or blank. Empty where it is missing.
+Text uring_field(Text s, Text name) {
+  for (auto at = s.find(name); at != Text::npos; at = s.find(name, at + 1)) {
+    if (at > 0 && !scan::blank(s[at - 1])) continue;
+    const Text value = s.substr(at + name.size());
+    return value.substr(0, value.find_first_of(", "));
+  }
+  return {};
 }
 
-// The fields this program uses; pointers are hashed in most recordings and tell nothing.
-const char* parse_uring(Text s, Event& e) {
-  Event::Uring u{};
-  if (Text v = behind(s, "user_data 0x"); !v.empty() && !scan::hex(v, u.user_data))
-    return "a user_data that is no number";
-  const Text op = behind(s, "opcode ");
-  u.opcode = op == "NOP"                       ? kUringNop
-             : op == "FSYNC"                   ? kUringFsync
-             : op == "READ" || op == "READV"   ? kUringRead
-             : op == "WRITE" || op == "WRITEV" ? kUringWrite
-                                               : -1;
-  u.flag = s.find("hashed queue") != Text::npos;
-  for (const Text word : {Text("result "), Text("min_events "), Text("count ")}) {
-    Text v = behind(s, word);
-    std::int64_t value = 0;
-    if (v.empty()) continue;
-    if (!number(v, value)) return "an io_uring record with a count that is no number";
-    u.value = static_cast<std::int32_t>(value);
-    break;
+// Hex with 0x, decimal without; a field that this kernel does not print stays zero.
+template <class T>
+bool uring_number(Text s, Text name, T& out) {
+  const Text value = uring_field(s, name);
+  if (value.empty()) return true;
+  return value.starts_with("0x") ? scan::hex(value, out) : number(value, out);
+}
+
+// Which field is `value`, and which is `flags` beside "flags "; "" when there is none.
+struct UringFields {
+  Text value, flags;
+};
+UringFields uring_fields(EventType type) {
+  switch (type) {
+    case EventType::io_uring_complete:
+      return {"result ", "cflags "};
+    case EventType::io_uring_cqring_wait:
+      return {"min_events ", ""};
+    case EventType::io_uring_task_work_run:
+    case EventType::io_uring_local_work_run:
+      return {"count ", "loops "};
+    case EventType::io_uring_file_get:
+      return {"fd ", ""};
+    case EventType::io_uring_poll_arm:
+      return {"mask ", "events "};
+    case EventType::io_uring_task_add:
+      return {"mask ", ""};
+    default:
+      return {"", "flags "};
   }
+}
+
+const char* parse_uring(EventType type, Text s, Event& e) {
+  Event::Uring u{};
+  const UringFields fields = uring_fields(type);
+  const bool task = type == EventType::io_uring_task_work_run;
+  const Text ring = uring_field(s, task ? "tctx " : "ring ");
+  const Text req = uring_field(s, type == EventType::io_uring_queue_async_work ? "request " : "req ");
+  if (ring.empty() || !pointer(ring, u.ctx)) return "an io_uring record without its ring";
+  if (!req.empty() && !pointer(req, u.req)) return "an io_uring record whose request is no pointer";
+  if (!uring_number(s, "user_data ", u.user_data)) return "an io_uring record with a user_data that is no number";
+  const Text value = fields.value.empty() ? Text() : uring_field(s, fields.value);
+  if (!fields.value.empty() && value.empty()) return "an io_uring record without its number";
+  const bool hex = type == EventType::io_uring_task_add || value.starts_with("0x");
+  std::uint32_t bits = 0;
+  if (hex && scan::hex(value, bits)) {
+    u.value = static_cast<std::int32_t>(bits);
+  } else if (!value.empty() && (hex || !number(value, u.value))) {
+    return "an io_uring record with a number that is none";
+  }
+  if (!fields.flags.empty() && !uring_number(s, fields.flags, u.flags))
+    return "an io_uring record with flags that are no number";
+  u.opcode = uring_opcode(uring_field(s, "opcode "));
+  u.flag = type == EventType::io_uring_queue_async_work ? s.find(" hashed queue") != Text::npos
+                                                        : (u.flags & kUringForceAsync) != 0;
+  if (type != EventType::io_uring_submit_req && type != EventType::io_uring_queue_async_work) u.flag = false;
   e.u.uring = u;
+  return nullptr;
+}
+
+// "cpu=1 callsite=… callback=…"; "cpu=1".
+const char* parse_target_cpu(Text s, StringPool& pool, Event& e) {
+  Event::Irq irq{};
+  if (!key(s, "cpu=", irq.irq)) return "an interprocessor interrupt without cpu=";
+  const auto rest = s.find(' ');
+  irq.name = rest == Text::npos ? 0 : pool.intern(s.substr(rest + 1));
+  e.u.irq = irq;
   return nullptr;
 }
 
@@ -378,7 +427,13 @@ const char* parse_fields(EventType type, Text s, StringPool& pool, Event& e) {
     case T::io_uring_cqring_wait:
     case T::io_uring_task_work_run:
     case T::io_uring_local_work_run:
-      return parse_uring(s, e);
+    case T::io_uring_file_get:
+    case T::io_uring_poll_arm:
+    case T::io_uring_task_add:
+      return parse_uring(type, s, e);
+    case T::ipi_send_cpu:
+    case T::sched_wake_idle_without_ipi:
+      return parse_target_cpu(s, pool, e);
     case T::unknown:
     case T::lost_events:
     case T::count_:

@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "sim/trace/event_names.h"
+#include "sim/trace/uring_opcodes.h"
 
 namespace wakepath::trace {
 namespace {
@@ -163,45 +164,60 @@ void put_syscall(std::string& out, EventType type, const Event::Syscall& s) {
   }
 }
 
-std::string_view opcode_name(int opcode) {
-  switch (opcode) {
-    case kUringNop:
-      return "NOP";
-    case kUringFsync:
-      return "FSYNC";
-    case kUringRead:
-      return "READ";
-    case kUringWrite:
-      return "WRITE";
-    default:
-      return "INVALID";
-  }
+void put_request_of(std::string& out, std::string_view name, const Event::Uring& u) {
+  out += ", ";
+  out += name;
+  out += ' ';
+  put_pointer(out, u.req);
+  put(out, FMT_COMPILE(", user_data 0x{:x}"), u.user_data);
 }
 
 void put_uring(std::string& out, EventType type, const Event::Uring& u) {
   out += type == EventType::io_uring_task_work_run ? "tctx " : "ring ";
   put_pointer(out, u.ctx);
+  const std::string_view opcode = uring_opcode_name(u.opcode);
+  const auto mask = static_cast<std::uint32_t>(u.value);
   switch (type) {
     case EventType::io_uring_submit_req:
-      put(out, FMT_COMPILE(", req (____ptrval____), user_data 0x{:x}, opcode {}, flags 0x{:x}, sq_thread 0"),
-          u.user_data, opcode_name(u.opcode), u.flag ? 16 : 0);
+      put_request_of(out, "req", u);
+      put(out, FMT_COMPILE(", opcode {}, flags 0x{:x}, sq_thread 0"), opcode,
+          u.flags | (u.flag ? kUringForceAsync : 0));
       return;
     case EventType::io_uring_queue_async_work:
-      put(out,
-          FMT_COMPILE(", request (____ptrval____), user_data 0x{:x}, opcode {}, flags 0x0, {} queue, work "
-                      "(____ptrval____)"),
-          u.user_data, opcode_name(u.opcode), u.flag ? "hashed" : "normal");
+      put_request_of(out, "request", u);
+      put(out, FMT_COMPILE(", opcode {}, flags 0x{:x}, {} queue, work {}"), opcode, u.flags,
+          u.flag ? "hashed" : "normal", kHidden);
       return;
     case EventType::io_uring_complete:
-      put(out, FMT_COMPILE(", req (____ptrval____), user_data 0x{:x}, result {}, cflags 0x0 extra1 0 extra2 0 "),
-          u.user_data, u.value);
+      put_request_of(out, "req", u);
+      put(out, FMT_COMPILE(", result {}, cflags 0x{:x} extra1 0 extra2 0 "), u.value, u.flags);
       return;
     case EventType::io_uring_cqring_wait:
       put(out, FMT_COMPILE(", min_events {}"), u.value);
       return;
+    case EventType::io_uring_local_work_run:
+      put(out, FMT_COMPILE(", count {}, loops {}"), u.value, u.flags);
+      return;
+    case EventType::io_uring_file_get:
+      put_request_of(out, "req", u);
+      put(out, FMT_COMPILE(", fd {}"), u.value);
+      return;
+    case EventType::io_uring_poll_arm:
+      put_request_of(out, "req", u);
+      put(out, FMT_COMPILE(", opcode {}, mask 0x{:x}, events 0x{:x}"), opcode, mask, u.flags);
+      return;
+    case EventType::io_uring_task_add:
+      put_request_of(out, "req", u);
+      put(out, FMT_COMPILE(", opcode {}, mask {:x}"), opcode, mask);
+      return;
     default:
       put(out, FMT_COMPILE(", count {}"), u.value);
   }
+}
+
+void put_target_cpu(std::string& out, const Event::Irq& i, const StringPool& pool) {
+  put(out, FMT_COMPILE("cpu={}"), i.irq);
+  if (i.name != 0) put(out, FMT_COMPILE(" {}"), pool.str(i.name));
 }
 
 void put_lost(std::string& out, const Event& e) {
@@ -221,7 +237,8 @@ void put_fields(std::string& out, const Event& e, const StringPool& pool) {
   out += ' ';
   if (e.type == T::sched_switch) return put_switch(out, e.u.sw, pool);
   if (e.type == T::sched_stat_runtime) return put_runtime(out, e.u.runtime, pool);
-  if (e.type >= T::io_uring_submit_req) return put_uring(out, e.type, e.u.uring);
+  if (e.type >= T::io_uring_submit_req && e.type <= T::io_uring_task_add) return put_uring(out, e.type, e.u.uring);
+  if (e.type >= T::ipi_send_cpu) return put_target_cpu(out, e.u.irq, pool);
   if (e.type <= T::sched_process_fork || e.type == T::sched_process_exit)
     return put_task(out, e.type, e.u.task, e, pool);
   if (e.type <= T::reschedule_exit) return put_interrupt(out, e.type, e.u.irq, pool);
