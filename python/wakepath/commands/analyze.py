@@ -10,6 +10,7 @@ import click
 
 from wakepath import _core
 from wakepath.paths import check_writable, write_text
+from wakepath.trace_report import complaints
 
 
 @click.command("analyze")
@@ -18,7 +19,11 @@ from wakepath.paths import check_writable, write_text
 @click.option("--json", "json_file", metavar="FILE|-", help="Write everything as JSON; - is standard output.")
 @click.option("--report", metavar="FILE.html", help="Write a page for a browser.")
 def command(trace: str, beside: str | None, json_file: str | None, report: str | None) -> int:
-    """Say who switches to whom and why in TRACE: ftrace text or perf script text, simulated or real, packed or not."""
+    """Say who switches to whom and why in TRACE: ftrace text or perf script text, simulated or real, packed or not.
+
+    Exit status 1: the trace is not in order (lines that cannot be read, cut, shuffled, two formats in one file); the
+    figures are those of what could be read.
+    """
     check_writable(json_file)
     check_writable(report)
     data = json.loads(_core.compare_traces(trace, beside) if beside else _core.analyze(trace))
@@ -36,7 +41,10 @@ def command(trace: str, beside: str | None, json_file: str | None, report: str |
         write_text(report, page(f"wakepath analyze {trace}", said))
     if json_file != "-":
         click.echo(said, nl=False)
-    return 0
+    doubts = [] if beside else complaints(data["trace"])
+    for line in doubts:
+        click.echo(f"wakepath: {trace}: {line}", err=True)
+    return 1 if doubts else 0
 
 
 def _lines(data: Any, indent: str = "") -> list[str]:
