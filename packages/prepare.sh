@@ -66,6 +66,7 @@ is_there() {  # is_there PACKAGE PROBE
     python) [ -n "${base:=$(base_python)}" ] && return ;;
     command:*) any_command "${2#command:}" && return ;;
     header:*) any_header "${2#header:}" && return ;;
+    installed) ;;  # nothing to look for but the package itself
     *) fail "packages/: the probe '$2' of $1 is unknown" ;;
   esac
   # The interpreter's packages count by what they give; others may be installed where no probe can see, as headers are

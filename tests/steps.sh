@@ -76,6 +76,22 @@ package_with() {
   cp build/"$1"/python/_core*.so "$folder/"
 }
 
+# Each reader for some seconds (WAKEPATH_FUZZ_SECONDS, default 20) from its kept corpus; what is found goes to build/fuzz.
+# WAKEPATH_FUZZ_SECONDS=3600 ./test fuzz searches longer. A new input worth keeping: copy it to tests/fuzz/corpus/NAME.
+step_fuzz() {
+  local pair target corpus
+  logged configure-fuzz cmake --preset fuzz
+  logged build-fuzz cmake --build build/fuzz --target fuzz --parallel "$(nproc)"
+  for pair in trace_text:ftrace trace_text:perf scenario_toml:toml fio_job:fio; do
+    target=${pair%:*} corpus=${pair#*:}
+    mkdir -p "build/fuzz/found/$corpus"
+    say "fuzz $corpus"
+    build/fuzz/fuzz_"$target" -max_total_time="${WAKEPATH_FUZZ_SECONDS:-20}" -timeout=10 -rss_limit_mb=1500 \
+      -max_len=20000 -verbosity=0 -print_final_stats=1 -close_fd_mask=0 -artifact_prefix="build/fuzz/$corpus-" \
+      "build/fuzz/found/$corpus" "tests/fuzz/corpus/$corpus"
+  done
+}
+
 step_bytes() {
   local build python=(-DWAKEPATH_PYTHON=ON -DWAKEPATH_TESTS=OFF -DPython_EXECUTABLE="$venv/bin/python"
     -Dpybind11_DIR="$("$venv/bin/python" -m pybind11 --cmakedir)" -DCMAKE_BUILD_TYPE=Release)
