@@ -3,10 +3,13 @@
 
     ./wakepath validate tests/truth/qemu.jsonl --calibrate-from tests/truth/qemu.jsonl --json qemu.json
     python3 docs/make_accuracy.py qemu.json
+    ./wakepath validate tests/truth/sched.jsonl --json sched.json
+    python3 docs/make_accuracy.py sched.json
 
 The text between `<!-- accuracy:begin -->` and `<!-- accuracy:end -->` is replaced in both files; a validation of the
-`vm-2cpu-6.18` platform goes into the `accuracy-host` block of docs/accuracy.md. Cases beyond the limits are listed by
-name; each must match a pattern in backticks in a `###` heading of docs/accuracy.md, where it is explained. Exit
+`vm-2cpu-6.18` platform goes into the `accuracy-host` block of docs/accuracy.md, one of scheduler experiments beside
+their traces into `accuracy-sched`. Cases beyond the limits are listed by name; each must match a pattern in backticks
+in a `###` heading of docs/accuracy.md, where it is explained. Exit
 status 1: one is not explained.
 """
 
@@ -15,6 +18,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -136,6 +140,49 @@ def long_block(validation: Json, command: str, document: str) -> tuple[str, bool
     return "\n\n".join(p for p in parts if p), complete
 
 
+def percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def untraced_rows(validation: Json, kernel: str) -> list[str]:
+    """CPU shares and switches of the predict cases against the window without tracing."""
+    shares, switches, beyond = [], [], 0
+    for case in validation["cases"]:
+        if case["role"] != "predict" or kernel not in (case["kernel"], "all"):
+            continue
+        metrics = case["metrics"]
+        errors = [abs(m["predicted"] - m["measured"]) for n, m in metrics.items() if n.endswith(".cpu_share")]
+        shares.append(max(errors))
+        switches.append(abs(metrics["context_switches_per_s"]["error"] or 0.0))
+        beyond += switches[-1] > 0.10
+    within = sum(s <= 0.005 for s in shares)
+    return [percent(statistics.median(switches)), str(beyond), f"{within} of {len(shares)}", f"{100 * max(shares):.2f}"]
+
+
+def sched_block(validation: Json, command: str) -> str:
+    rows, parts = [], [f"`{command}`"]
+    for kernel, s in validation["free_run"]["predict"].items():
+        edits, switches = s["edit_share"], s["switches_error"]
+        rows.append(
+            [
+                kernel,
+                str(edits["n"]),
+                str(s["same_order_throughout"]),
+                percent(edits["median"]),
+                percent(edits["max"]),
+                percent(switches["median"]),
+                str(len(s["switches_beyond"])),
+                f"{s['wait_distance']['max']:.2f}",
+            ]
+        )
+    header = ["kernel", "traces", "same order", "edits, median", "worst", "switches, median", "beyond", "waits, worst"]
+    parts.append("`predict` cases beside their traces:\n\n" + table(header, rows))
+    rows = [[kernel, *untraced_rows(validation, kernel)] for kernel in validation["free_run"]["predict"]]
+    header = ["kernel", "switches, median", "beyond 10 %", "CPU shares within 0.5 points", "worst share, points"]
+    parts.append("The same cases against the window without tracing:\n\n" + table(header, rows))
+    return "\n\n".join(parts)
+
+
 def replace(path: Path, block: str, text: str) -> None:
     begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
     before, found, rest = path.read_text(encoding="utf-8").partition(begin)
@@ -154,6 +201,10 @@ def main(arguments: list[str]) -> int:
     if not platform:
         print("make_accuracy.py: no case of a known platform in that file", file=sys.stderr)
         return 2
+    if validation.get("free_run"):
+        text = sched_block(validation, "./wakepath validate tests/truth/sched.jsonl")
+        replace(ROOT / "docs" / "accuracy.md", "accuracy-sched", text)
+        return 0
     block, name = PLATFORMS[platform]
     command = f"./wakepath validate tests/truth/{name}.jsonl --calibrate-from tests/truth/{name}.jsonl"
     accuracy = ROOT / "docs" / "accuracy.md"

@@ -43,10 +43,14 @@ namespace wakepath::machine {
   X(nop_wake, "try_to_wake_up that finds the task runnable")                                                      \
   X(wake_before_clock, "try_to_wake_up up to the run queue's clock update")                                       \
   X(wake_after_clock, "try_to_wake_up after it: enqueue, preemption check")                                       \
+  X(requeue_before_clock, "try_to_wake_up of a task with delayed dequeue: wake_before_clock")                     \
+  X(requeue_after_clock, "... and wake_after_clock")                                                              \
   X(schedule_entry, "__schedule up to the clock update")                                                          \
   X(schedule_pick, "__schedule from the clock update to the switch record")                                       \
   X(switch_finish, "from the switch record to the next task's own code")                                          \
-  X(switch_group, "extra when the switch crosses task groups of different depth")                                 \
+  X(switch_group, "__schedule: extra of a pick that goes over to a task of another group")                        \
+  X(group_enqueue, "try_to_wake_up: extra for each level of groups above the woken task")                         \
+  X(group_dequeue, "__schedule: extra for each level of groups above a task that goes to sleep")                  \
   X(resched_user_exit, "extra of leaving to user mode through schedule()")                                        \
   X(idle_entry, "enter the idle state after the switch to the idle task")                                         \
   X(idle_exit, "leave the idle state before the interrupt handler or schedule(); not counted as idle")            \
@@ -99,6 +103,15 @@ namespace wakepath::machine {
   X(iowq_finish, "io-wq worker: after one item: drop it, find its successor")                                     \
   X(iowq_worker_exit, "io-wq worker: do_exit")                                                                    \
   X(buffered_write, "one 4 KiB page written into the page cache")                                                 \
+  X(nanosleep_arm, "clock_nanosleep up to schedule(): copy, arm the timer, program the clock event")              \
+  X(nanosleep_resume, "clock_nanosleep after the sleep, up to the way out")                                       \
+  X(pipe_read, "read(2) of a pipe that holds data, between entry and exit")                                       \
+  X(pipe_write, "write(2) to a pipe, from entry up to the wakeup of a reader")                                    \
+  X(pipe_write_end, "the rest of it up to the exit")                                                              \
+  X(pipe_wait, "read or write of a pipe that must wait, from entry or from a look in vain up to schedule()")      \
+  X(pipe_resume, "after that sleep: leave the wait queue, lock, and do it, up to the exit")                       \
+  X(schedule_block, "__schedule: extra of a task that goes to sleep (dequeue), after the clock update")           \
+  X(schedule_delay, "the same of one whose dequeue is delayed")                                                   \
   X(trace_record, "one timer, interrupt, block or workqueue record; 0 unless compared with a traced recording")   \
   X(trace_record_sched, "one sched_* or sys_* record; likewise")
 

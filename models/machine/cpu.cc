@@ -266,15 +266,20 @@ Call<void> Cpu::switch_body(ExecContext& ctx) {
     if (current_ == nullptr) co_await run_cost(machine_, ctx, CostId::idle_leave, Mode::irqs_off);
     co_await run_cost(machine_, ctx, CostId::schedule_entry, Mode::irqs_off);
     const sched::SwitchResult r = machine_.sched.schedule(id_, sw_preempt_, engine_.now());
-    co_await run_cost(machine_, ctx, CostId::schedule_pick, Mode::irqs_off);
     auto* next = static_cast<KTask*>(r.next->owner);  // null: the idle task
+    Time pick = machine_.cost(CostId::schedule_pick);
+    if (r.prev_state != 0 && r.prev_state != trace::kStatePreempted) {
+      const bool delayed = r.prev->se.sched_delayed;
+      pick += machine_.cost(delayed ? CostId::schedule_delay : CostId::schedule_block);
+      if (!delayed && r.prev->se.depth > 0) pick += r.prev->se.depth * machine_.cost(CostId::group_dequeue);
+    }
+    if (r.prev->group != r.next->group && r.prev->owner != nullptr && next != nullptr)
+      pick += machine_.cost(CostId::switch_group);
+    co_await ctx.run_ns(pick, Mode::irqs_off);
     if (r.next != r.prev) {
       ++switches;
       machine_.record_switch(*this, static_cast<KTask*>(r.prev->owner), r.prev_state, next);
-      Time finish = machine_.cost(CostId::switch_finish);  // nothing can happen on this CPU between the two
-      if (r.prev->group != r.next->group && r.prev->owner != nullptr && next != nullptr)
-        finish += machine_.cost(CostId::switch_group);
-      co_await ctx.run_ns(finish, Mode::irqs_off);
+      co_await run_cost(machine_, ctx, CostId::switch_finish, Mode::irqs_off);
     }
     current_ = next;
     if (next == nullptr) {

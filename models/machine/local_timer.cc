@@ -7,11 +7,11 @@
 
 namespace wakepath::machine {
 
-// The scheduler tick, on a grid of 1/HZ from the start of time; not taken while idle unless the tick is kept running.
+// The scheduler tick, on a grid of 1/HZ from the first one on; not taken while idle unless the tick is kept running.
 struct LocalTimer::Tick final : HrTimer {
   Tick(Machine& machine, Cpu& c, LocalTimer& owner) : m(machine), cpu(c), timers(owner) {}
   Call<void> expired(ExecContext& irq) override {
-    timers.arm(*this, (m.now() / m.tick_ns() + 1) * m.tick_ns());
+    timers.arm(*this, m.next_tick());
     co_await run_cost(m, irq, CostId::tick);
     m.sched.tick(cpu.id(), m.now());
     m.after_tick(cpu);
@@ -35,7 +35,7 @@ LocalTimer::~LocalTimer() {
   machine_.engine.cancel(hang_);
 }
 
-void LocalTimer::start_tick() { arm(*tick_, machine_.now() + machine_.tick_ns()); }
+void LocalTimer::start_tick() { arm(*tick_, machine_.next_tick()); }
 
 void LocalTimer::fire(engine::Timer& t, Time) {
   auto& h = *static_cast<HrTimer*>(t.context);

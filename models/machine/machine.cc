@@ -7,6 +7,7 @@
 
 #include "models/kernel/switches.h"
 #include "models/machine/draw.h"
+#include "sim/trace/event_names.h"
 
 namespace wakepath::machine {
 
@@ -59,7 +60,9 @@ Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPo
       sched(*s.kernel.switches, tunables_of(s), s.machine.cpus),
       tick_ns_(1'000'000'000 / s.kernel.hz) {
   using scenario::Preempt;
+  tick_offset_ns_ = s.machine.tick_offset_ns.value_or(tick_ns_) % tick_ns_;
   tp.listen(sink, pool);
+  for (const auto& name : s.run.trace_events) tp.record_only(trace::type_of(name));
   preemption.full = s.kernel.preempt == Preempt::full;
   preemption.lazy = s.kernel.preempt == Preempt::lazy;
   preemption.might_sleep = s.kernel.preempt == Preempt::voluntary;
@@ -139,9 +142,12 @@ Call<void> KTask::schedule_with_hooks() {
   if (sleep_hooks != nullptr) sleep_hooks->task_running(*this);
 }
 
-void Machine::first_wake(KTask& t) {
+void Machine::first_wake(KTask& t, bool is_new) {
   t.sleeping = false;
-  sched.wake_up_new(t.st, nullptr, t.cpu->id(), now());
+  if (is_new)
+    sched.wake_up_new(t.st, nullptr, t.cpu->id(), now());
+  else
+    sched.wake_up(t.st, t.cpu->id(), now());
   send_resched(t.cpu->id());
 }
 
@@ -203,7 +209,8 @@ Call<bool> Machine::wake(ExecContext& ctx, KTask& t) {
   Cpu& here = *ctx.cpu;
   tp.sched_task(here, trace::EventType::sched_waking, t, t.cpu->id());
   const Mode mode = ctx.kind == ExecContext::Kind::task ? Mode::kernel_nopreempt : ctx.mode;
-  co_await run_cost(*this, ctx, CostId::wake_before_clock, mode);
+  const bool delayed = t.st.se.sched_delayed;
+  co_await run_cost(*this, ctx, delayed ? CostId::requeue_before_clock : CostId::wake_before_clock, mode);
   if (!t.sleeping) co_return false;  // somebody on another CPU was faster
   // Still on its CPU, between setting its state and schedule(): it is woken there (kernel: p->on_cpu).
   const bool on_cpu = sched.rq(t.cpu->id()).curr == &t.st;
@@ -218,7 +225,9 @@ Call<bool> Machine::wake(ExecContext& ctx, KTask& t) {
   t.woken_by = ctx.kind == ExecContext::Kind::task ? static_cast<KTask*>(&ctx) : nullptr;
   t.wake_preempted = r.preempts;
   const bool remote = t.cpu != &here;
-  co_await run_cost(*this, ctx, CostId::wake_after_clock, mode);
+  Time after = cost(r.was_delayed ? CostId::requeue_after_clock : CostId::wake_after_clock);
+  if (!r.was_delayed && t.st.se.depth > 0) after += t.st.se.depth * cost(CostId::group_enqueue);
+  co_await ctx.run_ns(after, mode);
   tp.sched_task(here, trace::EventType::sched_wakeup, t, t.cpu->id());
   if (r.preempts && remote) {
     co_await run_cost(*this, ctx, CostId::ipi_send, mode);

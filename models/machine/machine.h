@@ -50,8 +50,9 @@ class Machine final : public sched::Observer {
   // A new sleeping task. `cpu` is where it starts; bound: it may run nowhere else.
   KTask& add_task(const std::string& comm, const std::string& result_group, const std::string& cgroup, int nice,
                   int cpu, bool bound, bool kthread, sched::Policy policy = sched::Policy::other, int rt_priority = 0);
-  void start();               // CPUs begin idle, ticks begin
-  void first_wake(KTask& t);  // at the start of a run: runnable without a waker
+  void start();  // CPUs begin idle, ticks begin
+  // At the start of a run: runnable without a waker. Not new: it existed before, and slept.
+  void first_wake(KTask& t, bool is_new = true);
 
   // One draw of a cost.
   Time cost(CostId id) {
@@ -83,6 +84,10 @@ class Machine final : public sched::Observer {
   void record_switch(Cpu& c, KTask* prev, std::uint16_t prev_state, KTask* next);  // null: idle
   void check_accounting() const;                                                   // throws std::logic_error
   [[nodiscard]] Time tick_ns() const { return tick_ns_; }
+  [[nodiscard]] Time next_tick() const {  // after now, on the grid that the first tick begins
+    const Time since = now() - tick_offset_ns_;
+    return since < 0 ? tick_offset_ns_ : (since / tick_ns_ + 1) * tick_ns_ + tick_offset_ns_;
+  }
   void after_tick(Cpu& c) {
     if (tick_hook_ != nullptr) tick_hook_->on_tick(c);
   }
@@ -119,7 +124,7 @@ class Machine final : public sched::Observer {
   std::vector<KTask*> ksoftirqd_;
   KTask idle_record_;
   TickHook* tick_hook_ = nullptr;
-  Time tick_ns_ = 0;
+  Time tick_ns_ = 0, tick_offset_ns_ = 0;
   std::int32_t next_pid_ = 100;
   Call<void> ksoftirqd_body(KTask& t);
 };

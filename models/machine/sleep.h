@@ -2,6 +2,8 @@
 // nanosleep(): a task sleeps until its hrtimer's interrupt wakes it. The timer lies on the CPU where it was armed.
 #pragma once
 
+#include <algorithm>
+
 #include "models/machine/machine.h"
 
 namespace wakepath::machine {
@@ -51,6 +53,18 @@ inline Call<void> sleep_until(KTask& t, SleepTimer& timer, Time at) {
   t.set_state(sched::State::running);
   if (t.work_at_user_exit()) co_await exit_to_user_mode_loop(t);
   co_await run_cost(m, t, CostId::syscall_exit, Mode::irqs_off);
+}
+
+// A clock event is programmed no nearer than this (kernel/time/clockevents.c:cev_delta2ns), so that a time that has
+// passed finds the sleeper on its way through schedule().
+inline constexpr Time kClockEventMinNs = 1000;
+
+// The system call of a program: sleep_until() with its own work around.
+inline Call<void> clock_nanosleep(KTask& t, SleepTimer& timer, Time at) {
+  Machine& m = *t.machine;
+  co_await run_cost(m, t, CostId::nanosleep_arm);
+  co_await sleep_until(t, timer, std::max(at, m.now() + kClockEventMinNs));
+  co_await run_cost(m, t, CostId::nanosleep_resume);
 }
 
 }  // namespace wakepath::machine

@@ -37,7 +37,7 @@ constexpr CostId cost_of(EventType type) {
 }  // namespace
 
 trace::Event* Tracepoints::begin(Cpu& cpu, EventType type) {
-  if (!active()) return nullptr;
+  if (!active() || !recorded_.test(static_cast<std::size_t>(type))) return nullptr;
   cpu.add_trace_debt(cpu.machine().cost(cost_of(type)));
   if (!on_) return nullptr;
   event_ = Event{};

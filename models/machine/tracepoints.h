@@ -4,6 +4,7 @@
 // `trace_record` for the others (both zero by default).
 #pragma once
 
+#include <bitset>
 #include <cstdint>
 
 #include "models/machine/task.h"
@@ -19,6 +20,12 @@ class Tracepoints {
   void listen(trace::Sink* sink, trace::StringPool* pool) { sink_ = sink, pool_ = pool; }
   void enable(bool on) { on_ = on && sink_ != nullptr; }
   void charge(bool on) { charge_ = on; }  // records cost CPU time also while nobody listens
+  // From the first call on, only the types named are recorded and charged.
+  void record_only(trace::EventType type) {
+    if (!chosen_) recorded_.reset();
+    chosen_ = true;
+    recorded_.set(static_cast<std::size_t>(type));
+  }
   [[nodiscard]] bool active() const { return on_ || charge_; }
   trace::StringId name(std::string_view s) { return pool_ ? pool_->intern(s) : 0; }
 
@@ -93,7 +100,8 @@ class Tracepoints {
   void write_sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next);
   trace::Sink* sink_ = nullptr;
   trace::StringPool* pool_ = nullptr;
-  bool on_ = false, charge_ = false;
+  bool on_ = false, charge_ = false, chosen_ = false;
+  std::bitset<static_cast<std::size_t>(trace::EventType::count_)> recorded_{~0ULL};
   trace::Event event_;
 };
 

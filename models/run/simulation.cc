@@ -53,7 +53,7 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
                           : conf.cpus_allowed[static_cast<std::size_t>(j) % conf.cpus_allowed.size()];
       jobs_.emplace_back(machine_, fs_, io_wqs_, conf, j, cpu, pinned);
     }
-  for (const auto& p : s.programs) programs_.emplace_back(machine_, pipes_, p);
+  for (const auto& p : s.programs) programs_.emplace_back(machine_, pipes_, replay_softirq_, p);
   for (const auto& r : s.task_rules) rules_.push_back(std::make_unique<Rule>(*this, r));
   machine_.task_hook = [this](KTask& t) {
     for (auto& r : rules_)
@@ -143,7 +143,8 @@ Stop Simulation::run() {
   machine_.start();
   apply_rules();
   events_.arm();
-  for (auto& p : programs_) machine_.first_wake(p.task());
+  for (auto& p : programs_) p.prepare();
+  for (auto& p : programs_) p.start();
   for (auto& j : jobs_) {
     if (j.uring() != nullptr && j.uring()->ring().sq_task() != nullptr)
       machine_.first_wake(*j.uring()->ring().sq_task());

@@ -61,6 +61,7 @@ class Simulation {
   io_uring::IoWqs io_wqs_;
   std::deque<workload::FioJob> jobs_;
   workload::Pipes pipes_;
+  workload::ReplaySoftirq replay_softirq_{machine_};
   std::deque<workload::Program> programs_;
   std::vector<std::unique_ptr<Rule>> rules_;
   Events events_;

@@ -5,7 +5,9 @@
 #include "models/kernel/switches.h"
 #include "models/scenario/document.h"
 #include "models/scenario/suggest.h"
+#include "models/scenario/turn.h"
 #include "models/scenario/units.h"
+#include "sim/trace/event_names.h"
 
 namespace wakepath::scenario {
 namespace {
@@ -114,19 +116,54 @@ MaybeError check_workload(const Scenario& s, const Document& doc, const FioJob& 
   return check_group(s, doc, path("cgroup"), job.cgroup);
 }
 
+MaybeError check_turns(const Scenario& s, const Document& doc, const Program& p) {
+  const Path path{"program", p.name, "turns"};
+  if (!p.turns.empty() && p.kind != "replay") {
+    return at(s, doc, path, "program " + p.name + " of kind " + p.kind + " has turns", "write kind = \"replay\"");
+  }
+  Time before = 0;
+  for (const std::string& text : p.turns) {
+    const auto turn = parse_turn(text);
+    if (!turn || turn->at_ns < before) {
+      return at(s, doc, path, "program " + p.name + ": '" + text + "' is no turn in the order of time",
+                "write \"AT_NS RUN_NS softirq\" or \"AT_NS RUN_NS hardirq\", earliest first");
+    }
+    before = turn->at_ns;
+  }
+  return std::nullopt;
+}
+
+MaybeError check_trace_events(const Scenario& s, const Document& doc) {
+  for (const std::string& name : s.run.trace_events) {
+    if (trace::type_of(name) != trace::EventType::unknown) continue;
+    return at(s, doc, {"run", "trace_events"}, "run.trace_events: '" + name + "' is no tracepoint that is known",
+              "a name as perf list has it, without its system: sched_switch");
+  }
+  return std::nullopt;
+}
+
+MaybeError check_machine(const Scenario& s, const Document& doc) {
+  const Time tick_ns = 1'000'000'000 / s.kernel.hz;
+  if (s.machine.tick_offset_ns && *s.machine.tick_offset_ns > tick_ns) {
+    return at(s, doc, {"machine", "tick_offset_ns"}, "machine.tick_offset_ns is more than a tick's period",
+              "at kernel.hz = " + std::to_string(s.kernel.hz) + " it is at most " + std::to_string(tick_ns));
+  }
+  return std::nullopt;
+}
+
 MaybeError check_program(const Scenario& s, const Document& doc, const Program& p) {
   const auto path = [&](const char* key) { return Path{"program", p.name, key}; };
   if (p.kind.empty()) {
     return at(s, doc, path("kind"), "program " + p.name + " has no kind",
-              "write kind = \"hog\", yield, per, duty, ping, src, sink or psrc");
+              "write kind = \"hog\", yield, per, duty, ping, src, sink, psrc, kthread or replay");
   }
   struct Need {
     const char* kinds;
     const char* key;
     bool given;
   };
-  const Need needs[] = {{"yield per duty ping src sink psrc", "run", p.run_ns > 0},
-                        {"per psrc", "period", p.period_ns > 0},
+  const Need needs[] = {{"yield per duty ping src sink psrc kthread", "run", p.run_ns > 0},
+                        {"per psrc kthread", "period", p.period_ns > 0},
                         {"duty", "sleep", p.sleep_ns > 0},
                         {"ping sink", "in", p.in >= 0},
                         {"ping src psrc", "out", p.out >= 0}};
@@ -137,6 +174,7 @@ MaybeError check_program(const Scenario& s, const Document& doc, const Program& 
                 "add " + join_path(path(n.key)));
     }
   }
+  if (auto bad = check_turns(s, doc, p)) return bad;
   if ((p.policy == "fifo") != (p.rt_priority > 0)) {
     return at(s, doc, path("policy"), "program " + p.name + ": policy fifo and rt_priority 1..99 come together",
               "give both or neither");
@@ -171,6 +209,8 @@ MaybeError check_device(const Scenario& s, const Document& doc) {
 
 MaybeError check(Scenario& s, const Document& doc) {
   if (auto bad = check_device(s, doc)) return bad;
+  if (auto bad = check_machine(s, doc)) return bad;
+  if (auto bad = check_trace_events(s, doc)) return bad;
   for (const FioJob& job : s.workloads) {
     if (auto bad = check_workload(s, doc, job)) return bad;
   }

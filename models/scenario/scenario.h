@@ -51,9 +51,10 @@ struct Machine {
   std::string source;    // where its figures come from
   int cpus = 1;
   TopologyKeys topology;
-  machine::Topology resolved;        // always complete
-  std::optional<int> tunables_cpus;  // CPU count that scales the scheduler's tunables; default: cpus
-  bool tick_when_idle = false;       // nohz off
+  machine::Topology resolved;          // always complete
+  std::optional<int> tunables_cpus;    // CPU count that scales the scheduler's tunables; default: cpus
+  bool tick_when_idle = false;         // nohz off
+  std::optional<Time> tick_offset_ns;  // when the first tick is due, 0 to 1/HZ; absent: 1/HZ
 };
 
 struct Block {  // one block device
@@ -138,13 +139,17 @@ struct FioJob {  // fio's options under fio's names; defaults are fio's
   std::optional<int> iowq_max_bounded, iowq_max_unbounded;  // IORING_REGISTER_IOWQ_MAX_WORKERS
 };
 
-struct Program {  // a free CPU program (scheduler experiments): hog, per, duty, ping, src, sink, psrc
+struct Program {  // a free CPU program (scheduler experiments, background threads): models/workload/program.h
   std::string name, kind;
   Time run_ns = 0, period_ns = 0, sleep_ns = 0;
   int in = -1, out = -1;  // pipes
   int cpu = 0, nice = 0;
   std::string cgroup, policy = "other";
   int rt_priority = 0;
+  // Present: it existed before the run, slept, and is woken at its start with this vruntime (CFS; relative to the
+  // others'). Absent: it is new.
+  std::optional<Time> start_vruntime_ns;
+  std::vector<std::string> turns;  // of kind replay: "AT_NS RUN_NS softirq|hardirq"
 };
 
 struct TaskRule {
@@ -177,6 +182,7 @@ struct Run {
   int samples = 0;              // time series points over the window (0: none)
   std::int64_t max_events = 0;  // 0: no limit
   std::int64_t max_wall_ms = 0;
+  std::vector<std::string> trace_events;  // tracepoints that are recorded and cost time; empty: all
 };
 
 struct Scenario {

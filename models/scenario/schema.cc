@@ -121,6 +121,9 @@ void add_machine(Keys& k) {
   s.add("topology.lscpu", text, FIELD(Machine, topology.lscpu),
         "instead: the output of `lscpu -J` or `lscpu -J -e` to read");
   s.add("tick_when_idle", boolean, FIELD(Machine, tick_when_idle), "the tick goes on while idle (nohz=off)");
+  s.add("tick_offset_ns", time_ns, FIELD(Machine, tick_offset_ns),
+        "when the first tick is due, at most one period; default: one period. The phase of a real tick, where it is "
+        "known");
 }
 
 void add_block(Keys& k) {
@@ -260,11 +263,13 @@ void add_workload(Keys& k) {
 
 void add_program(Keys& k) {
   Section s{k, Part::program, "program.NAME."};
-  s.one_of("kind", FIELD(Program, kind), {"hog", "yield", "per", "duty", "ping", "src", "sink", "psrc"},
+  s.one_of("kind", FIELD(Program, kind),
+           {"hog", "yield", "per", "duty", "ping", "src", "sink", "psrc", "kthread", "replay"},
            "hog spins; yield spins `run` and yields; per spins `run` every `period`; duty spins `run`, sleeps `sleep`; "
            "ping reads pipe `in`, "
            "spins, writes "
-           "pipe `out`; src spins and writes; sink reads and spins; psrc writes every `period`");
+           "pipe `out`; src spins and writes; sink reads and spins; psrc writes every `period`; kthread is per without "
+           "system calls; replay does the `turns`");
   s.add("run", duration, FIELD(Program, run_ns), "CPU time of one turn");
   s.add("period", duration, FIELD(Program, period_ns), "period of per and psrc");
   s.add("sleep", duration, FIELD(Program, sleep_ns), "sleep of duty");
@@ -275,6 +280,10 @@ void add_program(Keys& k) {
   s.add("cgroup", text, FIELD(Program, cgroup), "path of its cgroup; empty: the root");
   s.one_of("policy", FIELD(Program, policy), {"other", "batch", "idle", "fifo"}, "scheduling policy");
   s.number("rt_priority", FIELD(Program, rt_priority), 0, 99, "priority of policy fifo");
+  s.add("start_vruntime_ns", time_ns, FIELD(Program, start_vruntime_ns),
+        "it existed before the run and is woken at its start, with this vruntime beside the others' (CFS; EEVDF has no "
+        "use for it); default: it is new");
+  s.add("turns", list, FIELD(Program, turns), "of replay: \"AT_NS RUN_NS softirq\" or \"AT_NS RUN_NS hardirq\" each");
 }
 
 void add_task(Keys& k) {
@@ -307,6 +316,8 @@ void add_run(Keys& k) {
   s.number("max_events", FIELD(Run, max_events), 0, kMax, "stop after so many events; 0: no limit");
   s.number("max_wall_ms", FIELD(Run, max_wall_ms), 0, kMax,
            "stop after so many milliseconds of real time; 0: no limit");
+  s.add("trace_events", list, FIELD(Run, trace_events),
+        "tracepoints that are recorded, and cost what costs.trace_record says; default: all that the model has");
 }
 
 void add_costs(Keys& k) {

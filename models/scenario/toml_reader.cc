@@ -82,7 +82,7 @@ class Converter {
     for (const Item& i : items) {
       Value v = convert(*i.node);
       v.line = static_cast<int>(i.at.line);
-      out.fields.emplace_back(i.key, std::move(v));
+      out.fields.push_back({i.key, std::move(v)});
     }
   }
 

@@ -2,6 +2,7 @@
 // A truth case (schema wakepath.truth/1) as a scenario: the setting of the case on the platform it was measured on.
 // Whatever a setting says that the model does not know is an error, so that no case is predicted under other
 // conditions.
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -31,13 +32,24 @@ class Case {
     put({"platform"}, Value::of(platform_));
     put({"kernel", "version"}, Value::of(case_.value("kernel", std::string())));
     for (const auto& [key, value] : case_["setting"].items()) {
+      if (key == "start") continue;
       if (auto bad = setting(key, value)) return bad;
+    }
+    if (case_["setting"].contains("start")) {  // after the tasks, which it says more of
+      if (auto bad = start(case_["setting"]["start"])) return bad;
     }
     if (in_group_) put({"workload", "fio", "cgroup"}, Value::of(std::string("g")));
     return std::nullopt;
   }
 
   Layer out;
+  // A case of tasks counts these alone: the platform's background threads were not seen to do what they do beside I/O.
+  void drop_background(Scenario& s) const {
+    if (programs_.empty()) return;
+    std::erase_if(s.programs, [&](const Program& p) {
+      return std::find(programs_.begin(), programs_.end(), p.name) == programs_.end();
+    });
+  }
   [[nodiscard]] const std::string& id() const { return id_; }
 
  private:
@@ -205,12 +217,48 @@ class Case {
         if (k != "nice" && k != "cgroup" && k != "policy" && k != "rt_priority") return unknown("tasks." + k);
         put({"program", name, k}, value_of(x));
       }
+      // The experiment releases tasks that wait; where it is not known from what vruntime, from the same one.
+      put({"program", name, "start_vruntime_ns"}, Value::of(std::int64_t{0}));
+      programs_.push_back(name);
     }
     return none();
   }
 
+  // What only a recording tells of the moment the tasks were released (python/wakepath/free_run.py): the tick's phase,
+  // vruntimes, what the machine's own threads did meanwhile, and which records were written.
+  std::optional<Error> start(const Json& v) {
+    return each(v, [&](const std::string& k, const Json& x) -> std::optional<Error> {
+      if (k == "tick_offset_ns") return put({"machine", k}, value_of(x)), none();
+      if (k == "trace_events") return put({"run", k}, list_of(x)), none();
+      if (k == "vruntime_ns")
+        return each(x, [&](const std::string& task, const Json& ns) {
+          return put({"program", task, "start_vruntime_ns"}, value_of(ns)), none();
+        });
+      if (k == "replay") return each(x, [&](const std::string& task, const Json& r) { return replay(task, r); });
+      return unknown("start." + k);
+    });
+  }
+
+  std::optional<Error> replay(const std::string& task, const Json& v) {
+    put({"program", task, "kind"}, Value::of(std::string("replay")));
+    programs_.push_back(task);
+    return each(v, [&](const std::string& k, const Json& x) -> std::optional<Error> {
+      if (k == "turns") return put({"program", task, k}, list_of(x)), none();
+      if (k != "nice" && k != "policy" && k != "rt_priority") return unknown("start.replay." + k);
+      return put({"program", task, k}, value_of(x)), none();
+    });
+  }
+
+  static Value list_of(const Json& list) {
+    Value v;
+    v.kind = Value::Kind::array;
+    for (const Json& x : list) v.items.push_back(Value::of(x.get<std::string>()));
+    return v;
+  }
+
   const Json& case_;
   std::string id_, platform_;
+  std::vector<std::string> programs_;
   bool in_group_ = false;
 };
 
@@ -226,7 +274,9 @@ Result<Scenario> from_truth_case(std::string_view json, const LoadOptions& optio
   } catch (const Json::exception& e) {  // a value of another type than the schema has
     return tl::make_unexpected(Error{"truth case " + c.id(), 0, std::string("malformed case: ") + e.what(), {}});
   }
-  return build({c.out}, options, "truth case " + c.id(), c.id());
+  auto s = build({c.out}, options, "truth case " + c.id(), c.id());
+  if (s) c.drop_background(*s);
+  return s;
 }
 
 }  // namespace wakepath::scenario

@@ -14,15 +14,17 @@
 
 namespace wakepath::scenario {
 
+struct Field;
+
 struct Value {
   enum class Kind : std::uint8_t { boolean, integer, real, string, array, table };
   Kind kind = Kind::string;
   bool boolean = false;
   std::int64_t integer = 0;
   double real = 0;
-  std::string text;                                   // a string's content; for everything else the text in the source
-  std::vector<Value> items;                           // array
-  std::vector<std::pair<std::string, Value>> fields;  // table, in the order of the source
+  std::string text;           // a string's content; for everything else the text in the source
+  std::vector<Value> items;   // array
+  std::vector<Field> fields;  // table, in the order of the source
   int line = 0;
 
   static Value of(std::string text, int line = 0);
@@ -30,6 +32,11 @@ struct Value {
   static Value of(bool boolean, int line = 0);
   [[nodiscard]] const Value* field(std::string_view name) const;
   [[nodiscard]] bool is(Kind k) const { return kind == k; }
+};
+// A type of its own: a std::pair with a Value in it cannot be looked at before Value is complete.
+struct Field {
+  std::string first;
+  Value second;
 };
 const char* kind_name(Value::Kind k);  // "a string", "an integer", ...
 

@@ -248,4 +248,13 @@ void Scheduler::set_policy(Task& t, Policy p, int nice, int rt_priority, Time no
   }
 }
 
+// Who ran last before it slept was alone, so the queue's min_vruntime had gone along with it (update_min_vruntime).
+void Scheduler::set_slept_vruntime(Task& t, Time vruntime_ns) {
+  if (impl_->k.eevdf || t.sched_class != Class::fair || t.on_rq != OnRq::no) return;
+  CfsRq& cfs_rq = *t.group->cfs_rq.at(static_cast<std::size_t>(t.cpu));
+  constexpr std::uint64_t kSomewhere = 1ULL << 40;  // well above where queues begin: none of them is as old
+  t.se.vruntime = kSomewhere + static_cast<std::uint64_t>(vruntime_ns);
+  if (static_cast<std::int64_t>(cfs_rq.min_vruntime - t.se.vruntime) < 0) cfs_rq.min_vruntime = t.se.vruntime;
+}
+
 }  // namespace wakepath::sched

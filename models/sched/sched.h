@@ -92,6 +92,9 @@ class Scheduler {
   // clock_task: with irq_time_accounting the machine reports interrupt time as it passes; with it off, never called.
   void add_irq_time(int cpu, Time ns);
 
+  // CFS: the vruntime a sleeping task has from before the run; its queue is as far as the furthest of them.
+  void set_slept_vruntime(Task& t, Time vruntime_ns);
+
   // try_to_wake_up on `cpu` (already chosen) at `now`: clock update, enqueue or requeue, preemption check, clock skip.
   WakeResult wake_up(Task& t, int cpu, Time now);
   void wake_up_new(Task& t, Task* parent, int cpu, Time now);

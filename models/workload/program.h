@@ -3,38 +3,34 @@
 //   hog: spins. per: every period_ns (absolute) spins run_ns. duty: spins run_ns, sleeps sleep_ns.
 //   ping: reads one byte of pipe `in`, spins, writes `out`. src: spins, writes `out`, blocks when it is full.
 //   sink: reads `in`. psrc: every period_ns spins, writes `out`.
+//   kthread: every period_ns runs run_ns in the kernel. replay: wakes and runs as listed (replay.h).
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
-#include <vector>
 
 #include "models/machine/machine.h"
 #include "models/machine/sleep.h"
+#include "models/workload/pipe.h"
+#include "models/workload/replay.h"
 
 namespace wakepath::workload {
-
-// A pipe of 64 KiB, one byte an item: who reads from an empty one or writes to a full one sleeps.
-struct Pipe {
-  static constexpr int kCapacity = 65536;
-  int bytes = 0;
-  std::vector<machine::KTask*> readers, writers;  // waiting
-};
 
 using Pipes = std::map<int, Pipe>;
 
 class Program {
  public:
-  Program(machine::Machine& m, Pipes& pipes, const scenario::Program& conf);
+  Program(machine::Machine& m, Pipes& pipes, ReplaySoftirq& softirq, const scenario::Program& conf);
   [[nodiscard]] machine::KTask& task() { return *task_; }
+  void prepare();  // all of them before any starts
+  void start();    // at the start of a run
 
  private:
   machine::Call<void> body(machine::KTask& t);
   machine::Call<void> yield(machine::KTask& t);
+  machine::Call<void> kthread_body(machine::KTask& t);
   machine::Call<void> next_period(machine::KTask& t);
-  machine::Call<void> read(machine::KTask& t, Pipe& p);
-  machine::Call<void> write(machine::KTask& t, Pipe& p);
+  machine::Call<void> nanosleep(machine::KTask& t, machine::Time until);
 
   machine::Machine& machine_;
   Pipes& pipes_;
@@ -42,6 +38,7 @@ class Program {
   machine::KTask* task_ = nullptr;
   machine::SleepTimer sleep_;
   machine::Time next_ = 0;
+  std::unique_ptr<Replay> replay_;
 };
 
 }  // namespace wakepath::workload

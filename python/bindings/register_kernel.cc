@@ -4,6 +4,7 @@
 #include "python/bindings/bindings.h"
 
 #include "models/kernel/versions.h"
+#include "models/sched/sched.h"
 
 namespace wakepath::bindings {
 
@@ -39,6 +40,7 @@ py::list switches(const std::string& version) {
 }  // namespace
 
 void register_kernel(py::module_& m) {
+  m.def("weight_of_nice", &sched::weight_of_nice, py::arg("nice"), "Scheduler weight of a nice value; 1024 at 0.");
   m.def(
       "kernel_versions", [] { return kernel::versions(); }, "Versions that have a table, ascending.");
   m.def(

@@ -120,16 +120,16 @@ def truth_metrics(data: dict[str, Any], *, cpu: int | None, all_cpus: bool = Fal
 
 
 def task_metrics(data: dict[str, Any], names: list[str]) -> dict[str, float]:
-    """Figures of scheduler experiments (sched.jsonl), one set per task: NAME.cpu_share and so on."""
-    found: dict[str, float] = {}
-    total = data.get("totals", {}).get("context_switches_per_s")
-    if isinstance(total, int | float):
-        found["context_switches_per_s"] = float(total)
+    """Figures of scheduler experiments (sched.jsonl), one set per task: NAME.cpu_share and so on.
+
+    The switches are those away from these tasks. A task that never ran has a row of zeros.
+    """
+    found: dict[str, float] = {"context_switches_per_s": 0.0}
+    rows = {task.get("comm"): task for task in data.get("tasks", [])}
     for name in names:
-        for task in data.get("tasks", []):
-            if task.get("comm") != name:
-                continue
-            found[f"{name}.cpu_share"] = task["cpu_ns_per_s"] / 1e9
-            found[f"{name}.voluntary_per_s"] = float(task["voluntary_switches_per_s"])
-            found[f"{name}.involuntary_per_s"] = float(task["involuntary_switches_per_s"])
+        task = rows.get(name, {})
+        found[f"{name}.cpu_share"] = task.get("cpu_ns_per_s", 0.0) / 1e9
+        for kind in ("voluntary", "involuntary"):
+            found[f"{name}.{kind}_per_s"] = float(task.get(f"{kind}_switches_per_s", 0.0))
+            found["context_switches_per_s"] += found[f"{name}.{kind}_per_s"]
     return found

@@ -12,10 +12,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wakepath.metrics import ABSOLUTE
 from wakepath.truth import Case
+
+if TYPE_CHECKING:
+    from wakepath.free_run import FreeRun
 
 # Measured values nearer than this are a tie: neither an order nor a slope is asked of the model there.
 TIE = 0.03
@@ -68,6 +71,7 @@ class Row:
     case: Case
     metrics: dict[str, Metric]
     failure: str = ""
+    free_run: FreeRun | None = None  # of a scheduler experiment with a recording
 
     @property
     def ok(self) -> bool | None:

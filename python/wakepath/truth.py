@@ -31,6 +31,7 @@ class Case:
     measured: dict[str, float]
     spread: dict[str, tuple[float, float]]
     raw: dict[str, Any]
+    file: str = ""  # where it was read; its trace is beside that
 
     @property
     def cpu(self) -> int | None:
@@ -85,18 +86,47 @@ def _flat(figures: dict[str, Any], setting: dict[str, Any]) -> dict[str, Any]:
     flat = {name: figures[name] for name in TRUTH_METRICS if name in figures}
     for name, value in figures.get("latency_ns", {}).items():
         flat[f"latency_{name}_ns"] = value
-    window_s = figures.get("window_ns", 1_000_000_000) / 1e9
-    for task in figures.get("tasks", []) if setting.get("tasks") else []:
+    if not setting.get("tasks"):
+        return flat
+    window_s = measured_window_s({"measured": figures})
+    flat["context_switches_per_s"] = _switches_of_tasks(figures, window_s)[0]
+    for task in figures.get("tasks", []):
         flat[f"{task['name']}.cpu_share"] = task["cpu_share"]
         for kind in ("voluntary", "involuntary"):
             flat[f"{task['name']}.{kind}_per_s"] = task[kind] / window_s
     return flat
 
 
-def _case(raw: dict[str, Any]) -> Case:
+def measured_window_s(raw: dict[str, Any]) -> float:
+    return float(raw["measured"].get("window_ns", 1_000_000_000)) / 1e9
+
+
+# A CPU this busy has no idle task in its count of switches.
+BUSY = 0.99
+
+
+def _switches_of_tasks(figures: dict[str, Any], window_s: float) -> tuple[float, float]:
+    """Switches per second away from the tasks of an experiment, those to the machine's own threads left out: at least,
+    at most.
+
+    A thread of the machine that preempts a task and sleeps again makes two switches, one of them the task's. How many
+    such threads came is the total less the tasks' own, where the CPU is never idle. After such a thread another task
+    may run than before it, which is a switch between the two: so many at most are to be added. Where the CPU idles
+    the threads are not told apart from the idle task, and are few beside it.
+    """
+    tasks = figures["tasks"]
+    own = sum(task["voluntary"] + task["involuntary"] for task in tasks)
+    others = figures["context_switches_per_s"] * window_s - own
+    busy = sum(task["cpu_share"] for task in tasks) > BUSY
+    return (own - others if busy else own) / window_s, own / window_s
+
+
+def _case(raw: dict[str, Any], file: str = "") -> Case:
     setting = raw["setting"]
     measured = {k: float(v) for k, v in _flat(raw["measured"], setting).items() if isinstance(v, int | float)}
     spread = {k: (float(v[0]), float(v[1])) for k, v in _flat(raw.get("spread", {}), {}).items() if isinstance(v, list)}
+    if setting.get("tasks"):
+        spread["context_switches_per_s"] = _switches_of_tasks(raw["measured"], measured_window_s(raw))
     return Case(
         id=raw["id"],
         platform=raw["platform"],
@@ -106,6 +136,7 @@ def _case(raw: dict[str, Any]) -> Case:
         measured=measured,
         spread=spread,
         raw=raw,
+        file=file,
     )
 
 
@@ -125,7 +156,7 @@ def iter_cases(path: str) -> Iterator[Case]:
         if raw["role"] not in ROLES:
             raise InputError(f"unknown role '{raw['role']}'", path, number, "one of " + ", ".join(ROLES))
         try:
-            yield _case(raw)
+            yield _case(raw, path)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise InputError(f"a case has a wrong form: {error!r}", path, number) from None
 

@@ -7,7 +7,7 @@ A fit, when asked for, sees the cases with role calibrate and nothing else (cali
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wakepath.baselines import formula as formula_baseline
@@ -15,6 +15,7 @@ from wakepath.baselines import nothing_changes
 from wakepath.errors import InputError
 from wakepath.expected import Expected, ExpectedRow, read_expected
 from wakepath.formula import evaluate
+from wakepath.free_run import FreeRun, begun, compare, summarize_free_runs, trace_of
 from wakepath.metrics import HEADLINE, task_metrics, truth_metrics
 from wakepath.parallel import Keep, map_runs
 from wakepath.runner import control_of, simulate
@@ -104,8 +105,12 @@ def predict_cases(
 
 def _predict(case: Case, cases: Sequence[Case], options: Options, fits: Fits, keep: Keep) -> Row:
     sets = (*fits.get(case.set_key, ()), *options.sets)
-    scenario = Scenario.from_case(case.raw, options=_windowed(case, _with(options, sets)))
-    figures = simulate(scenario, keep)
+    options = _windowed(case, _with(options, sets))
+    free: FreeRun | None = None
+    if case.tasks:
+        figures, free = _free_run(case, options, keep)
+    else:
+        figures = simulate(Scenario.from_case(case.raw, options=options), keep)
     predicted = predicted_metrics(case, figures)
     # The baselines are about I/O; for a scheduler experiment there is no calibrate case that is like it.
     changed, closed = ({}, {}) if case.tasks else (nothing_changes(case, cases), formula_baseline(case, cases))
@@ -123,12 +128,21 @@ def _predict(case: Case, cases: Sequence[Case], options: Options, fits: Fits, ke
             noise=case.is_noise(name),
             baselines={k: v[name] for k, v in baselines.items() if name in v},
         )
-    return Row(case, metrics)
+    return Row(case, metrics, free_run=free)
+
+
+def _free_run(case: Case, options: Options, keep: Keep) -> tuple[dict[str, Any], FreeRun | None]:
+    """An experiment of the scheduler from its release on: untraced over the measured window, and beside its trace."""
+    raw, free, trace = case.raw, None, trace_of(case)
+    if trace is not None:
+        free, start = compare(case, trace, options)
+        raw = begun(case, start)
+    window = f"{case.raw['measured'].get('window_ns', 1_000_000_000)}ns"
+    o = replace(options, warmup=options.warmup or "0ns", duration=options.duration or window)
+    return simulate(Scenario.from_case(raw, options=o), keep), free
 
 
 def _with(options: Options, sets: tuple[str, ...]) -> Options:
-    from dataclasses import replace
-
     return replace(options, sets=sets)
 
 
@@ -191,8 +205,6 @@ def _points(expected: Expected) -> list[tuple[ExpectedRow, str, tuple[str, ...]]
 
 def _with_control(key: tuple[str, tuple[str, ...]], expected: Expected, options: Options, keep: Keep) -> dict[str, Any]:
     file, sets = key
-    from dataclasses import replace
-
     o = replace(
         options,
         sets=(*options.sets, *sets),
@@ -257,6 +269,17 @@ def checks(validation: Validation) -> dict[str, Any]:
     }
 
 
+def free_runs(validation: Validation) -> dict[str, Any]:
+    """Scheduler experiments beside their recordings, by role and kernel; empty when there is none."""
+    found: dict[str, Any] = {}
+    for role in dict.fromkeys(r.case.role for r in validation.rows):
+        rows = [r for r in validation.of_role(role) if r.free_run is not None]
+        for kernel in [*_kernels(rows), None] if rows else []:
+            chosen = [(r.case.id, r.free_run) for r in rows if kernel in (None, r.case.kernel) and r.free_run]
+            found.setdefault(role, {})[kernel or "all"] = summarize_free_runs(chosen)
+    return found
+
+
 def as_json(validation: Validation, *, version: str, fits: Fits) -> dict[str, Any]:
     """Schema of design §5, with what it leaves open added beside it."""
     roles = list(dict.fromkeys(r.case.role for r in validation.rows))
@@ -274,6 +297,7 @@ def as_json(validation: Validation, *, version: str, fits: Fits) -> dict[str, An
         "summary": summary,
         "summary_by_kernel": by_kernel,
         "checks": checks(validation),
+        "free_run": free_runs(validation),
         "notes": validation.notes,
     }
 
@@ -293,6 +317,8 @@ def _case_json(row: Row) -> dict[str, Any]:
     if row.failure:
         case["failure"] = row.failure
     case["metrics"] = {name: _metric_json(metric) for name, metric in row.metrics.items()}
+    if row.free_run is not None:
+        case["free_run"] = row.free_run.as_json()
     return case
 
 

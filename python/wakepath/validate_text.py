@@ -9,7 +9,7 @@ from typing import Any
 
 from wakepath.metrics import ABSOLUTE, HEADLINE
 from wakepath.scores import Metric, Row, summarize, summary_name
-from wakepath.validate import PublishedRow, Validation, checks
+from wakepath.validate import PublishedRow, Validation, checks, free_runs
 
 
 def percent(value: float | None) -> str:
@@ -161,6 +161,41 @@ def check_lines(validation: Validation) -> str:
     return "\n".join(lines)
 
 
+def free_run_lines(validation: Validation) -> str:
+    """Scheduler experiments beside their recordings: a line a case, then a line a role and kernel."""
+    lines = []
+    for row in validation.rows:
+        if (f := row.free_run) is None:
+            continue
+        lines.append(
+            [
+                f"{row.case.id} [{row.case.role}]",
+                figure(f.real["switches"]),
+                figure(f.simulated["switches"]),
+                percent(f.switches_error),
+                f"{100 * f.edit_share:.1f} %",
+                "whole" if f.edits == 0 else str(f.same_until),
+                f"{100 * f.share_error:.2f} pt",
+                f"{max(f.wait_distance.values(), default=0.0):.2f}",
+            ]
+        )
+    if not lines:
+        return ""
+    header = ["beside its trace", "switches", "predicted", "error", "edits", "same for", "CPU shares", "waits"]
+    text = [table(header, lines), ""]
+    for role, kernels in free_runs(validation).items():
+        for kernel, s in kernels.items():
+            edits, switches = s["edit_share"], s["switches_error"]
+            text.append(
+                f"{role} {kernel}, {edits['n']} traces: edits of the order median {100 * edits['median']:.1f} %,"
+                f" max {100 * edits['max']:.1f} %, same throughout {s['same_order_throughout']};"
+                f" switches median {100 * switches['median']:.1f} %,"
+                f" beyond 10 % and 6: {', '.join(s['switches_beyond']) or 'none'};"
+                f" CPU shares max {s['cpu_share_points']['max']:.2f} points ({s['cpu_share_points']['worst']})"
+            )
+    return "\n".join(text)
+
+
 def _pair(pair: tuple[int, int] | None) -> str:
     return "nowhere" if pair is None else f"between {pair[0] or 'root'} and {pair[1]}"
 
@@ -176,6 +211,7 @@ def text(validation: Validation, *, all_metrics: bool) -> str:
         )
         parts.append(summary_lines(validation))
         parts.append(check_lines(validation))
+        parts.append(free_run_lines(validation))
     if validation.published:
         parts.append(published_lines(validation.published))
     parts += validation.notes

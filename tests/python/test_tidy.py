@@ -51,7 +51,7 @@ def name_of(path: Path) -> str:
 
 
 def is_code(path: Path) -> bool:
-    if name_of(path).startswith(("tests/data/", "tests/truth/")):
+    if name_of(path).startswith(("tests/data/", "tests/truth/", "tests/fuzz/corpus/")):
         return False  # input of tests, shell lines among it
     return path.suffix in CODE or name_of(path) in SCRIPTS or path.name == "CMakeLists.txt"
 

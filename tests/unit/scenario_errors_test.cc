@@ -162,7 +162,8 @@ TEST_CASE("programs say what they need", "[scenario][errors]") {
   CHECK(with_body("program.p.kind = \"per\"\nprogram.p.run = \"10us\"\n") ==
         "t.toml:3: program p of kind per needs 'period' (add program.p.period)");
   CHECK(with_body("program.p.cpu = 1\n") ==
-        "t.toml:3: program p has no kind (write kind = \"hog\", yield, per, duty, ping, src, sink or psrc)");
+        "t.toml:3: program p has no kind (write kind = \"hog\", yield, per, duty, ping, src, sink, psrc, kthread or "
+        "replay)");
 }
 
 }  // namespace wakepath::tests

@@ -192,5 +192,6 @@ TEST_CASE("names: states and tracepoints, both ways") {
     const auto type = static_cast<EventType>(i);
     if (type != EventType::lost_events) CHECK(type_of(name_of(type)) == type);
   }
-  CHECK(type_of("io_uring_submit_sqe") == EventType::unknown);
+  CHECK(type_of("io_uring_submit_sqe") == EventType::io_uring_submit_req);  // names move between kernels
+  CHECK(type_of("io_uring_register") == EventType::unknown);
 }
