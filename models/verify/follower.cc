@@ -17,12 +17,11 @@ namespace {
 constexpr std::size_t kWaitingSteps = 4096;  // a CPU whose clock stays untold longer gets estimates
 
 bool fair(const Task& t) { return t.sched_class == Class::fair; }
-const char* yes_no(bool preempts) { return preempts ? "preempts" : "does not preempt"; }
 
 }  // namespace
 
-Follower::Follower(const Setting& setting, const trace::StringPool& pool)
-    : setting_(setting), pool_(&pool), bounds_(setting.switches, setting.tunables) {
+Follower::Follower(const Setting& setting, const trace::StringPool& pool, int start_state)
+    : setting_(setting), pool_(&pool), bounds_(setting.switches, setting.tunables), start_state_(start_state) {
   cpus_.resize(static_cast<std::size_t>(setting.cpus));
   restart();
 }
@@ -76,6 +75,7 @@ bool Follower::clock_of(Cpu& c, const Step& s, bool at_end, std::int64_t& now) {
   const StampClock::Key key = key_of(s, idle);
   c.spread = 0;
   if (told(s)) {
+    c.accounted = true;
     now = clock_by(s);
     c.clock.learn(key, s.ts_ns, now);
     return true;
@@ -160,22 +160,15 @@ void Follower::run_wake(const Step& s, std::int64_t now) {
   const sched::WakeResult r = sched_->wake_up(t.task, s.cpu, now);
   after_wakeup(t);
   if (!told || s.resched_before == Seen::yes) {
-    if (judged_kind) judge_.not_judged(Kind::wakeup_preemption);
+    if (judged_kind) verdict(Kind::wakeup_preemption, s, false, {0, 0, false}, t.task, nullptr);
     if (told && !sched_->need_resched(s.cpu)) sched_->follow_resched(s.cpu, true, true);
     return;
   }
   const bool trace = s.resched_after == Seen::yes;
   if (judged_kind) {
-    if (known(curr, now) && known(t.task, now) &&
-        (setting_.switches.eevdf || bounds_.wakeup_is_determined(curr, t.task, trace))) {
-      judge_.yes_no(Kind::wakeup_preemption, trace, r.preempts);
-      decided(Kind::wakeup_preemption, s, r.preempts ? 1 : 0, trace == r.preempts, s.task.pid);
-      if (trace != r.preempts) {
-        diverged(Kind::wakeup_preemption, s, t.task, yes_no(trace), yes_no(r.preempts), &t.task);
-      }
-    } else {
-      judge_.not_judged(Kind::wakeup_preemption);
-    }
+    const bool can = known(curr, now) && known(t.task, now) &&
+                     (setting_.switches.eevdf || bounds_.wakeup_is_determined(curr, t.task, trace));
+    verdict(Kind::wakeup_preemption, s, can, {trace ? 1 : 0, r.preempts ? 1 : 0, false}, t.task, &t.task);
   }
   if (sched_->need_resched(s.cpu) != trace) sched_->follow_resched(s.cpu, trace, true);
 }
@@ -192,20 +185,12 @@ void Follower::run_tick(const Step& s, std::int64_t now) {
   const bool determined =
       setting_.switches.eevdf ? queue_known(s.cpu, now) : !fair(curr) || bounds_.tick_is_determined(curr);
   if (!told || s.resched_before == Seen::yes) {
-    if (choice) judge_.not_judged(Kind::tick_preemption);
+    if (choice) verdict(Kind::tick_preemption, s, false, {0, 0, false}, curr, nullptr);
     return;
   }
   const bool trace = s.resched_after == Seen::yes;
   const bool model = sched_->need_resched(s.cpu);
-  if (choice) {
-    if (determined) {
-      judge_.yes_no(Kind::tick_preemption, trace, model);
-      decided(Kind::tick_preemption, s, model ? 1 : 0, trace == model, curr.pid);
-      if (trace != model) diverged(Kind::tick_preemption, s, curr, yes_no(trace), yes_no(model), nullptr);
-    } else {
-      judge_.not_judged(Kind::tick_preemption);
-    }
-  }
+  if (choice) verdict(Kind::tick_preemption, s, determined, {trace ? 1 : 0, model ? 1 : 0, false}, curr, nullptr);
   if (model != trace) sched_->follow_resched(s.cpu, trace, false);
 }
 
@@ -252,15 +237,10 @@ void Follower::run_schedule(const Step& s, std::int64_t now) {
     left.blocked_once = true;
   }
   if (c.started && candidates > 1 && fair(*next)) {
-    if (all_known && (setting_.switches.eevdf || !fair(*r.next) || bounds_.pick_is_determined(*r.next, buddies))) {
-      judge_.pick(r.next == next, naive == next);
-      decided(Kind::pick, s, r.next->pid, r.next == next, s.task.pid);
-      if (r.next != next) diverged(Kind::pick, s, *next, fmt::format("{}-{}", next->comm, next->pid),
-                                   fmt::format("{}-{}", r.next->comm, r.next->pid), r.next);
-    } else {
-      judge_.not_judged(Kind::pick);
-      if (fair(*r.next) && !setting_.switches.eevdf) bounds_.narrow_by_pick(*next, *r.next);
-    }
+    const bool can =
+        all_known && (setting_.switches.eevdf || !fair(*r.next) || bounds_.pick_is_determined(*r.next, buddies));
+    verdict(Kind::pick, s, can, {next->pid, r.next->pid, naive == next}, *next, r.next);
+    if (!can && fair(*r.next) && !setting_.switches.eevdf) bounds_.narrow_by_pick(*next, *r.next);
   }
   if (r.next != next) {
     if (next->sched_class == Class::idle) {  // the model holds tasks runnable that are not
@@ -306,6 +286,39 @@ void Follower::check_print(const Step& s) {
   t.placement = {};
   t.printed = true;
   t.last_printed = s.print.vruntime;
+}
+
+// One decision other than a vruntime. `other` is shown beside the running task where they diverge.
+void Follower::verdict(Kind k, const Step& s, bool can, Answers a, const Task& about, const Task* other) {
+  can = can && cpus_[static_cast<std::size_t>(s.cpu)].accounted;  // else the trace tells no clock at all
+  Outcome o{k, s.line, can, a, about.pid, std::nullopt};
+  if (can && a.trace != a.model && (outcomes_ == nullptr || keep_states_) && judge_.wants(k)) {
+    const auto text = [&](std::int64_t answer) {
+      if (k != Kind::pick) return std::string(answer != 0 ? "preempts" : "does not preempt");
+      return fmt::format("{}-{}", name_of_pid(static_cast<std::int32_t>(answer)), answer);
+    };
+    o.divergence = {k, s.line, s.ts_ns, s.cpu, about.comm, text(a.trace), text(a.model), state_of(s.cpu, other)};
+  }
+  if (outcomes_ != nullptr) {
+    outcomes_->push_back(std::move(o));
+  } else {
+    count(judge_, o, decisions_);
+  }
+}
+
+void count(Judge& judge, Outcome& o, std::vector<Decision>* decisions) {
+  if (!o.can) {
+    judge.not_judged(o.kind);
+    return;
+  }
+  const bool equal = o.answers.trace == o.answers.model;
+  if (o.kind == Kind::pick) {
+    judge.pick(equal, o.answers.naive);
+  } else {
+    judge.yes_no(o.kind, o.answers.trace != 0, o.answers.model != 0);
+  }
+  if (decisions != nullptr) decisions->push_back({o.kind, o.line, o.answers.model, equal, o.pid});
+  if (o.divergence && judge.wants(o.kind)) judge.keep(std::move(*o.divergence));
 }
 
 void Follower::stat_runtime(int, const Task& t, sched::Time delta_ns, std::uint64_t vruntime) {

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -41,9 +42,25 @@ struct Setting {
   std::vector<GroupSpec> groups;
 };
 
+// A decision the model was asked for, beside the trace's: yes or no (1, 0), or a pid.
+struct Answers {
+  std::int64_t trace = 0, model = 0;
+  bool naive = false;  // the naive rule is right (picks)
+};
+struct Outcome {
+  Kind kind = Kind::pick;
+  std::int64_t line = 0;
+  bool can = false;  // be judged
+  Answers answers;
+  std::int32_t pid = 0;
+  std::optional<Divergence> divergence;
+};
+void count(Judge& judge, Outcome& o, std::vector<Decision>* decisions);
+
 class Follower final : public StepSink, private sched::Observer {
  public:
-  Follower(const Setting& setting, const trace::StringPool& pool);
+  // `start_state` 0: lags of the start are 0 (EEVDF); others: some, the same each time.
+  Follower(const Setting& setting, const trace::StringPool& pool, int start_state = 0);
 
   void on_step(const Step& s) override;
   void finish();
@@ -53,6 +70,8 @@ class Follower final : public StepSink, private sched::Observer {
   [[nodiscard]] std::int64_t resyncs() const { return resyncs_; }
   [[nodiscard]] std::string name_of_pid(std::int32_t pid) const;
   void collect_decisions(std::vector<Decision>* into) { decisions_ = into; }
+  // Outcomes are handed over instead of judged; with the model's state where they diverge.
+  void collect_outcomes(std::vector<Outcome>* into, bool keep_states) { outcomes_ = into, keep_states_ = keep_states; }
 
  private:
   struct TaskState {
@@ -69,7 +88,8 @@ class Follower final : public StepSink, private sched::Observer {
     Bounds::Placement placement;
   };
   struct Cpu {
-    bool started = false;  // its current task is the trace's
+    bool started = false;    // its current task is the trace's
+    bool accounted = false;  // a sched_stat_runtime told its clock
     std::deque<Step> waiting;
     StampClock clock;
     std::int64_t spread = 0;  // of the clock of the step that is carried out; 0: told
@@ -86,6 +106,8 @@ class Follower final : public StepSink, private sched::Observer {
   void run_schedule(const Step& s, std::int64_t now);
   void run_migrate(const Step& s, std::int64_t now);
   void check_print(const Step& s);
+  void verdict(Kind k, const Step& s, bool can, Answers a, const sched::Task& about, const sched::Task* other);
+  [[nodiscard]] std::int64_t start_lag(std::size_t nth) const;
   // follower_state.cc
   TaskState& task_of(const TaskName& name, int cpu, std::int64_t now_ns);
   TaskState& create(TaskState& t, const TaskName& name, int cpu, std::int64_t now_ns);
@@ -112,6 +134,9 @@ class Follower final : public StepSink, private sched::Observer {
   std::vector<Cpu> cpus_;
   Judge judge_;
   std::vector<Decision>* decisions_ = nullptr;
+  std::vector<Outcome>* outcomes_ = nullptr;
+  bool keep_states_ = true;
+  const int start_state_;
   struct {
     const sched::Task* task = nullptr;
     std::int64_t runtime_ns = 0;

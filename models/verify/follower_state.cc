@@ -58,10 +58,24 @@ void Follower::restart() {
   sched_->set_observer(this);
   for (const GroupSpec& g : setting_.groups) {
     groups_.push_back(sched_->create_group(g.name, nullptr, g.shares));
-    if (setting_.switches.eevdf) continue;
+    if (setting_.switches.eevdf) {
+      for (Entity& se : groups_.back()->se) se.vlag = start_lag(groups_.size() << 8);
+      continue;
+    }
     for (Entity& se : groups_.back()->se) bounds_.unknown(se);
   }
   for (Cpu& c : cpus_) c.started = false;
+}
+
+// EEVDF: the lag with which the nth entity slept before the trace began, one guess a start state: of either sign, from
+// a 64th of a slice to a slice.
+std::int64_t Follower::start_lag(std::size_t nth) const {
+  if (start_state_ == 0 || !setting_.switches.eevdf) return 0;
+  const std::uint64_t dice =
+      (static_cast<std::uint64_t>(start_state_) * 0x9e3779b97f4a7c15ull) ^ ((nth + 1) * 0xbf58476d1ce4e5b9ull);
+  const std::uint64_t mixed = (dice ^ (dice >> 29)) * 0x94d049bb133111ebull;
+  const std::int64_t size = setting_.tunables.base_slice_ns >> ((mixed >> 33) % 7);
+  return (mixed >> 60) % 2 == 0 ? size : -size;
 }
 
 sched::TaskGroup* Follower::group_of(const std::string& comm) {
@@ -80,6 +94,7 @@ Follower::TaskState& Follower::create(TaskState& t, const TaskName& name, int cp
   t.first_seen_ns = now_ns;
   sched_->init_task(t.task, comm, name.pid, p.policy, p.nice, p.rt_priority, group_of(comm), cpu);
   t.task.owner = &t;
+  t.task.se.vlag = start_lag(tasks_.size());
   if (!setting_.switches.eevdf && p.policy == sched::Policy::other) bounds_.unknown(t.task.se);
   return t;
 }

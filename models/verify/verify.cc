@@ -13,7 +13,7 @@
 
 #include "models/verify/assembler.h"
 #include "models/verify/counterfactual.h"
-#include "models/verify/follower.h"
+#include "models/verify/ensemble.h"
 #include "models/verify/setting.h"
 #include "sim/analysis/analyze.h"
 #include "sim/trace/reader.h"
@@ -53,8 +53,8 @@ class Fork final : public StepSink {
     difference->compare(true);
   }
 
-  Follower base;
-  std::optional<Follower> changed;
+  Ensemble base;
+  std::optional<Ensemble> changed;
   std::optional<Difference> difference;
 };
 
@@ -115,15 +115,16 @@ json result_json(const Fork& models, const Assembler& assembler, const trace::Re
   for (const Divergence& d : judge.divergences()) out["divergences"].push_back(divergence_json(d));
   out["judged"] = judge.judged();
   out["warm_up"] = {{"rules", warm_up_text()},
-                    {"tasks_assumed_runnable", models.base.assumed_tasks()},
-                    {"resynchronised", models.base.resyncs()},
+                    {"tasks_assumed_runnable", models.base.first().assumed_tasks()},
+                    {"resynchronised", models.base.first().resyncs()},
                     {"gaps", assembler.gaps()},
                     {"wakeups_without_waking", assembler.unpaired()}};
   out["trace"] = analysis::to_json(r);
   out["trace"]["file"] = trace::scan::printable(path);
   if (!models.difference) return out;
-  out["changed"] = models.difference->to_json(
-      models.changed->judge(), [&](std::int32_t pid) { return trace::scan::printable(models.base.name_of_pid(pid)); });
+  out["changed"] = models.difference->to_json(models.changed->judge(), [&](std::int32_t pid) {
+    return trace::scan::printable(models.base.first().name_of_pid(pid));
+  });
   return out;
 }
 
