@@ -33,8 +33,9 @@ std::int64_t blank_lines(std::string_view text) {
 }
 
 bool packed(std::string_view text) {
-  return text.starts_with("\xfd"
-                          "7zXZ") ||
+  return text.starts_with(
+             "\xfd"
+             "7zXZ") ||
          text.starts_with("\x1f\x8b") || text.starts_with("\x28\xb5\x2f\xfd");
 }
 
