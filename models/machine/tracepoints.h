@@ -71,15 +71,20 @@ class Tracepoints {
   void uring_request(Cpu& cpu, trace::EventType type, std::uint64_t ring, std::uint64_t user_data, int opcode,
                      bool flag) {
     if (active()) [[unlikely]]
-      write_uring(cpu, type, {ring, user_data, opcode, 0, flag});
+      write_uring(
+          cpu, type,
+          {.ctx = ring, .req = 0, .user_data = user_data, .flags = 0, .opcode = opcode, .value = 0, .flag = flag});
   }
   void uring_complete(Cpu& cpu, std::uint64_t ring, std::uint64_t user_data, int res) {
     if (active()) [[unlikely]]
-      write_uring(cpu, trace::EventType::io_uring_complete, {ring, user_data, 0, res, false});
+      write_uring(
+          cpu, trace::EventType::io_uring_complete,
+          {.ctx = ring, .req = 0, .user_data = user_data, .flags = 0, .opcode = 0, .value = res, .flag = false});
   }
   void uring_pass(Cpu& cpu, trace::EventType type, std::uint64_t ring, int count) {
     if (active()) [[unlikely]]
-      write_uring(cpu, type, {ring, 0, 0, count, false});
+      write_uring(cpu, type,
+                  {.ctx = ring, .req = 0, .user_data = 0, .flags = 0, .opcode = 0, .value = count, .flag = false});
   }
   void uring_enter(Cpu& cpu, unsigned to_submit, unsigned min_complete, unsigned flags) {
     if (active()) [[unlikely]]
