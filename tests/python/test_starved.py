@@ -28,5 +28,5 @@ def test_a_reniced_worker_is_lost_with_its_thread() -> None:
 
 def test_a_rule_for_the_pool_outlives_its_threads() -> None:
     held = iops_by_time(**{"task.kworker.nice": "-10"})
-    assert min(held) > 0.8 * max(held)  # each new thread begins with a debit of vruntime, some 20 ms long
+    assert min(held) > 0.7 * max(held)  # each new thread begins with a debit of vruntime, some 20 ms; two may meet
     assert sum(held) / len(held) > 0.93 * max(held)
