@@ -15,9 +15,10 @@ void Context::link(KTask& t, int min_nr) {
   for (Waiter& w : waiters_)
     if (w.task == &t) {
       w.min_nr = min_nr;
+      w.id = next_waiter_++;
       return;
     }
-  waiters_.push_back({&t, min_nr});
+  waiters_.push_back({&t, min_nr, next_waiter_++});
 }
 
 void Context::unlink(KTask& t) {
@@ -27,7 +28,8 @@ void Context::unlink(KTask& t) {
 Call<void> Context::complete(ExecContext& ctx, Iocb& iocb) {
   co_await run_cost(machine_, ctx, CostId::aio_complete);
   ring_.push_back(&iocb);
-  for (std::size_t i = 0; i < waiters_.size();) {
+  const std::uint64_t later = next_waiter_;  // the kernel holds the wait queue's lock: nobody joins meanwhile
+  for (std::size_t i = 0; i < waiters_.size() && waiters_[i].id < later;) {
     const Waiter w = waiters_[i];
     const bool enough = !machine_.k.aio_obey_min_nr || static_cast<int>(ring_.size()) >= w.min_nr;
     if (!enough) {
@@ -37,7 +39,7 @@ Call<void> Context::complete(ExecContext& ctx, Iocb& iocb) {
     const bool woken = co_await machine_.wake(ctx, *w.task);
     counters.waiter_wakes += woken;
     if (woken || machine_.k.aio_obey_min_nr)
-      unlink(*w.task);  // autoremove
+      std::erase_if(waiters_, [&](const Waiter& x) { return x.id == w.id; });  // autoremove
     else
       ++i;
   }

@@ -43,7 +43,9 @@ class Context {
   struct Waiter {
     KTask* task;
     int min_nr;
+    std::uint64_t id;  // of this sleep: who wakes it may finish after it sleeps again
   };
+  std::uint64_t next_waiter_ = 0;
   void link(KTask& t, int min_nr);
   void unlink(KTask& t);
 

@@ -51,7 +51,7 @@ Call<void> Pipe::wake_one(Machine& m, KTask& t, Waiters& waiters) {
   if (waiters.empty()) co_return;
   KTask& waiter = *waiters.front();
   waiters.pop_front();
-  co_await m.wake(t, waiter);
+  co_await m.wake(t, waiter, true);  // the sync variant of wake_up
 }
 
 Call<void> Pipe::read(Machine& m, KTask& t) {
