@@ -94,8 +94,7 @@ Request* Queue::take_tag(HwQueue& h) {
 }
 
 // A submitter without a tag runs the hctx once, then sleeps; going to sleep flushes its plug through kblockd.
-Call<Request*> Queue::get_request(KTask& t, HwQueue& h, Plug* plug, bool nowait) {
-  co_await run_cost(machine_, t, CostId::tag_alloc);
+Call<Request*> Queue::wait_for_tag(KTask& t, HwQueue& h, Plug* plug, bool nowait) {
   for (;;) {
     if (Request* rq = take_tag(h)) co_return rq;
     if (nowait) co_return nullptr;
@@ -119,7 +118,11 @@ Call<Request*> Queue::get_request(KTask& t, HwQueue& h, Plug* plug, bool nowait)
 Call<void> Queue::put_tag(ExecContext& ctx, HwQueue& h, Request& rq) {
   rq.bio = nullptr;
   h.free_tags.push_back(&rq);
-  if (++h.freed_since_wake < h.wake_batch || h.tag_waiters.empty()) co_return;
+  if (++h.freed_since_wake < h.wake_batch || h.tag_waiters.empty()) return {};
+  return wake_tag_waiter(ctx, h);
+}
+
+Call<void> Queue::wake_tag_waiter(ExecContext& ctx, HwQueue& h) {
   h.freed_since_wake = 0;
   KTask* waiter = h.tag_waiters.front();
   h.tag_waiters.pop_front();
@@ -133,7 +136,10 @@ Call<void> Queue::submit(KTask& t, Bio& bio, Plug* plug) {
   HwQueue& h = bio.polled
                    ? *poll_hctxs_[static_cast<std::size_t>(poll_map_.queue_of[static_cast<std::size_t>(t.cpu->id())])]
                    : map(t.cpu->id());
-  Request* rq = co_await get_request(t, h, plug, bio.nowait_request);
+  co_await run_cost(machine_, t, CostId::tag_alloc);
+  Request* rq = take_tag(h);
+  if (rq == nullptr) [[unlikely]]
+    rq = co_await wait_for_tag(t, h, plug, bio.nowait_request);
   bio.refused = rq == nullptr;
   if (bio.refused) co_return;
   bio.hctx = &h;
@@ -168,15 +174,14 @@ Request* reversed(Request* list) {
 Call<void> Queue::flush_plug(KTask& t, Plug& plug, bool from_schedule) {
   Request* list = plug.head;
   plug = Plug{};
-  if (list == nullptr) co_return;
+  if (list == nullptr) return {};
   if (from_schedule) {
     HwQueue& h = *list->hctx;
     for (; list != nullptr; list = list->next) h.insert_list.push_back(list);
-    co_await kblockd_->queue(t, *h.run_work);
-    co_return;
+    return kblockd_->queue(t, *h.run_work);
   }
   if (!has_queue_rqs_ && machine_.k.plug_lifo) list = reversed(list);
-  co_await issue_list(t, list);
+  return issue_list(t, list);
 }
 
 Call<void> Queue::run_list(ExecContext& ctx, HwQueue& h) {
@@ -187,7 +192,7 @@ Call<void> Queue::run_list(ExecContext& ctx, HwQueue& h) {
     tail = rq;
   }
   h.insert_list.clear();
-  co_await issue_list(ctx, head);
+  return issue_list(ctx, head);
 }
 
 // null_blk starts the timer of a request as it issues it; the others tell the device of a whole run at the doorbell.

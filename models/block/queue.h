@@ -100,8 +100,9 @@ class Queue {
   HwQueue& map(int cpu);
   std::unique_ptr<HwQueue> make_hctx(int index, const QueueMap& map);
   Request* take_tag(HwQueue& h);
-  Call<Request*> get_request(KTask& t, HwQueue& h, Plug* plug, bool nowait);
+  Call<Request*> wait_for_tag(KTask& t, HwQueue& h, Plug* plug, bool nowait);
   Call<void> put_tag(ExecContext& ctx, HwQueue& h, Request& rq);
+  Call<void> wake_tag_waiter(ExecContext& ctx, HwQueue& h);
   Call<void> issue_list(ExecContext& ctx, Request* first);
   Call<void> run_list(ExecContext& ctx, HwQueue& h);
   Call<void> end_request(ExecContext& ctx, Request& rq);
