@@ -45,6 +45,15 @@ Call<void> Context::complete(ExecContext& ctx, Iocb& iocb) {
   }
 }
 
+int Context::take(int nr, std::vector<Iocb*>& out) {
+  int got = 0;
+  for (; got < nr && !ring_.empty(); ++got) {
+    out.push_back(ring_.front());
+    ring_.pop_front();
+  }
+  return got;
+}
+
 Call<int> Context::read_events(KTask& t, int min_nr, int nr, std::vector<Iocb*>& out) {
   ++counters.calls;
   co_await run_cost(machine_, t, CostId::getevents_call);

@@ -35,6 +35,9 @@ class Context {
   // timeout.
   Call<int> read_events(KTask& t, int min_nr, int nr, std::vector<Iocb*>& out);
 
+  // The ring is mapped: what is there, without the kernel.
+  int take(int nr, std::vector<Iocb*>& out);
+
   struct Counters {
     std::uint64_t waiter_wakes = 0, sleeps = 0, calls = 0, events = 0;
   } counters;

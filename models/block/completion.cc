@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "models/kernel/switches.h"
 
 namespace wakepath::block {
@@ -25,7 +27,7 @@ struct Completions::CallIpi final : machine::IrqLine {
   }
   ~CallIpi() override { m.engine.cancel(flight); }
   Call<void> handle(ExecContext& irq) override {
-    if (m.k.ipi_completes_in_hardirq)
+    if (m.k.ipi_completes_in_hardirq && completions.queue_.hw_queues() > 1)
       co_await completions.run(irq);
     else
       co_await m.raise_softirq(irq, Machine::kBlockSoftirq);
@@ -43,37 +45,49 @@ Completions::Completions(Machine& m, Queue& q) : machine_(m), queue_(q) {
 
 Completions::~Completions() = default;
 
-// One last-level cache and equal capacities: topologies come with the placement model.
-Completions::Steer Completions::steer(int cpu, const Request& rq, int nr_ctx, int hw_queues) const {
-  const auto& k = machine_.k;
-  if (nr_ctx == 1 && (!k.direct_complete_needs_submitting_cpu || rq.ctx_cpu == cpu)) return Steer::direct;
-  if (queue_.conf_.rq_affinity == 2 && cpu != rq.ctx_cpu) return Steer::remote;
-  return hw_queues == 1 ? Steer::softirq_here : Steer::direct;
+bool Completions::List::push(Request& rq) {
+  rq.next = nullptr;
+  (last ? last->next : first) = &rq;
+  last = &rq;
+  return first == &rq;
 }
 
-Call<void> Completions::to_softirq(ExecContext& ctx, Request& rq) {
-  auto& list = lists_[static_cast<std::size_t>(ctx.cpu->id())];
-  list.push_back(&rq);
-  if (list.size() == 1) co_await machine_.raise_softirq(ctx, Machine::kBlockSoftirq);
+Steer Completions::steer(int cpu, const Request& rq) const {
+  if (rq.hctx->nr_ctx == 1 && rq.ctx_cpu == cpu && machine_.k.direct_complete_one_cpu_hctx) return Steer::direct;
+  Steering s;
+  s.this_cpu = cpu;
+  s.ctx_cpu = rq.ctx_cpu;
+  s.nr_ctx = rq.hctx->nr_ctx;
+  s.hw_queues = queue_.hw_queues();
+  s.rq_affinity = queue_.conf_.rq_affinity;
+  s.forced_threads = machine_.scenario.kernel.threadirqs;
+  const auto a = static_cast<std::size_t>(cpu), b = static_cast<std::size_t>(rq.ctx_cpu);
+  s.shares_cache = machine_.topology.llc[a] == machine_.topology.llc[b];
+  s.equal_capacity = machine_.topology.capacity[a] == machine_.topology.capacity[b];
+  return block::steer(s, machine_.k);
+}
+
+Call<void> Completions::hand_over(ExecContext& ctx, Request& rq, Steer how) {
+  if (how == Steer::remote) return to_remote(ctx, rq);
+  if (!lists_[static_cast<std::size_t>(ctx.cpu->id())].push(rq)) return {};
+  return machine_.raise_softirq(ctx, Machine::kBlockSoftirq);
 }
 
 Call<void> Completions::to_remote(ExecContext& ctx, Request& rq) {
   const auto target = static_cast<std::size_t>(rq.ctx_cpu);
-  lists_[target].push_back(&rq);
-  if (lists_[target].size() != 1) co_return;
+  if (!lists_[target].push(rq)) co_return;
   co_await run_cost(machine_, ctx, CostId::ipi_send);
   CallIpi& ipi = *ipis_[target];
   if (!ipi.flight.armed() && !ipi.pending) machine_.engine.arm_in(ipi.flight, machine_.cost(CostId::ipi_latency));
 }
 
 Call<void> Completions::run(ExecContext& ctx) {
-  auto& list = lists_[static_cast<std::size_t>(ctx.cpu->id())];
-  for (std::size_t n = list.size(); n > 0; --n) {  // what was there when it began
-    Request& rq = *list.front();
-    list.pop_front();
-    co_await queue_.end_request(ctx, rq);
+  Request* rq = std::exchange(lists_[static_cast<std::size_t>(ctx.cpu->id())], {}).first;
+  while (rq != nullptr) {
+    Request* next = rq->next;  // ending it gives the tag back
+    co_await queue_.end_request(ctx, *rq);
+    rq = next;
   }
-  if (!list.empty()) co_await machine_.raise_softirq(ctx, Machine::kBlockSoftirq);
 }
 
 // ---- the interrupt -------------------------------------------------------------------------------------------------
@@ -83,6 +97,13 @@ QueueInterrupt::QueueInterrupt(Machine& m, Queue& q, Completions& c, int irq_cpu
   cpu = &m.cpu(irq_cpu);
   number = 36 + index;
   name_id = m.tp.name(fmt::format("{}q{}", m.scenario.block.name, index + 1));
+  const auto& conf = m.scenario;
+  if (conf.kernel.threadirqs || conf.block.threaded_interrupts) {
+    const std::string name = fmt::format("irq/{}-{}q{}", number, conf.block.name, index + 1);
+    thread_ = &m.add_task(name, "irq", "", 0, irq_cpu, true, true, sched::Policy::fifo, 50);
+    thread_->body = thread_body(*thread_);
+    thread_->resume_at = thread_->body.handle();
+  }
   coalesce_.context = this;
   coalesce_.fire = [](engine::Timer& t, Time) { static_cast<QueueInterrupt*>(t.context)->raise(); };
 }
@@ -114,40 +135,59 @@ void QueueInterrupt::post(Request& rq) {
 Call<void> QueueInterrupt::handle(ExecContext& irq) {
   machine_.tp.irq(*cpu, EventType::irq_handler_entry, number, name_id);
   machine_.engine.cancel(coalesce_);
+  if (thread_ == nullptr) {
+    co_await sweep(irq);
+  } else {
+    raised_ = false;
+    run_thread_ = true;
+    co_await machine_.wake(irq, *thread_);
+  }
+  machine_.tp.irq(*cpu, EventType::irq_handler_exit, number, name_id);
+}
+
+Call<void> QueueInterrupt::thread_body(KTask& t) {
+  for (;;) {
+    t.set_state(sched::State::interruptible);
+    if (!std::exchange(run_thread_, false)) {
+      co_await t.schedule();
+      continue;
+    }
+    t.set_state(sched::State::running);
+    t.bh_disabled = true;
+    co_await sweep(t);
+    t.bh_disabled = false;
+    co_await machine_.local_bh_enable(t);
+    if (t.resched_at_cond_resched()) co_await t.schedule(true);
+  }
+}
+
+Call<void> QueueInterrupt::sweep(ExecContext& ctx) {
   Request *batch = nullptr, *batch_tail = nullptr;
   const bool reversed = machine_.k.completion_batch_reversed;
   while (!cq_.empty()) {
     Request& rq = *cq_.front();
     cq_.pop_front();
-    co_await run_cost(machine_, irq, CostId::cqe);
-    switch (completions_.steer(cpu->id(), rq, rq.hctx->nr_ctx, static_cast<int>(queue_.hctxs_.size()))) {
-      case Completions::Steer::remote:
-        co_await completions_.to_remote(irq, rq);
-        break;
-      case Completions::Steer::softirq_here:
-        co_await completions_.to_softirq(irq, rq);
-        break;
-      case Completions::Steer::direct:
-        if (!queue_.batches_) {
-          co_await queue_.end_request(irq, rq);
-        } else if (reversed || batch == nullptr) {
-          rq.next = batch;
-          batch = &rq;
-          if (batch_tail == nullptr) batch_tail = &rq;
-        } else {
-          rq.next = nullptr;
-          batch_tail->next = &rq;
-          batch_tail = &rq;
-        }
-        break;
+    co_await run_cost(machine_, ctx, CostId::cqe);
+    const Steer how = completions_.steer(cpu->id(), rq);
+    if (how != Steer::direct) {
+      co_await completions_.hand_over(ctx, rq, how);
+    } else if (!queue_.batches_) {
+      co_await queue_.end_request(ctx, rq);
+    } else if (reversed || batch == nullptr) {
+      rq.next = batch;
+      batch = &rq;
+      if (batch_tail == nullptr) batch_tail = &rq;
+    } else {
+      rq.next = nullptr;
+      batch_tail->next = &rq;
+      batch_tail = &rq;
     }
   }
-  raised_ = false;
+  if (thread_ == nullptr) raised_ = false;
   for (Request *rq = batch, *next; rq != nullptr; rq = next) {
     next = rq->next;  // ending it gives the tag back
-    co_await queue_.end_request(irq, *rq);
+    co_await queue_.end_request(ctx, *rq);
   }
-  machine_.tp.irq(*cpu, EventType::irq_handler_exit, number, name_id);
 }
 
 }  // namespace wakepath::block

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The completion side of blk-mq: the queue's interrupt with its completion queue and coalescing, the steering decision,
-// and the lists that the BLOCK softirq drains. Source: block/blk-mq.c:blk_mq_complete_request_remote,
-// blk_complete_reqs; drivers/nvme/host/pci.c:nvme_irq as specified in io-completion.md section 2.
+// the lists that the BLOCK softirq drains, and interrupt threads. Source:
+// block/blk-mq.c:blk_mq_complete_request_remote, blk_complete_reqs; drivers/nvme/host/pci.c:nvme_irq as specified in
+// io-completion.md section 2.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "models/block/queue.h"
+#include "models/block/steering.h"
 
 namespace wakepath::block {
 
@@ -17,20 +19,26 @@ class Completions final : public Machine::SoftirqHandler {
  public:
   Completions(Machine& m, Queue& q);
   ~Completions() override;
-  enum class Steer : std::uint8_t { direct, softirq_here, remote };
-  [[nodiscard]] Steer steer(int cpu, const Request& rq, int nr_ctx, int hw_queues) const;
-  Call<void> to_softirq(ExecContext& ctx, Request& rq);  // this CPU's list
-  Call<void> to_remote(ExecContext& ctx, Request& rq);   // the submitting CPU's list, an IPI if it was empty
-  Call<void> run(ExecContext& ctx) override;             // BLOCK softirq: ends everything on this CPU's list, FIFO
+  // blk_mq_complete_request_remote; what is not direct is handed to the list of this or the submitting CPU.
+  [[nodiscard]] Steer steer(int cpu, const Request& rq) const;
+  Call<void> hand_over(ExecContext& ctx, Request& rq, Steer how);
+  Call<void> run(ExecContext& ctx) override;  // BLOCK softirq: ends everything on this CPU's list, FIFO
 
  private:
   struct CallIpi;
+  struct List {  // by CPU; who finds it empty tells the CPU
+    Request *first = nullptr, *last = nullptr;
+    bool push(Request& rq);  // true: it was empty
+  };
+  Call<void> to_remote(ExecContext& ctx, Request& rq);
   Machine& machine_;
   Queue& queue_;
-  std::vector<std::deque<Request*>> lists_;
+  std::vector<List> lists_;
   std::vector<std::unique_ptr<CallIpi>> ipis_;
 };
 
+// The interrupt of one hardware queue. Threaded (nvme.use_threaded_interrupts, or threadirqs on the command line): the
+// handler only wakes its thread, SCHED_FIFO 50 on the same CPU, which sweeps with bottom halves off.
 struct QueueInterrupt final : machine::IrqLine {
   QueueInterrupt(Machine& m, Queue& q, Completions& c, int irq_cpu, int index);
   ~QueueInterrupt() override;
@@ -39,11 +47,15 @@ struct QueueInterrupt final : machine::IrqLine {
 
  private:
   void raise();
+  Call<void> sweep(ExecContext& ctx);
+  Call<void> thread_body(KTask& t);
   Machine& machine_;
   Queue& queue_;
   Completions& completions_;
   std::deque<Request*> cq_;
   bool raised_ = false;  // the interrupt is pending, or its sweep is not over
+  KTask* thread_ = nullptr;
+  bool run_thread_ = false;
   engine::Timer coalesce_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "models/block/queue.h"
 #include "models/machine/draw.h"
 
 namespace wakepath::block {
@@ -15,24 +16,30 @@ DeviceLaw::DeviceLaw(const scenario::Device& d, std::uint64_t seed)
       serial_(d.law == "serial"),
       reads_differ_(d.read_service_ns.mean_ns() > 0),
       service_(seed, "device.service", 0),
-      latency_(seed, "device.latency", 0) {
+      latency_(seed, "device.latency", 0),
+      flush_(seed, "device.flush", 0) {
   free_at_.resize(static_cast<std::size_t>(serial_ ? 1 : std::max(1, d.servers)), 0);
   if (d.iops_cap > 0) cap_step_ = 1'000'000'000 / d.iops_cap;
 }
 
-Time DeviceLaw::completion_time(Time now, bool write) {
+Time DeviceLaw::completion_time(Time now, const Bio& bio) {
+  if (bio.flush) return now + machine::draw_ns(d_.flush_ns, flush_);
+  constexpr std::int64_t kPlain = 4096;  // what the service time is for
+  const Time transfer = d_.bytes_per_s > 0 && bio.bytes > kPlain
+                            ? (static_cast<std::int64_t>(bio.bytes) - kPlain) * 1'000'000'000 / d_.bytes_per_s
+                            : 0;
   Time done = now;
   if (!delay_only_) {
     auto server = std::min_element(free_at_.begin(), free_at_.end());
     done = std::max(now, *server) +
-           machine::draw_ns(!write && reads_differ_ ? d_.read_service_ns : d_.service_ns, service_);
+           machine::draw_ns(!bio.write && reads_differ_ ? d_.read_service_ns : d_.service_ns, service_) + transfer;
     *server = done;
   }
   if (cap_step_ > 0) {  // a token bucket as a virtual clock that may run behind by burst - 1 steps
     cap_free_ = std::max(cap_free_, done - (d_.cap_burst - 1) * cap_step_) + cap_step_;
     done = std::max(done, cap_free_ - cap_step_);
   }
-  done += machine::draw_ns(d_.latency_ns, latency_);
+  done += machine::draw_ns(d_.latency_ns, latency_) + (delay_only_ ? transfer : 0);
   if (d_.grid_ns > 0) done = (done + d_.grid_ns - 1) / d_.grid_ns * d_.grid_ns;
   return done;
 }

@@ -4,7 +4,8 @@
 //   servers -> iops cap -> latency -> completion grid
 //
 // serial: one server, completion = max(now, server free) + service + latency. parallel: `servers` of them, the one that
-// is free first. delay: now + latency. The cap lets `cap_burst` completions through at once, one more each 1e9/cap ns.
+// is free first. delay: now + latency. Data beyond the first 4 KiB takes 1e9 / bytes_per_s each byte longer. A cache
+// flush takes flush_ns and no server. The cap lets `cap_burst` completions through at once, one more each 1e9/cap ns.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +17,13 @@
 
 namespace wakepath::block {
 
+struct Bio;
+
 class DeviceLaw {
  public:
   DeviceLaw(const scenario::Device& d, std::uint64_t seed);
   // A request reaches the device at `now`: when it is done. Calls must come in the order of time.
-  engine::Time completion_time(engine::Time now, bool write);  // reads may have a service time of their own
+  engine::Time completion_time(engine::Time now, const Bio& bio);
 
  private:
   const scenario::Device& d_;
@@ -28,7 +31,7 @@ class DeviceLaw {
   std::vector<engine::Time> free_at_;  // by server
   engine::Time cap_free_ = 0;          // virtual time of the cap's bucket
   engine::Time cap_step_ = 0;
-  engine::RandomStream service_, latency_;
+  engine::RandomStream service_, latency_, flush_;
 };
 
 }  // namespace wakepath::block

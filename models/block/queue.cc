@@ -2,6 +2,7 @@
 #include "models/block/queue.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "models/block/completion.h"
 #include "models/kernel/switches.h"
@@ -27,7 +28,8 @@ HwQueue::~HwQueue() = default;
 
 Queue::Queue(Machine& m, workqueue::Workqueues& wqs)
     : machine_(m), law_(m.scenario.device, m.scenario.run.seed), conf_(m.scenario.block), device_(m.scenario.device) {
-  batches_ = conf_.driver == "nvme" && m.k.completion_batch;
+  elevator_ = conf_.elevator != "none";
+  batches_ = conf_.driver == "nvme" && m.k.completion_batch && !elevator_;
   has_queue_rqs_ =
       conf_.driver == "nvme" || conf_.driver == "virtio_blk" || (conf_.driver == "null_blk" && m.k.null_blk_queue_rqs);
   kblockd_ = &wqs.create("kblockd", {.highpri = true});
@@ -50,6 +52,7 @@ std::unique_ptr<HwQueue> Queue::make_hctx(int index, const QueueMap& map) {
   const auto i = static_cast<std::size_t>(index);
   h->nr_ctx = map.cpus_of[i].weight();
   h->run_work = std::make_unique<HwQueue::RunWork>(*this, *h);
+  h->run_work->persistent = true;
   h->run_work->function_id = m.tp.name("blk_mq_run_work_fn");
   const int depth = std::max(1, conf_.queue_depth);
   h->wake_batch = std::clamp(depth / 8, 1, 8);
@@ -149,6 +152,7 @@ Call<void> Queue::submit(KTask& t, Bio& bio, Plug* plug) {
   ++counters.submitted;
   if (plug == nullptr) {
     co_await run_cost(machine_, t, CostId::plug_add);
+    if (elevator_) co_return co_await insert(t, rq, true);
     co_return co_await issue_list(t, rq);
   }
   if (plug->count >= Plug::kMaxRequests) co_await flush_plug(t, *plug, false);
@@ -175,13 +179,34 @@ Call<void> Queue::flush_plug(KTask& t, Plug& plug, bool from_schedule) {
   Request* list = plug.head;
   plug = Plug{};
   if (list == nullptr) return {};
-  if (from_schedule) {
-    HwQueue& h = *list->hctx;
-    for (; list != nullptr; list = list->next) h.insert_list.push_back(list);
-    return kblockd_->queue(t, *h.run_work);
-  }
+  if (from_schedule || elevator_) return insert(t, list, from_schedule);
   if (!has_queue_rqs_ && machine_.k.plug_lifo) list = reversed(list);
   return issue_list(t, list);
+}
+
+// blk_mq_dispatch_plug_list: run by run of one hardware queue into its list, which is then run.
+Call<void> Queue::insert(KTask& t, Request* list, bool by_kblockd) {
+  while (list != nullptr) {
+    HwQueue& h = *list->hctx;
+    for (; list != nullptr && list->hctx == &h; list = list->next) h.insert_list.push_back(list);
+    // A run outside the queue's CPUs is left to one of them.
+    if (by_kblockd || !map_.cpus_of[static_cast<std::size_t>(h.index)].test(t.cpu->id()))
+      co_await run_by_kblockd(t, h);
+    else
+      co_await run_list(t, h);
+  }
+}
+
+// blk_mq_hctx_next_cpu: on this CPU where there is one queue, else the queue's CPUs in turn, eight runs each.
+Call<void> Queue::run_by_kblockd(ExecContext& ctx, HwQueue& h) {
+  constexpr int kBatch = 8;  // BLK_MQ_CPU_WORK_BATCH
+  if (hw_queues() == 1) return kblockd_->queue(ctx, *h.run_work);
+  const auto& cpus = map_.cpus_of[static_cast<std::size_t>(h.index)];
+  if (--h.next_cpu_batch <= 0) {
+    h.next_cpu = cpus.wrap_first(h.next_cpu + 1);
+    h.next_cpu_batch = kBatch;
+  }
+  return kblockd_->queue(ctx, *h.run_work, h.next_cpu);
 }
 
 Call<void> Queue::run_list(ExecContext& ctx, HwQueue& h) {
@@ -196,8 +221,23 @@ Call<void> Queue::run_list(ExecContext& ctx, HwQueue& h) {
 }
 
 // null_blk starts the timer of a request as it issues it; the others tell the device of a whole run at the doorbell.
+// A task that was moved while it had a plug has requests of several queues: each run of one queue has its doorbell.
 Call<void> Queue::issue_list(ExecContext& ctx, Request* first) {
-  if (first == nullptr) co_return;
+  if (first == nullptr) return {};
+  return hw_queues() == 1 ? issue_run(ctx, first) : issue_runs(ctx, first);
+}
+
+Call<void> Queue::issue_runs(ExecContext& ctx, Request* first) {
+  while (first != nullptr) {
+    Request* last = first;
+    while (last->next != nullptr && last->next->hctx == first->hctx) last = last->next;
+    Request* rest = std::exchange(last->next, nullptr);
+    co_await issue_run(ctx, first);
+    first = rest;
+  }
+}
+
+Call<void> Queue::issue_run(ExecContext& ctx, Request* first) {
   for (Request *rq = first, *next; rq != nullptr; rq = next) {
     next = rq->next;
     // A null_blk that holds data is a blocking queue: it may sleep before each request, and copies with its lock held.
@@ -206,16 +246,27 @@ Call<void> Queue::issue_list(ExecContext& ctx, Request* first) {
     co_await run_cost(machine_, ctx, CostId::issue_rq);
     machine_.tp.request(*ctx.cpu, EventType::block_rq_issue, rq->bio->sector, rq->bio->write, rq->bio->bytes);
     if (device_.copies_data) co_await run_cost(machine_, ctx, CostId::data_copy, Mode::irqs_off);
+    if (conf_.irqmode < 2) {
+      co_await end_at_issue(ctx, *rq);
+      continue;
+    }
     if (conf_.virtual_timer_completion)
-      machine_.local_timer(rq->ctx_cpu).arm(*rq, law_.completion_time(machine_.now(), rq->bio->write));
+      machine_.local_timer(rq->ctx_cpu).arm(*rq, law_.completion_time(machine_.now(), *rq->bio));
   }
   ++counters.doorbells;
   co_await run_cost(machine_, ctx, CostId::doorbell);
+  if (conf_.irqmode < 2) co_return;
   if (conf_.virtual_timer_completion) co_return;
   for (Request* rq = first; rq != nullptr; rq = rq->next) {
     ++in_device;
-    machine_.engine.arm(rq->device, law_.completion_time(machine_.now(), rq->bio->write));
+    machine_.engine.arm(rq->device, law_.completion_time(machine_.now(), *rq->bio));
   }
+}
+
+// null_blk without a timer: irqmode 0 ends the request here, 1 by way of blk_mq_complete_request.
+Call<void> Queue::end_at_issue(ExecContext& ctx, Request& rq) {
+  const Steer how = conf_.irqmode == 1 ? completions_->steer(ctx.cpu->id(), rq) : Steer::direct;
+  return how == Steer::direct ? end_request(ctx, rq) : completions_->hand_over(ctx, rq, how);
 }
 
 // ---- completion ----------------------------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ struct Bio {
   bool nowait_request = false;  // REQ_NOWAIT: refused where a tag would have to be waited for
   bool refused = false;         // out: so it was
   HwQueue* hctx = nullptr;      // out, of a polled one: where to look for it
+  bool flush = false;           // no data: the device empties its volatile cache
+  bool preflush = false, fua = false;  // REQ_PREFLUSH, REQ_FUA: for block::Flusher
 };
 
 struct Request final : machine::HrTimer {
@@ -71,7 +73,8 @@ struct HwQueue {
   struct RunWork;
   std::unique_ptr<RunWork> run_work;
   std::unique_ptr<QueueInterrupt> irq;
-  std::deque<Request*> poll_cq;  // completed by the device, on a poll queue
+  std::deque<Request*> poll_cq;           // completed by the device, on a poll queue
+  int next_cpu = -1, next_cpu_batch = 0;  // where kblockd runs it next
 };
 
 class Queue {
@@ -97,13 +100,19 @@ class Queue {
   friend struct HwQueue;
   friend class Completions;
   friend struct QueueInterrupt;
+  [[nodiscard]] int hw_queues() const { return static_cast<int>(hctxs_.size() + poll_hctxs_.size()); }
   HwQueue& map(int cpu);
   std::unique_ptr<HwQueue> make_hctx(int index, const QueueMap& map);
+  Call<void> run_by_kblockd(ExecContext& ctx, HwQueue& h);
+  Call<void> insert(KTask& t, Request* list, bool by_kblockd);
   Request* take_tag(HwQueue& h);
   Call<Request*> wait_for_tag(KTask& t, HwQueue& h, Plug* plug, bool nowait);
   Call<void> put_tag(ExecContext& ctx, HwQueue& h, Request& rq);
   Call<void> wake_tag_waiter(ExecContext& ctx, HwQueue& h);
   Call<void> issue_list(ExecContext& ctx, Request* first);
+  Call<void> issue_runs(ExecContext& ctx, Request* first);
+  Call<void> issue_run(ExecContext& ctx, Request* first);
+  Call<void> end_at_issue(ExecContext& ctx, Request& rq);
   Call<void> run_list(ExecContext& ctx, HwQueue& h);
   Call<void> end_request(ExecContext& ctx, Request& rq);
 
@@ -115,6 +124,7 @@ class Queue {
   bool batches_ = false;        // nvme: the requests of one sweep are ended together, after it
   bool has_queue_rqs_ = false;  // the driver takes a whole plug
   QueueMap map_, poll_map_;
+  bool elevator_ = false;
   std::unique_ptr<Completions> completions_;
   std::vector<std::unique_ptr<HwQueue>> hctxs_, poll_hctxs_;
   trace::StringId timer_function_ = 0;

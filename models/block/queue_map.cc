@@ -78,8 +78,10 @@ QueueMap map_in_turn(const Topology& t, int queues) {
 }  // namespace
 
 int QueueMap::irq_cpu(int queue) const {
-  const int cpu = cpus_of[static_cast<std::size_t>(queue)].first();
-  return cpu >= 0 ? cpu : 0;
+  const auto& cpus = cpus_of[static_cast<std::size_t>(queue)];
+  int last = 0;
+  for (int c = cpus.first(); c >= 0; c = cpus.next(c)) last = c;
+  return last;
 }
 
 std::vector<CpuMask> group_cpus_evenly(const Topology& t, int groups) {

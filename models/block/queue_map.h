@@ -18,9 +18,11 @@
 namespace wakepath::block {
 
 struct QueueMap {
-  std::vector<int> queue_of;                   // by CPU
-  std::vector<machine::CpuMask> cpus_of;       // by queue; may be empty where there are more queues than CPUs
-  [[nodiscard]] int irq_cpu(int queue) const;  // where its interrupt goes when nobody moved it: its first CPU
+  std::vector<int> queue_of;              // by CPU
+  std::vector<machine::CpuMask> cpus_of;  // by queue; may be empty where there are more queues than CPUs
+  // Where a managed interrupt goes: of its CPUs the one with the fewest of such vectors, the highest-numbered on a tie
+  // (kernel/irq/matrix.c:matrix_find_best_cpu_managed); a machine with one device has ties only.
+  [[nodiscard]] int irq_cpu(int queue) const;
 };
 
 // CPUs and queues as two sorts of vertices: 0 to cpus-1, then the queues.

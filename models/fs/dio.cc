@@ -20,9 +20,12 @@ Filesystem::Filesystem(Machine& m, block::Queue& q, workqueue::Workqueues& wqs)
       block_device_(m.scenario.fs.type == "none"),
       write_wait_(m.scenario.run.seed, "fs.write_wait", 0) {
   const auto& c = m.scenario.dio_wq;
-  dio_wq_ = &wqs.create(
-      "dio/" + m.scenario.block.name,
-      {.highpri = c.highpri, .unbound = c.unbound, .cpu_intensive = c.cpu_intensive, .max_active = c.max_active});
+  dio_wq_ = &wqs.create("dio/" + m.scenario.block.name, {.highpri = c.highpri,
+                                                         .unbound = c.unbound,
+                                                         .cpu_intensive = c.cpu_intensive,
+                                                         .max_active = c.max_active,
+                                                         .scope = workqueue::scope_of(c.affinity_scope),
+                                                         .strict = c.affinity_strict});
   work_function_ = m.tp.name("iomap_dio_complete_work");
 }
 

@@ -35,6 +35,7 @@ struct ExecContext {
   engine::FrameStack& frames() { return frames_; }
 
   Kind kind;
+  bool bh_disabled = false;  // of a task: softirqs it raises wait for local_bh_enable()
   Mode mode = Mode::kernel;
   Time left_ns = 0;                   // of the current segment
   std::coroutine_handle<> resume_at;  // what to resume when the segment is spent

@@ -99,6 +99,19 @@ namespace wakepath::machine {
   X(file_update_time, "a write that changes the inode's timestamps: its transaction")                             \
   X(dio_pin, "part of fs_dio_submit and bdev_dio_submit that registered buffers save: pinning pages")             \
   X(buffered_read, "one 4 KiB page read from the page cache")                                                     \
+  X(page_read, "buffered read or write of a page that is not cached: up to its bio, without the sleep")           \
+  X(dirty_balance, "balance_dirty_pages: one look at the limits, without the pause")                              \
+  X(writeback_map, "writeback: begin one ioend of written extents (map, bio)")                                    \
+  X(writeback_allocate, "writeback: the same where blocks are allocated (delayed allocation: a transaction)")     \
+  X(writeback_page, "writeback: one page up to its place in a bio")                                               \
+  X(writeback_end_page, "end of writeback of one page")                                                           \
+  X(flusher_turn, "wb_workfn: one run, without the pages")                                                        \
+  X(fsync_call, "fsync: look for dirty pages and journal changes; without what it finds")                         \
+  X(log_force, "fsync: force the journal, in the caller, up to its first sleep")                                  \
+  X(log_push, "format what was logged: xlog_cil_push_work, or a jbd2 commit up to its blocks")                    \
+  X(log_write, "write one in-core log or run of journal blocks, up to its bio")                                   \
+  X(log_ioend, "end of a log write: xlog_ioend_work, or the end of a jbd2 commit; without wakeups")               \
+  X(aio_user_reap, "user: look at the completion ring without a system call (userspace_reap); per look")          \
   X(fio_uring_prep, "user: fill and queue one SQE, beyond fio_prep_io")                                           \
   X(fio_uring_reap, "user: take one CQE from the ring, beyond fio_reap_event")                                    \
   X(iowq_enqueue, "io_wq_enqueue up to the look for a free worker")                                               \

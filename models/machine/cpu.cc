@@ -9,13 +9,6 @@
 
 namespace wakepath::machine {
 
-namespace {
-// kernel/softirq.c: softirqs raised while softirqs run are handled at once for this long and this often, then by
-// ksoftirqd.
-constexpr int kMaxSoftirqRestart = 10;
-constexpr int kMaxSoftirqTicks = 1;  // 2 ms rounded up to a tick at HZ = 250
-}  // namespace
-
 Cpu::Cpu(Machine& m, int id) : machine_(m), id_(id), engine_(m.engine), rq_(m.sched.rq(id)), policy_(m.preemption) {
   irq_time_accounting_ = m.scenario.kernel.irq_time_accounting;
   for (ExecContext* c : {&hardirq_, &softirq_, &switcher_, &idle_}) c->cpu = this;
@@ -167,7 +160,7 @@ void Cpu::leave_interrupt() {
   active_->resume_at = was_hard ? hardirq_call_.handle() : softirq_call_.handle();
   active_ = below_[static_cast<std::size_t>(--depth_)];
   if (active_ == &idle_) idle_since_ = engine_.now();
-  if (was_hard && softirq_pending_ != 0 && active_ != &softirq_ && pending_.empty() &&
+  if (was_hard && softirq_pending_ != 0 && active_ != &softirq_ && !active_->bh_disabled && pending_.empty() &&
       !machine_.softirqs_deferred(*this)) {
     if (active_ == &idle_) from_idle_ = true;
     below_[static_cast<std::size_t>(depth_++)] = active_;
@@ -188,6 +181,8 @@ Call<void> Cpu::hardirq_body(ExecContext& ctx) {
     if (from_idle_) co_await run_cost(machine_, ctx, CostId::idle_exit);
     co_await run_cost(machine_, ctx, CostId::irq_entry);
     co_await line.handle(ctx);
+    if (softirq_pending_ != 0 && machine_.scenario.kernel.threadirqs && !below_[0]->bh_disabled) [[unlikely]]
+      co_await machine_.wake_ksoftirqd(ctx);
     co_await run_cost(machine_, ctx, CostId::irq_exit);
     leave_interrupt();
     co_await ctx.park();
@@ -197,10 +192,11 @@ Call<void> Cpu::hardirq_body(ExecContext& ctx) {
 Call<void> Cpu::softirq_body(ExecContext& ctx) {
   for (;;) {
     co_await run_cost(machine_, ctx, CostId::softirq_entry);
-    const Time give_up = engine_.now() + kMaxSoftirqTicks * machine_.tick_ns();
+    const Time give_up = machine_.softirq_deadline();
     for (int round = 1; softirq_pending_ != 0; ++round) {
       co_await machine_.run_softirqs(ctx, take_softirqs());
-      if (softirq_pending_ != 0 && (round >= kMaxSoftirqRestart || need_resched() || engine_.now() >= give_up)) {
+      if (softirq_pending_ != 0 &&
+          (round >= Machine::kMaxSoftirqRestart || need_resched() || engine_.now() >= give_up)) {
         co_await machine_.wake_ksoftirqd(ctx);
         break;
       }

@@ -88,9 +88,10 @@ Call<void> LocalTimer::handle(ExecContext& irq) {
       HrTimer& t = *first_;
       first_ = t.next_expired;
       if (first_ == nullptr) last_ = nullptr;
-      machine_.tp.timer(*cpu, trace::EventType::hrtimer_expire_entry, t.function_id);
+      const auto function = t.function_id;  // the timer may be gone once it has expired
+      machine_.tp.timer(*cpu, trace::EventType::hrtimer_expire_entry, function);
       co_await t.expired(irq);
-      machine_.tp.timer(*cpu, trace::EventType::hrtimer_expire_exit, t.function_id);
+      machine_.tp.timer(*cpu, trace::EventType::hrtimer_expire_exit, function);
     }
     co_await run_cost(machine_, irq, CostId::irq_timer_rearm);
     if (first_ == nullptr) {

@@ -256,14 +256,38 @@ Call<bool> Machine::place(ExecContext& ctx, KTask& t, bool sync, Mode mode) {
 Call<void> Machine::raise_softirq(ExecContext& ctx, unsigned vec) {
   Cpu& c = *ctx.cpu;
   c.raise_softirq(vec);
-  if (ctx.kind == ExecContext::Kind::task) co_await wake(ctx, *ksoftirqd_[static_cast<std::size_t>(c.id())]);
+  if (ctx.kind == ExecContext::Kind::task && !ctx.bh_disabled)
+    co_await wake(ctx, *ksoftirqd_[static_cast<std::size_t>(c.id())]);
 }
 
 Call<void> Machine::wake_ksoftirqd(ExecContext& ctx) {
   co_await wake(ctx, *ksoftirqd_[static_cast<std::size_t>(ctx.cpu->id())]);
 }
 
+// Two milliseconds in jiffies, from the jiffy it began in.
+Time Machine::softirq_deadline() const {
+  const Time jiffies = (2'000'000 + tick_ns_ - 1) / tick_ns_;
+  return (now() / tick_ns_ + jiffies) * tick_ns_;
+}
+
+Call<void> Machine::local_bh_enable(KTask& t) {
+  if (!t.cpu->softirq_pending()) co_return;
+  co_await run_cost(*this, t, CostId::softirq_entry);
+  const Time give_up = softirq_deadline();
+  for (int round = 1; t.cpu->softirq_pending(); ++round) {
+    t.bh_disabled = true;
+    co_await run_softirqs(t, t.cpu->take_softirqs());
+    t.bh_disabled = false;
+    if (!t.cpu->softirq_pending()) break;
+    if (round < kMaxSoftirqRestart && !t.cpu->need_resched() && now() < give_up) continue;
+    co_await wake_ksoftirqd(t);
+    break;
+  }
+  co_await run_cost(*this, t, CostId::softirq_exit);
+}
+
 bool Machine::softirqs_deferred(const Cpu& c) const {
+  if (scenario.kernel.threadirqs) return true;
   return k.softirq_waits_for_ksoftirqd && !ksoftirqd_[static_cast<std::size_t>(c.id())]->sleeping;
 }
 
@@ -284,7 +308,9 @@ Call<void> Machine::ksoftirqd_body(KTask& t) {
       continue;
     }
     t.set_state(sched::State::running);
+    t.bh_disabled = true;
     co_await run_softirqs(t, t.cpu->take_softirqs());
+    t.bh_disabled = false;
     if (t.resched_at_cond_resched()) co_await t.schedule(true);
   }
 }

@@ -82,6 +82,9 @@ class Machine final : public sched::Observer {
   Call<void> raise_softirq(ExecContext& ctx, unsigned vec);  // from task context it wakes ksoftirqd
   Call<void> run_softirqs(ExecContext& ctx, unsigned pending);
   Call<void> wake_ksoftirqd(ExecContext& ctx);
+  Call<void> local_bh_enable(KTask& t);         // runs what is pending in the task's context
+  [[nodiscard]] Time softirq_deadline() const;  // when a run of softirqs gives up and leaves the rest to ksoftirqd
+  static constexpr int kMaxSoftirqRestart = 10;
   [[nodiscard]] bool softirqs_deferred(const Cpu& c) const;
 
   void record_switch(Cpu& c, KTask* prev, std::uint16_t prev_state, KTask* next);  // null: idle

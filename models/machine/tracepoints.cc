@@ -116,7 +116,7 @@ void Tracepoints::write_request(Cpu& cpu, EventType type, std::uint64_t sector, 
   if (e == nullptr) return;
   e->u.rq = {};
   e->u.rq.major = 254;
-  e->u.rq.rwbs = name(write ? "WS" : "RS");
+  e->u.rq.rwbs = name(bytes == 0 ? "FF" : write ? "WS" : "RS");  // no data: a cache flush
   e->u.rq.bytes = bytes;
   e->u.rq.sector = sector;
   e->u.rq.nr_sector = bytes / 512;

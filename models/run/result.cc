@@ -234,6 +234,7 @@ json Simulation::result(engine::Stop end) const {
   r["io_wq"] = io_wq_json(const_cast<Simulation*>(this)->io_wqs_.totals().since(io_wq_start_), seconds);
   r["io_uring"] = io_uring_json(seconds);
   r["ublk"] = json::object();
+  if (page_cache_ != nullptr) r["page_cache"] = page_cache_json(seconds);
   r["pingpong"] = json::array();
   for (const auto& p : pingpong_.rows(window))
     r["pingpong"].push_back({{"cycle", p.cycle},

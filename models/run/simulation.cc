@@ -48,11 +48,17 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
       events_(machine_, s.events) {
   int next_cpu = 0;
   for (const auto& conf : s.workloads)
+    if (page_cache_ == nullptr && workload::FioJob::needs_page_cache(conf))
+      page_cache_ = std::make_unique<fs::PageCache>(machine_, queue_, workqueues_);
+  for (const auto& conf : s.workloads)
     for (int j = 0; j < std::max(1, conf.numjobs); ++j) {
-      const std::vector<int> cpus = effective_cpus(s, conf.cpus_allowed, conf.cgroup);
+      std::vector<int> cpus = effective_cpus(s, conf.cpus_allowed, conf.cgroup);
+      if (conf.cpus_allowed_policy == "split" && !cpus.empty())
+        cpus = {cpus[static_cast<std::size_t>(j) % cpus.size()]};
       const int cpu = cpus.empty() ? next_cpu++ % s.machine.cpus : cpus[static_cast<std::size_t>(j) % cpus.size()];
       jobs_.emplace_back(machine_, fs_, io_wqs_, conf, j, cpu, cpus.size() == 1);
       if (machine_.smp) machine_.smp->set_affinity(jobs_.back().task(), cpus);
+      if (workload::FioJob::needs_page_cache(conf)) jobs_.back().use(*page_cache_);
     }
   for (const auto& p : s.programs) {
     programs_.emplace_back(machine_, pipes_, replay_softirq_, p);
@@ -113,6 +119,9 @@ void Simulation::begin_window() {
   io_wq_start_ = io_wqs_.totals();
   uring_start_ = uring_totals();
   block_start_ = queue_.counters;
+  if (page_cache_ != nullptr)
+    page_cache_start_ = {page_cache_->counters, page_cache_->journal().counters,
+                         page_cache_->device().counters.flushes};
   wakeups_start_ = machine_.wakeups;
   cpu_stat_start_ = cpu_stats();
   if (machine_.smp) balance_start_ = machine_.smp->balancer.counters;
@@ -178,6 +187,7 @@ Stop Simulation::run() {
 void Simulation::check() const {
   machine_.check_accounting();
   io_wqs_.check();
+  if (page_cache_ != nullptr) page_cache_->check();
   std::uint64_t submitted = 0, reaped = 0, in_use = 0, queued = 0;
   for (const auto& j : jobs_)
     submitted += j.submitted(), reaped += j.reaped(), in_use += static_cast<std::uint64_t>(j.in_use()),

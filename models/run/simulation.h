@@ -44,6 +44,7 @@ class Simulation {
   [[nodiscard]] nlohmann::ordered_json workqueue_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json bandwidth_json() const;
   [[nodiscard]] nlohmann::ordered_json io_uring_json(double seconds) const;
+  [[nodiscard]] nlohmann::ordered_json page_cache_json(double seconds) const;
   [[nodiscard]] std::int64_t charged_ns(const machine::KTask& t) const;
 
   struct TaskStart {
@@ -64,6 +65,7 @@ class Simulation {
   block::Queue queue_;
   fs::Filesystem fs_;
   io_uring::IoWqs io_wqs_;
+  std::unique_ptr<fs::PageCache> page_cache_;  // where a workload needs one
   std::deque<workload::FioJob> jobs_;
   workload::Pipes pipes_;
   workload::ReplaySoftirq replay_softirq_{machine_};
@@ -75,6 +77,11 @@ class Simulation {
   std::map<const machine::KTask*, TaskStart> task_start_;
   std::vector<CpuStart> cpu_start_;
   workqueue::Pool::Counters wq_start_;
+  struct PageCacheStart {
+    fs::PageCache::Counters counters;
+    fs::Journal::Counters journal;
+    std::uint64_t flushes = 0;
+  } page_cache_start_;
   block::Queue::Counters block_start_;
   struct CpuStat {  // of one cgroup: cpu.stat
     std::uint64_t nr_periods, nr_throttled;

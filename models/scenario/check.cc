@@ -60,7 +60,6 @@ MaybeError check_no_uring(const Scenario& s, const Document& doc, const FioJob& 
                                                   {"registerfiles", job.registerfiles},
                                                   {"sqthread_poll", job.sqthread_poll},
                                                   {"force_async", job.force_async > 0},
-                                                  {"fsync", job.fsync > 0},
                                                   {"nowait", job.nowait},
                                                   {"iowq_max_bounded", job.iowq_max_bounded.has_value()},
                                                   {"iowq_max_unbounded", job.iowq_max_unbounded.has_value()}};
@@ -101,11 +100,21 @@ MaybeError check_uring(const Scenario& s, const Document& doc, const FioJob& job
 MaybeError check_workload(const Scenario& s, const Document& doc, const FioJob& job) {
   const Path base{"workload", job.name};
   const auto path = [&](const char* key) { return Path{base[0], base[1], key}; };
-  const bool uring = job.ioengine != "libaio";
-  if (!job.direct && !uring) {
+  const bool uring = job.ioengine == "io_uring" || job.ioengine == "t/io_uring";
+  if (!job.direct && !uring && s.fs.type == "none") {
     return at(s, doc, path("direct"),
-              "workload " + job.name + ": buffered I/O (fio's default, direct=0) is not modelled for " + job.ioengine,
-              "add direct=1, or ioengine=io_uring");
+              "workload " + job.name + ": buffered I/O (fio's default, direct=0) on a block device is not modelled",
+              "add direct=1, or a filesystem: fs.type = \"xfs\"");
+  }
+  if (job.sync != "none" && job.direct && job.ioengine == "libaio") {
+    return at(s, doc, path("sync"),
+              "workload " + job.name + ": sync=" + job.sync + " with libaio and direct=1 is not modelled",
+              "use ioengine=psync, or fsync=1");
+  }
+  if (job.userspace_reap && job.iodepth_batch_complete_min > 0) {
+    return at(s, doc, path("userspace_reap"),
+              "workload " + job.name + ": userspace_reap has an effect only with iodepth_batch_complete_min=0",
+              "add iodepth_batch_complete_min=0, or remove it");
   }
   if (s.fs.type == "btrfs" && (!uring || !job.direct || (job.rw != "read" && job.rw != "randread"))) {
     return at(s, doc, path("rw"),
@@ -245,6 +254,19 @@ MaybeError check_device(const Scenario& s, const Document& doc) {
               "block.irq_cpus names " + std::to_string(s.block.irq_cpus.size()) + " CPUs for " +
                   std::to_string(queues) + " hardware queues",
               "give one CPU per queue, or leave it out");
+  }
+  if (!s.fs.journal && s.fs.type != "ext4") {
+    return at(s, doc, {"fs", "journal"}, "a filesystem of type " + s.fs.type + " cannot be without its journal",
+              "set fs.type = \"ext4\"");
+  }
+  const Entry* scope = doc.find({"dio_wq", "affinity_scope"});
+  if (scope != nullptr && !s.kernel.switches->wq_unbound_affinity_scopes) {
+    return scope->error("kernel " + s.kernel.version + " has no affinity scopes of workqueues",
+                        "they came with 6.6; before, unbound workers are those of a NUMA node");
+  }
+  if (s.block.irqmode < 2 && s.block.driver != "null_blk") {
+    return at(s, doc, {"block", "irqmode"}, "block.irqmode is an option of null_blk",
+              "set block.driver = \"null_blk\"");
   }
   return check_cpus(s, doc, {"block", "irq_cpus"}, s.block.irq_cpus);
 }

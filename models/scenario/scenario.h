@@ -31,6 +31,7 @@ struct Kernel {
   int hz = 250;
   Preempt preempt = Preempt::voluntary;
   bool irq_time_accounting = false;
+  bool threadirqs = false;  // on the command line: interrupt handlers are threads
   // Scheduler tunables in force, debugfs names under kernel.sched; absent: the version's default for
   // machine.tunables_cpus.
   std::optional<Time> latency_ns, min_granularity_ns, wakeup_granularity_ns, idle_min_granularity_ns, base_slice_ns;
@@ -69,6 +70,9 @@ struct Block {  // one block device
   std::vector<int> queue_map;             // queue of each CPU; empty: the driver's own map
   bool virtual_timer_completion = false;  // null_blk irqmode 2: one timer per request on the CPU that queued it
   std::uint64_t max_sectors_kb = 1280;
+  bool threaded_interrupts = false;  // nvme.use_threaded_interrupts
+  std::string elevator = "none";     // none, mq-deadline: requests are ended one by one, and pass a list
+  int irqmode = 2;                   // null_blk: 0 ends at issue, 1 at issue by blk_mq_complete_request, 2 later
 };
 
 // How long the device takes. Requests pass: servers -> iops cap -> latency -> grid -> coalescing -> interrupt.
@@ -86,6 +90,10 @@ struct Device {
   bool copies_data = false;
   Dist read_service_ns;             // service time of reads where it differs (absent: service_ns)
   bool interrupt_on_drain = false;  // an interrupt when nothing is left in the device (a host that works off its ring)
+  std::int64_t bytes_per_s = 0;     // 0: size does not matter. Data beyond 4 KiB of a request takes its time
+  bool write_cache = false;         // a volatile cache: PREFLUSH and FUA mean something
+  bool fua = true;                  // ... and writes may go around it
+  Dist flush_ns;                    // how long emptying it takes
   std::string source;
 };
 
@@ -95,6 +103,14 @@ struct Filesystem {
   int unwritten_per_million = 0;  // writes of a written file that meet an unwritten extent all the same
   Dist write_wait;                // what a buffered write that may block waits for, with the inode's lock held
   Dist convert_sleep_ns;          // how long a conversion sleeps, for log space or a metadata block; 0: not
+  bool journal = true;            // ext4 has one
+};
+
+struct Vm {                                    // vm.dirty_*: limits of the page cache
+  std::int64_t dirtyable_memory = 16LL << 30;  // bytes: free and file pages
+  int dirty_ratio = 20, dirty_background_ratio = 10;
+  std::int64_t dirty_bytes = 0, dirty_background_bytes = 0;  // instead of the ratios, when not 0
+  Time dirty_writeback_ns = 5'000'000'000, dirty_expire_ns = 30'000'000'000;
 };
 
 struct CpuMax {                          // cpu.max and what belongs to it, us as in the files
@@ -129,6 +145,10 @@ struct FioJob {  // fio's options under fio's names; defaults are fio's
   int thinktime_blocks = 1;
   std::int64_t rate_iops = 0;
   std::vector<int> cpus_allowed;  // empty: all
+  std::string cpus_allowed_policy = "shared";
+  int fdatasync = 0;             // after so many writes, as fsync
+  std::string sync = "none";     // none, sync (O_SYNC), dsync (O_DSYNC)
+  bool userspace_reap = false;
   int nice = 0;
   std::string cgroup;  // path of the group, "" root
   std::string policy = "other";
@@ -186,6 +206,8 @@ struct Event {
 
 struct Workqueue {  // flags of the dio workqueue, for cures
   bool highpri = false, unbound = false, cpu_intensive = false;
+  std::string affinity_scope = "cache";  // of an unbound one: cpu, smt, cache, numa, system
+  bool affinity_strict = false;
   int max_active = 256;
   Time idle_timeout_ns = 300'000'000'000;
 };
@@ -206,6 +228,7 @@ struct Scenario {
   Block block;
   Device device;
   Filesystem fs;
+  Vm vm;
   Workqueue dio_wq;
   std::vector<Cgroup> cgroups;  // parents before children
   std::vector<FioJob> workloads;

@@ -78,6 +78,8 @@ void add_kernel(Keys& k) {
            "preemption model (lazy from 6.13 on)");
   s.add("irq_time_accounting", boolean, FIELD(Kernel, irq_time_accounting),
         "CONFIG_IRQ_TIME_ACCOUNTING: interrupt time is not charged to the interrupted task");
+  s.add("threadirqs", boolean, FIELD(Kernel, threadirqs),
+        "threadirqs on the command line: interrupt handlers run in threads, softirqs in ksoftirqd");
   s.add("sched.latency_ns", time_ns, FIELD(Kernel, latency_ns),
         "CFS: target latency in force, as /sys/kernel/debug/sched/latency_ns shows it");
   s.add("sched.min_granularity_ns", time_ns, FIELD(Kernel, min_granularity_ns), "CFS: least slice in force");
@@ -147,6 +149,13 @@ void add_block(Keys& k) {
         "hardware queue of each CPU, in order; empty: the map of the driver and kernel version");
   s.add("virtual_timer_completion", boolean, FIELD(Block, virtual_timer_completion),
         "null_blk irqmode 2: one timer per request on the CPU that queued it");
+  s.add("threaded_interrupts", boolean, FIELD(Block, threaded_interrupts),
+        "nvme.use_threaded_interrupts=1: completions run in a SCHED_FIFO thread of the interrupt's CPU");
+  s.one_of("elevator", FIELD(Block, elevator), {"none", "mq-deadline"},
+           "queue/scheduler; with one, requests are ended one by one, in order (its sorting is not modelled)");
+  s.number("irqmode", FIELD(Block, irqmode), 0, 2,
+           "null_blk irqmode: 0 ends a request as it is issued, 1 the same by blk_mq_complete_request, 2 after the "
+           "device's time");
   s.number("max_sectors_kb", FIELD(Block, max_sectors_kb), 4, 1 << 20, "queue/max_sectors_kb");
 }
 
@@ -169,6 +178,12 @@ void add_device(Keys& k) {
   s.add("interrupt_on_drain", boolean, FIELD(Device, interrupt_on_drain),
         "an interrupt is raised only when no request is left in the device: a virtual disk whose host works off the "
         "ring");
+  s.number("bytes_per_s", FIELD(Device, bytes_per_s), 0, kMax,
+           "bandwidth: what a request has beyond 4 KiB takes its time; 0: size does not matter");
+  s.add("write_cache", boolean, FIELD(Device, write_cache),
+        "the device has a volatile write cache (queue/write_cache: write back): fsync has to flush it");
+  s.add("fua", boolean, FIELD(Device, fua), "... and can write around it (queue/fua)");
+  s.add("flush_ns", dist, FIELD(Device, flush_ns), "how long emptying the cache takes");
   s.add("source", text, FIELD(Device, source), "where the figures of the device come from");
 }
 
@@ -186,12 +201,33 @@ void add_fs(Keys& k) {
   s.add("write_wait", dist, FIELD(Filesystem, write_wait),
         "how long a buffered write that may block waits for the filesystem (its log, a page under writeback) while it "
         "holds the inode's lock");
+  s.add("journal", boolean, FIELD(Filesystem, journal), "ext4 has a journal; false: fsync writes the inode itself");
+}
+
+void add_vm(Keys& k) {
+  Section s{k, Part::vm, "vm."};
+  s.number("dirtyable_memory", FIELD(Vm, dirtyable_memory), 1 << 20, kMax,
+           "bytes of memory that may hold file pages; the ratios are of it", "write bytes: 17179869184 is 16 GiB");
+  s.number("dirty_ratio", FIELD(Vm, dirty_ratio), 0, 100, "vm.dirty_ratio: percent that may be dirty");
+  s.number("dirty_background_ratio", FIELD(Vm, dirty_background_ratio), 0, 100,
+           "vm.dirty_background_ratio: percent from which the flusher writes back");
+  s.number("dirty_bytes", FIELD(Vm, dirty_bytes), 0, kMax, "vm.dirty_bytes; 0: the ratio holds");
+  s.number("dirty_background_bytes", FIELD(Vm, dirty_background_bytes), 0, kMax,
+           "vm.dirty_background_bytes; 0: the ratio holds");
+  s.add("dirty_writeback", duration, FIELD(Vm, dirty_writeback_ns),
+        "vm.dirty_writeback_centisecs: how often the flusher looks for old pages; 0: never");
+  s.add("dirty_expire", duration, FIELD(Vm, dirty_expire_ns),
+        "vm.dirty_expire_centisecs: age from which a dirty file is written back");
 }
 
 void add_dio_wq(Keys& k) {
   Section s{k, Part::dio_wq, "dio_wq."};
   s.add("highpri", boolean, FIELD(Workqueue, highpri), "the direct-I/O workqueue has WQ_HIGHPRI (nice -20 pool)");
   s.add("unbound", boolean, FIELD(Workqueue, unbound), "... has WQ_UNBOUND");
+  s.one_of("affinity_scope", FIELD(Workqueue, affinity_scope), {"cpu", "smt", "cache", "numa", "system"},
+           "of an unbound one from 6.6 on: the CPUs whose workers take an item queued on one of them");
+  s.add("affinity_strict", boolean, FIELD(Workqueue, affinity_strict),
+        "... its workers may run nowhere else; false: they begin there and may be moved");
   s.add("cpu_intensive", boolean, FIELD(Workqueue, cpu_intensive), "... has WQ_CPU_INTENSIVE");
   s.number("max_active", FIELD(Workqueue, max_active), 1, 2048, "items in flight per CPU; the kernel's default is 256");
   s.add("idle_timeout", duration, FIELD(Workqueue, idle_timeout_ns), "how long surplus idle workers are kept");
@@ -217,8 +253,8 @@ void add_workload(Keys& k) {
   Section s{k, Part::workload, "workload.NAME."};
   s.one_of("rw", FIELD(FioJob, rw), {"read", "write", "randread", "randwrite", "readwrite", "rw", "randrw"},
            "fio rw, readwrite: kind of I/O");
-  s.one_of("ioengine", FIELD(FioJob, ioengine), {"libaio", "io_uring", "t/io_uring"},
-           "fio ioengine; t/io_uring: the test program beside fio");
+  s.one_of("ioengine", FIELD(FioJob, ioengine), {"libaio", "io_uring", "t/io_uring", "psync", "sync"},
+           "fio ioengine: libaio, io_uring, or one pread or pwrite at a time; t/io_uring: the test program beside fio");
   s.add("bs", fio_size, FIELD(FioJob, bs), "fio bs, blocksize: bytes per I/O");
   k.back().low = 512;
   k.back().high = 1 << 30;
@@ -234,19 +270,26 @@ void add_workload(Keys& k) {
            "fio iodepth_low: refill when the depth has fallen to this; 0: iodepth");
   s.number("numjobs", FIELD(FioJob, numjobs), 1, 4096, "fio numjobs: clones of the job");
   s.add("direct", boolean, FIELD(FioJob, direct),
-        "fio direct: O_DIRECT; fio's default, 0, is modelled with io_uring only");
+        "fio direct: O_DIRECT; 0 goes through the page cache (fio's default is 0)");
   s.add("thinktime", fio_us, FIELD(FioJob, thinktime_ns), "fio thinktime: pause after thinktime_blocks I/Os");
   s.number("thinktime_blocks", FIELD(FioJob, thinktime_blocks), 1, kInt, "fio thinktime_blocks");
   s.number("rate_iops", FIELD(FioJob, rate_iops), 0, kMax, "fio rate_iops: cap on the job's rate; 0: none");
   s.add("cpus_allowed", cpus, FIELD(FioJob, cpus_allowed),
         "fio cpus_allowed (also cpumask, taskset -c): CPUs the job may use; empty: all");
+  s.one_of("cpus_allowed_policy", FIELD(FioJob, cpus_allowed_policy), {"shared", "split"},
+           "fio cpus_allowed_policy: each clone may use all of cpus_allowed, or one of them in turn");
+  s.number("fsync", FIELD(FioJob, fsync), 0, kInt, "fio fsync: an fsync after so many writes; 0: none");
+  s.number("fdatasync", FIELD(FioJob, fdatasync), 0, kInt, "fio fdatasync: an fdatasync after so many writes; 0: none");
+  s.one_of("sync", FIELD(FioJob, sync), {"none", "sync", "dsync", "0", "1"},
+           "fio sync: O_SYNC (sync, 1) or O_DSYNC (dsync) writes");
+  s.add("userspace_reap", boolean, FIELD(FioJob, userspace_reap),
+        "fio userspace_reap: with iodepth_batch_complete_min=0, looks at libaio's ring without a system call");
   s.number("nice", FIELD(FioJob, nice), -20, 19, "fio nice");
   s.add("cgroup", text, FIELD(FioJob, cgroup), "path of the job's cgroup; empty: the root");
   s.one_of("policy", FIELD(FioJob, policy), {"other", "batch", "idle"}, "scheduling policy of the job");
   s.number("rwmixread", FIELD(FioJob, rwmixread), 0, 100, "fio rwmixread: percent of reads of rw = randrw");
   s.add("startdelay", fio_s, FIELD(FioJob, startdelay_ns), "fio startdelay");
   s.number("nrfiles", FIELD(FioJob, nrfiles), 1, 65536, "fio nrfiles: files written in turn, one I/O each");
-  s.number("fsync", FIELD(FioJob, fsync), 0, kInt, "fio fsync: an fsync after so many writes; 0: none (io_uring)");
   s.add("hipri", boolean, FIELD(FioJob, hipri), "fio hipri (io_uring): an IOPOLL ring, completions are polled for");
   s.add("fixedbufs", boolean, FIELD(FioJob, fixedbufs), "fio fixedbufs (io_uring): registered buffers, no pinning");
   s.add("registerfiles", boolean, FIELD(FioJob, registerfiles),
@@ -378,6 +421,7 @@ Keys make_schema() {
   add_block(k);
   add_device(k);
   add_fs(k);
+  add_vm(k);
   add_dio_wq(k);
   add_cgroup(k);
   add_workload(k);
@@ -422,6 +466,8 @@ void* part_of(Scenario& s, Part part) {
       return &s.device;
     case Part::fs:
       return &s.fs;
+    case Part::vm:
+      return &s.vm;
     case Part::dio_wq:
       return &s.dio_wq;
     case Part::run:

@@ -41,6 +41,7 @@ enum class Part : std::uint8_t {
   block,
   device,
   fs,
+  vm,
   dio_wq,
   cgroup,
   workload,

@@ -31,6 +31,7 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const sce
   blocks_ = static_cast<std::uint64_t>(std::max<std::int64_t>(1, size / conf.bs));
   mixed_ = conf.rw == "randrw" || conf.rw == "rw" || conf.rw == "readwrite";
   writes_ = conf.rw.find("write") != std::string::npos;
+  sequential_ = conf.rw.rfind("rand", 0) != 0;
   ctx_id_ = 0x7f0000000000ULL + static_cast<std::uint64_t>(index) * 0x1000;
   const auto policy = conf.policy == "batch"  ? sched::Policy::batch
                       : conf.policy == "idle" ? sched::Policy::idle
@@ -45,7 +46,7 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const sce
     u.dio.id = static_cast<std::uint64_t>(i) + 1;
     free_.push_back(&u);
   }
-  if (conf.ioengine != "libaio") {
+  if (conf.ioengine == "io_uring" || conf.ioengine == "t/io_uring") {
     uring_ = std::make_unique<FioUring>(m, fs, pools, conf, *task_, index);
     for (int i = 0; i < conf.iodepth; ++i) io_us_[static_cast<std::size_t>(i)]->dio.id = static_cast<std::uint64_t>(i);
   }
@@ -56,7 +57,7 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const sce
 
 // should_fsync: after every conf.fsync writes one sync, never two in a row.
 bool FioJob::is_sync_due() const {
-  return conf_.fsync > 0 && !last_was_sync_ && writes_issued_ > 0 &&
+  return uring_ != nullptr && conf_.fsync > 0 && !last_was_sync_ && writes_issued_ > 0 &&
          writes_issued_ % static_cast<std::uint64_t>(conf_.fsync) == 0;
 }
 
@@ -64,9 +65,20 @@ void FioJob::fill(IoU& u) {
   if (conf_.nrfiles > 1) u.file = std::exchange(next_file_, (next_file_ + 1) % conf_.nrfiles);  // round robin
   u.sync = last_was_sync_ = is_sync_due();
   if (u.sync) return;
-  u.dio.sector = offsets_.uniform(blocks_) * (static_cast<std::uint64_t>(conf_.bs) / 512);
+  const std::uint64_t block = sequential_ ? next_block_++ % blocks_ : offsets_.uniform(blocks_);
+  u.dio.sector = block * (static_cast<std::uint64_t>(conf_.bs) / 512);
   u.dio.write = mixed_ ? static_cast<int>(mix_.uniform(100)) >= conf_.rwmixread : writes_;
   writes_issued_ += u.dio.write;
+}
+
+bool FioJob::needs_page_cache(const scenario::FioJob& c) {
+  const bool synchronous = c.ioengine == "psync" || c.ioengine == "sync";
+  return synchronous || (c.ioengine == "libaio" && (!c.direct || c.fsync > 0 || c.fdatasync > 0));
+}
+
+void FioJob::use(fs::PageCache& cache) {
+  cache_ = &cache;
+  file_ = &cache.add_file(static_cast<std::int64_t>(blocks_) * conf_.bs);
 }
 
 // thinktime and rate_iops: sleeps before the next I/O.
@@ -81,10 +93,12 @@ Call<void> FioJob::pace(KTask& t) {
 }
 
 Call<void> FioJob::body(KTask& t) {
+  if (conf_.ioengine == "psync" || conf_.ioengine == "sync") co_return co_await sync_body(t);
   if (conf_.startdelay_ns > machine_.now()) co_await machine::sleep_until(t, *sleep_, conf_.startdelay_ns);
   int since_commit = 0;  // keeps counting across the commits hidden in reap
   for (;;) {
     if (conf_.rate_iops > 0 || conf_.thinktime_ns > 0) co_await pace(t);
+    if (cache_ != nullptr) co_await sync_when_due(t);
     IoU& u = *free_.back();
     free_.pop_back();
     ++in_use_;
@@ -125,7 +139,9 @@ Call<void> FioJob::reap(KTask& t, int min) {
   int events = 0;
   do {
     const int missing = std::max(0, min - events);
-    const int n = co_await sys_io_getevents(t, complete_min_ == 0 ? 0 : missing, max - events);
+    const int n = conf_.userspace_reap && complete_min_ == 0
+                      ? co_await look_at_ring(t, max - events)
+                      : co_await sys_io_getevents(t, complete_min_ == 0 ? 0 : missing, max - events);
     events += n;
     co_await run_cost(machine_, t, CostId::fio_reap_call, Mode::user);
   } while (events < min);
@@ -181,13 +197,24 @@ Call<void> FioJob::sys_io_submit(KTask& t, std::size_t nr) {
   block::Plug* use = nr > kPlugThreshold ? &plug : nullptr;
   for (std::size_t i = 0; i < nr; ++i) {
     co_await run_cost(machine_, t, CostId::io_submit_iocb);
-    co_await fs_.submit(t, queued_[i]->dio, use);
+    if (!conf_.direct) {  // done within the call: the event is in the ring when it returns
+      co_await transfer(t, queued_[i]->dio);
+      co_await aio_.complete(t, queued_[i]->dio);
+    } else {
+      co_await fs_.submit(t, queued_[i]->dio, use);
+    }
     ++submitted_;
   }
   if (use != nullptr) co_await fs_.queue().flush_plug(t, plug, false);
   machine_.tp.syscall(*t.cpu, EventType::sys_exit_io_submit, ctx_id_, 0, 0, static_cast<std::int64_t>(nr));
   while (t.resched_at_user_exit()) co_await t.schedule();
   co_await run_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);
+}
+
+// fio's user_io_getevents: what lies in the ring is taken in user mode.
+Call<int> FioJob::look_at_ring(KTask& t, int nr) {
+  co_await run_cost(machine_, t, CostId::aio_user_reap, Mode::user);
+  co_return aio_.take(nr, events_);
 }
 
 Call<int> FioJob::sys_io_getevents(KTask& t, int min_nr, int nr) {

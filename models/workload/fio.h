@@ -11,6 +11,7 @@
 
 #include "models/aio/aio.h"
 #include "models/fs/dio.h"
+#include "models/fs/page_cache.h"
 #include "models/machine/machine.h"
 #include "models/machine/sleep.h"
 #include "models/workload/fio_uring.h"
@@ -30,9 +31,12 @@ class FioJob {
          bool pinned);
 
   struct Window {  // figures since reset(): latencies in ns
-    std::uint64_t completed = 0, reads = 0, syncs = 0, submit_calls = 0, getevents_calls = 0;
-    engine::Histogram slat, clat, lat;
+    std::uint64_t completed = 0, reads = 0, submit_calls = 0, getevents_calls = 0, syncs = 0;
+    engine::Histogram slat, clat, lat, sync_lat;
   };
+  // For what goes through the page cache, sleeps in its call, or is synced: a file of its own in it.
+  void use(fs::PageCache& cache);
+  [[nodiscard]] static bool needs_page_cache(const scenario::FioJob& conf);
   void reset_window() { window_ = Window{}; }
   [[nodiscard]] const Window& window() const { return window_; }
   [[nodiscard]] const scenario::FioJob& conf() const { return conf_; }
@@ -62,6 +66,12 @@ class FioJob {
   [[nodiscard]] bool is_sync_due() const;
   Call<void> finish_event(KTask& t, IoU& u);
   void count(IoU& u);
+  Call<int> look_at_ring(KTask& t, int nr);  // userspace_reap
+  // fio_sync.cc
+  Call<void> sync_body(KTask& t);
+  Call<void> transfer(KTask& t, const fs::Dio& io);
+  Call<void> leave_kernel(KTask& t);
+  Call<void> sync_when_due(KTask& t);
 
   Machine& machine_;
   fs::Filesystem& fs_;
@@ -79,8 +89,14 @@ class FioJob {
   engine::RandomStream offsets_, mix_;
   int batch_, complete_min_, complete_max_, low_;
   bool mixed_ = false, writes_ = false;  // of rw: reads and writes drawn by rwmixread, or writes only
+  bool sequential_ = false;
+  std::uint64_t next_block_ = 0;
   int in_use_ = 0;
   std::uint64_t submitted_ = 0, reaped_ = 0, issued_ = 0;
+  fs::PageCache* cache_ = nullptr;
+  fs::File* file_ = nullptr;
+  fs::Dirtier dirtier_;
+  std::uint64_t synced_at_ = 0;
   std::uint64_t blocks_, ctx_id_;
   std::shared_ptr<machine::SleepTimer> sleep_;
   Window window_;

@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "models/kernel/switches.h"
+#include "models/machine/smp.h"
 
 namespace wakepath::workqueue {
 
@@ -16,19 +17,19 @@ using sched::State;
 
 Workqueue::Workqueue(Machine& m, Workqueues& all, std::string name, Flags f) : machine_(m), all_(all), flags_(f) {
   name_id_ = m.tp.name(name);
-  limits.resize(static_cast<std::size_t>(m.cpu_count()));
+  limits.resize(static_cast<std::size_t>(m.cpu_count()));  // pods are not more
 }
 
-Call<void> Workqueue::queue(ExecContext& ctx, Work& w) {
+Call<void> Workqueue::queue(ExecContext& ctx, Work& w, int cpu) {
   if (w.pending) co_return;
   w.pending = true;
   w.wq = this;
-  Pool& pool = all_.pool(ctx.cpu->id(), flags_);
+  Pool& pool = w.running != nullptr ? *w.running->pool : all_.pool(cpu < 0 ? ctx.cpu->id() : cpu, *this);
   ++pool.counters.queued;
   co_await run_cost(machine_, ctx, CostId::queue_work,
                     ctx.mode == machine::Mode::user ? machine::Mode::kernel : ctx.mode);
   machine_.tp.work(*ctx.cpu, trace::EventType::workqueue_queue_work, w.id, w.function_id, name_id_);
-  Limits& l = limits[static_cast<std::size_t>(pool.cpu())];
+  Limits& l = limits[static_cast<std::size_t>(pool.slot)];
   const bool active = l.nr_active < flags_.max_active && l.inactive_head == nullptr;
   if (active) {
     ++l.nr_active;
@@ -53,10 +54,12 @@ struct Pool::IdleTimer {
   engine::Timer timer;
 };
 
-Pool::Pool(Machine& m, Workqueues& all, int cpu, bool highpri, bool unbound)
-    : machine_(m),
+Pool::Pool(Machine& m, Workqueues& all, int cpu, bool highpri, bool unbound, int number)
+    : slot(cpu),
+      machine_(m),
       all_(all),
       cpu_(cpu),
+      number_(number),
       highpri_(highpri),
       unbound_(unbound),
       kick_needs_work_(m.k.wq_kick_needs_idle_worker),
@@ -77,6 +80,26 @@ Work* Pool::take() {
   return w;
 }
 
+// What the worker runs next: an item that waited for it, else the head of the list. One that runs in another worker of
+// the pool is left to that one.
+Work* Pool::next_for(Worker& w) {
+  if (w.scheduled != nullptr) {
+    Work* item = w.scheduled;
+    w.scheduled = item->next;
+    if (w.scheduled == nullptr) w.scheduled_last = nullptr;
+    return item;
+  }
+  while (head_ != nullptr) {
+    Work* item = take();
+    if (item->running == nullptr) return item;
+    Worker& other = *item->running;
+    item->next = nullptr;
+    (other.scheduled_last ? other.scheduled_last->next : other.scheduled) = item;
+    other.scheduled_last = item;
+  }
+  return nullptr;
+}
+
 Worker& Pool::make_worker(KTask* creator) {
   const auto free = std::find(ids_.begin(), ids_.end(), false);
   const int id = static_cast<int>(free - ids_.begin());
@@ -88,9 +111,15 @@ Worker& Pool::make_worker(KTask* creator) {
   w.pool = this;
   w.id = id;
   const std::string name = unbound_
-                               ? "kworker/u" + std::to_string(machine_.cpu_count()) + ":" + std::to_string(id)
+                               ? "kworker/u" + std::to_string(machine_.cpu_count() + number_) + ":" +
+                                     std::to_string(id) + (highpri_ ? "H" : "")
                                : "kworker/" + std::to_string(cpu_) + ":" + std::to_string(id) + (highpri_ ? "H" : "");
   KTask& t = machine_.add_task(name, "kworker", "", highpri_ ? -20 : 0, cpu_, !unbound_, true);
+  if (strict && pod != nullptr && machine_.smp) {
+    std::vector<int> cpus;
+    for (int c = pod->first(); c >= 0; c = pod->next(c)) cpus.push_back(c);
+    machine_.smp->set_affinity(t, cpus);
+  }
   w.task = &t;
   w.creator = creator;
   t.body = body(t, w);
@@ -187,8 +216,10 @@ Call<void> Pool::body(KTask& t, Worker& w) {
       t.sleep_hooks = &w;
       if (!unbound_) ++nr_running_;
       do {
-        co_await process(t, w, *take());
-      } while (head_ != nullptr && nr_running_ <= 1);
+        Work* item = next_for(w);
+        if (item == nullptr) break;
+        co_await process(t, w, *item);
+      } while (w.scheduled != nullptr || (head_ != nullptr && nr_running_ <= 1));
       w.prep = true;
       t.sleep_hooks = nullptr;  // what it sleeps for now is its own: nobody counts on it
       if (!unbound_) --nr_running_;
@@ -214,6 +245,8 @@ Call<void> Pool::process(KTask& t, Worker& w, Work& item) {
   if ((intensive || unbound_) && head_ != nullptr && nr_running_ == 0) co_await wake_first_idle(t);
   item.pending = false;
   Workqueue& wq = *item.wq;
+  const bool persistent = item.persistent;
+  if (persistent) item.running = &w;
   const auto item_id = item.id;
   const auto item_function = item.function_id;
   machine_.tp.work(*t.cpu, trace::EventType::workqueue_execute_start, item_id, item_function, wq.name_id());
@@ -222,12 +255,13 @@ Call<void> Pool::process(KTask& t, Worker& w, Work& item) {
   co_await run_cost(machine_, t, CostId::work_end);
   if (t.resched_at_cond_resched()) co_await t.schedule(true);
   co_await run_cost(machine_, t, CostId::work_retire);
+  if (persistent) item.running = nullptr;
   w.current = nullptr;
   if (w.cpu_intensive) {
     w.cpu_intensive = false;
     ++nr_running_;
   }
-  Limits& l = wq.limits[static_cast<std::size_t>(cpu_)];
+  Limits& l = wq.limits[static_cast<std::size_t>(slot)];
   --l.nr_active;
   if (l.inactive_head != nullptr && l.nr_active < wq.flags().max_active) {
     Work* next = l.inactive_head;
@@ -266,26 +300,60 @@ Workqueues::Workqueues(Machine& m) : machine_(m) {
     normal_.push_back(std::make_unique<Pool>(m, *this, c, false, false));
     highpri_.push_back(std::make_unique<Pool>(m, *this, c, true, false));
   }
-  unbound_ = std::make_unique<Pool>(m, *this, 0, false, true);
+  Workqueue::Flags default_unbound;
+  default_unbound.unbound = true;
+  UnboundPools& first = unbound_pools(default_unbound);
   kthreadd_ = &m.add_task("kthreadd", "kthreadd", "", 0, 0, false, true);
   kthreadd_->body = kthreadd_body(*kthreadd_);
   kthreadd_->resume_at = kthreadd_->body.handle();
   for (auto* pools : {&normal_, &highpri_})
     for (auto& p : *pools)
       for (int i = 0; i < 2; ++i) p->add_initial_worker();  // what a pool holds once it has worked
-  for (int i = 0; i < 2; ++i) unbound_->add_initial_worker();
+  for (auto& p : first.pools)
+    for (int i = 0; i < 2; ++i) p->add_initial_worker();
   if (m.k.wq_auto_cpu_intensive) m.set_tick_hook(this);
 }
 
 Workqueues::~Workqueues() = default;
 
-Workqueue& Workqueues::create(const std::string& name, Workqueue::Flags f) {
-  return *queues_.emplace_back(std::make_unique<Workqueue>(machine_, *this, name, f));
+// The pools with these attributes; made where no other workqueue has them.
+UnboundPools& Workqueues::unbound_pools(const Workqueue::Flags& f) {
+  const bool scopes = machine_.k.wq_unbound_affinity_scopes;
+  const Scope scope = scopes ? f.scope : Scope::numa;
+  const bool strict = scopes ? f.strict : true;
+  for (auto& u : unbound_)
+    if (u->scope == scope && u->strict == strict && u->highpri == f.highpri) return *u;
+  UnboundPools& u = *unbound_.emplace_back(std::make_unique<UnboundPools>());
+  u.scope = scope;
+  u.strict = strict;
+  u.highpri = f.highpri;
+  u.pods = make_pods(machine_.topology, scope);
+  for (std::size_t i = 0; i < u.pods.cpus.size(); ++i) {
+    u.pools.push_back(
+        std::make_unique<Pool>(machine_, *this, u.pods.cpus[i].first(), f.highpri, true, unbound_count_++));
+    Pool& p = *u.pools.back();
+    p.slot = static_cast<int>(i);
+    p.pod = &u.pods.cpus[i];
+    p.strict = strict;
+  }
+  return u;
 }
 
-Pool& Workqueues::pool(int cpu, const Workqueue::Flags& f) {
-  if (f.unbound) return *unbound_;
-  return *(f.highpri ? highpri_ : normal_)[static_cast<std::size_t>(cpu)];
+Workqueue& Workqueues::create(const std::string& name, Workqueue::Flags f) {
+  Workqueue& wq = *queues_.emplace_back(std::make_unique<Workqueue>(machine_, *this, name, f));
+  if (!f.unbound) return wq;
+  const std::size_t before = unbound_.size();
+  wq.pools_ = &unbound_pools(f);
+  if (unbound_.size() > before)
+    for (auto& p : wq.pools_->pools)
+      for (int i = 0; i < 2; ++i) p->add_initial_worker();
+  return wq;
+}
+
+Pool& Workqueues::pool(int cpu, const Workqueue& wq) {
+  const auto c = static_cast<std::size_t>(cpu);
+  if (wq.pools_ != nullptr) return *wq.pools_->pools[static_cast<std::size_t>(wq.pools_->pods.of_cpu[c])];
+  return *(wq.flags().highpri ? highpri_ : normal_)[c];
 }
 
 Pool::Counters Workqueues::totals() const {
@@ -297,12 +365,15 @@ Pool::Counters Workqueues::totals() const {
   };
   for (const auto& p : normal_) add(*p);
   for (const auto& p : highpri_) add(*p);
-  add(*unbound_);
+  for (const auto& u : unbound_)
+    for (const auto& p : u->pools) add(*p);
   return sum;
 }
 
 int Workqueues::workers() const {
-  int n = unbound_->nr_workers();
+  int n = 0;
+  for (const auto& u : unbound_)
+    for (const auto& p : u->pools) n += p->nr_workers();
   for (const auto& p : normal_) n += p->nr_workers();
   for (const auto& p : highpri_) n += p->nr_workers();
   return n;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "models/machine/machine.h"
+#include "models/workqueue/pods.h"
 
 namespace wakepath::workqueue {
 
@@ -39,6 +40,10 @@ struct Work {
   trace::StringId function_id = 0;
   bool pending = false;
   Work* next = nullptr;
+  // One object for ever, queued again and again: while it runs it is queued to the same pool and waits for the same
+  // worker, so that it never runs twice at once. (What is new with each I/O needs no such care.)
+  bool persistent = false;
+  struct Worker* running = nullptr;
 };
 
 struct Worker final : machine::SleepHooks {
@@ -52,6 +57,7 @@ struct Worker final : machine::SleepHooks {
   bool sleeping = false;  // inside an item, was counted
   bool dying = false;
   Work* current = nullptr;
+  Work *scheduled = nullptr, *scheduled_last = nullptr;  // items that met themselves running here
   Time idle_since = 0;
   Time item_started_exec_ns = 0;
   [[nodiscard]] bool concurrency_managed() const;  // counts in nr_running while it does not sleep
@@ -59,7 +65,7 @@ struct Worker final : machine::SleepHooks {
   void task_running(KTask& t) override;
 };
 
-struct Limits {  // per workqueue on one CPU (pool_workqueue)
+struct Limits {  // per workqueue and pool (pool_workqueue)
   int nr_active = 0;
   Work *inactive_head = nullptr, *inactive_tail = nullptr;
 };
@@ -69,15 +75,20 @@ class Workqueue {
   struct Flags {
     bool highpri = false, unbound = false, cpu_intensive = false, mem_reclaim = true;
     int max_active = 256;
+    Scope scope = Scope::cache;  // of an unbound one, from 6.6 on
+    bool strict = false;         // ... whose workers stay in it
   };
   Workqueue(Machine& m, class Workqueues& all, std::string name, Flags f);
   // queue_work() from any context; nothing happens when the item is pending already. Spends its cost in ctx.
-  Call<void> queue(ExecContext& ctx, Work& w);
+  // cpu: queue_work_on().
+  Call<void> queue(ExecContext& ctx, Work& w, int cpu = -1);
   [[nodiscard]] const Flags& flags() const { return flags_; }
   [[nodiscard]] trace::StringId name_id() const { return name_id_; }
-  std::vector<Limits> limits;  // by CPU
+  std::vector<Limits> limits;  // by CPU, of an unbound one by pod
 
  private:
+  friend class Workqueues;
+  struct UnboundPools* pools_ = nullptr;  // of an unbound one
   Machine& machine_;
   class Workqueues& all_;
   Flags flags_;
@@ -86,10 +97,14 @@ class Workqueue {
 
 class Pool {
  public:
-  Pool(Machine& m, class Workqueues& all, int cpu, bool highpri, bool unbound);
+  // cpu: of a bound pool its own, of an unbound one the first of its pod; number: in names of unbound workers.
+  Pool(Machine& m, class Workqueues& all, int cpu, bool highpri, bool unbound, int number = 0);
   ~Pool();
   void add_initial_worker();
   [[nodiscard]] int cpu() const { return cpu_; }
+  int slot = 0;                           // in Workqueue::limits
+  const machine::CpuMask* pod = nullptr;  // of an unbound one: where its workers begin ...
+  bool strict = false;                    // ... and stay
   [[nodiscard]] bool unbound() const { return unbound_; }
   [[nodiscard]] int nr_running() const { return nr_running_; }
   [[nodiscard]] int nr_workers() const { return nr_workers_; }
@@ -111,6 +126,7 @@ class Pool {
   friend class Workqueues;
   friend struct Worker;
   Worker& make_worker(KTask* creator);
+  Work* next_for(Worker& w);
   Call<void> process(KTask& t, Worker& w, Work& item);
   Call<void> create_worker(KTask& manager);
   Call<void> wake_first_idle(ExecContext& ctx);
@@ -122,7 +138,7 @@ class Pool {
 
   Machine& machine_;
   class Workqueues& all_;
-  int cpu_;
+  int cpu_, number_;
   bool highpri_, unbound_;
   bool kick_needs_work_;  // switch wq_kick_needs_idle_worker
   Work *head_ = nullptr, *tail_ = nullptr;
@@ -135,13 +151,21 @@ class Pool {
   std::unique_ptr<IdleTimer> idle_timer_;
 };
 
+// The pools of one set of attributes, one a pod.
+struct UnboundPools {
+  Scope scope = Scope::cache;
+  bool strict = false, highpri = false;
+  Pods pods;
+  std::vector<std::unique_ptr<Pool>> pools;
+};
+
 // All pools and queues of a machine, and kthreadd.
 class Workqueues final : public Machine::TickHook {
  public:
   explicit Workqueues(Machine& m);
   ~Workqueues() override;
   Workqueue& create(const std::string& name, Workqueue::Flags f);
-  Pool& pool(int cpu, const Workqueue::Flags& f);
+  Pool& pool(int cpu, const Workqueue& wq);
   Pool::Counters totals() const;
   [[nodiscard]] int workers() const;
   void on_tick(machine::Cpu& c) override;
@@ -154,7 +178,9 @@ class Workqueues final : public Machine::TickHook {
   Call<void> kthreadd_body(KTask& t);
   Machine& machine_;
   std::vector<std::unique_ptr<Pool>> normal_, highpri_;
-  std::unique_ptr<Pool> unbound_;
+  UnboundPools& unbound_pools(const Workqueue::Flags& f);
+  std::vector<std::unique_ptr<UnboundPools>> unbound_;  // the first: of default attributes
+  int unbound_count_ = 0;
   std::vector<std::unique_ptr<Workqueue>> queues_;
   KTask* kthreadd_ = nullptr;
   struct Request {

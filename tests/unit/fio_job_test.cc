@@ -83,9 +83,6 @@ TEST_CASE("what the model lacks is named with its line", "[fio][errors]") {
     return text.substr(text.find(name));
   };
   CHECK(line("zoned.fio") == "zoned.fio:7: option 'zonemode=zbd' is not modelled (remove it or write zonemode=none)");
-  CHECK(line("buffered.fio") ==
-        "buffered.fio:1: workload plain: buffered I/O (fio's default, direct=0) is not modelled for libaio (add "
-        "direct=1, or ioengine=io_uring)");
   CHECK(line("typo.fio") == "typo.fio:4: unknown key 'workload.a.iodpeth' (did you mean 'workload.a.iodepth'?)");
   CHECK(line_of(from_fio("[a]\nioengine=libaio\nbssplit=4k/50:8k/50\n", "x.fio", options())) ==
         "x.fio:3: option 'bssplit' is not modelled (remove it or use one bs)");
@@ -93,10 +90,40 @@ TEST_CASE("what the model lacks is named with its line", "[fio][errors]") {
         "x.fio:1: 'rw=randwrite' stands before the first section (begin with [global] or [NAME])");
   CHECK(line_of(from_fio("[global]\nrw=read\n", "x.fio", options())) ==
         "x.fio: the fio job file has no job section (add a section: [NAME])");
-  CHECK(line_of(from_fio("[a]\ndirect=1\nrw=randwrite\n", "x.fio", options())) ==
-        "x.fio:1: workload.a.ioengine: 'psync' is not modelled (it is one of: libaio, io_uring, t/io_uring)");
+  CHECK(line_of(from_fio("[a]\ndirect=1\nioengine=libaio\nsync=1\nrw=randwrite\n", "x.fio", options())) ==
+        "x.fio:4: workload a: sync=sync with libaio and direct=1 is not modelled (use ioengine=psync, or fsync=1)");
+  CHECK(line_of(from_fio("[a]\nioengine=libaio\nuserspace_reap=1\n", "x.fio", options())) ==
+        "x.fio:3: workload a: userspace_reap has an effect only with iodepth_batch_complete_min=0 (add "
+        "iodepth_batch_complete_min=0, or remove it)");
+  CHECK(
+      line_of(from_fio("[a]\ncpus_allowed_policy=spread\n", "x.fio", options())).find("it is one of: shared, split") !=
+      std::string::npos);
   CHECK(line_of(from_fio("[a]\nioengine=libaio\niodepth=0\n", "x.fio", options())) ==
         "x.fio:3: workload.a.iodepth must be 1 to 65536, not 0 (write 1 or more)");
+}
+
+TEST_CASE("fio's own defaults: psync through the page cache", "[fio]") {
+  CHECK_FALSE(good(load(fio_file("buffered.fio"), options())).workloads[0].direct);
+  const Scenario s = good(from_fio("[a]\nrw=randwrite\niodepth=16\n", "x.fio", options()));
+  CHECK(s.workloads[0].ioengine == "psync");
+  CHECK_FALSE(s.workloads[0].direct);
+  CHECK(s.workloads[0].iodepth == 1);
+}
+
+TEST_CASE("several jobs, clones and their CPUs", "[fio]") {
+  const Scenario s =
+      good(from_fio("[global]\nioengine=libaio\ndirect=1\ncpus_allowed=0-3\n[log]\nrw=write\nfsync=8\ncpus_allowed=2\n"
+                    "[data]\nrw=randwrite\nnumjobs=4\ncpus_allowed_policy=split\nfdatasync=1\nsync=0\n",
+                    "x.fio", options()));
+  REQUIRE(s.workloads.size() == 2);
+  CHECK(s.workloads[0].cpus_allowed == std::vector<int>{2});
+  CHECK(s.workloads[0].fsync == 8);
+  CHECK(s.workloads[1].cpus_allowed == std::vector<int>{0, 1, 2, 3});
+  CHECK(s.workloads[1].cpus_allowed_policy == "split");
+  CHECK(s.workloads[1].numjobs == 4);
+  CHECK(s.workloads[1].fdatasync == 1);
+  CHECK(s.workloads[1].sync == "none");
+  CHECK(to_toml(good(load_text(to_toml(s), "again.toml"))) == to_toml(s));
 }
 
 TEST_CASE("bytes that are no text are refused, other names survive the round trip", "[fio]") {

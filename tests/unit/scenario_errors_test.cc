@@ -44,9 +44,16 @@ TEST_CASE("bad values", "[scenario][errors]") {
         "t.toml:3: kernel.hz must be an integer, not the string \"250\" (write 250 without quotes)");
   CHECK(with_body("workload.fio.cpus_allowed = \"0,12\"\n") ==
         "t.toml:3: workload.fio.cpus_allowed: there is no CPU 12 (machine i3en-3xlarge has CPUs 0-11)");
-  CHECK(with_body("workload.fio.direct = 0\n") ==
-        "t.toml:3: workload fio: buffered I/O (fio's default, direct=0) is not modelled for libaio "
-        "(add direct=1, or ioengine=io_uring)");
+  CHECK(
+      with_body("fs.type = \"none\"\nworkload.fio.direct = 0\n") ==
+      "t.toml:4: workload fio: buffered I/O (fio's default, direct=0) on a block device is not modelled (add direct=1, "
+      "or a filesystem: fs.type = \"xfs\")");
+  CHECK(with_body("block.irqmode = 1\n") ==
+        "t.toml:3: block.irqmode is an option of null_blk (set block.driver = \"null_blk\")");
+  CHECK(with_body("dio_wq.affinity_scope = \"smt\"\n")
+            .find("kernel 6.1 has no affinity scopes of workqueues (they came with 6.6") != std::string::npos);
+  CHECK(with_body("fs.type = \"xfs\"\nfs.journal = false\n") ==
+        "t.toml:4: a filesystem of type xfs cannot be without its journal (set fs.type = \"ext4\")");
   CHECK(with_body("cgroup.g.weight = 5\ncgroup.g.shares = 5\n") ==
         "t.toml:4: cgroup.g.cpu.shares and cgroup.g.cpu.weight are both given (keep one of them)");
 }

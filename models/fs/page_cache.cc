@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/fs/page_cache.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "models/fs/ioend.h"
+#include "models/fs/sync_bio.h"
+#include "models/fs/writeback.h"
+#include "models/machine/sleep.h"
+#include "models/machine/timer_wheel.h"
+
+namespace wakepath::fs {
+
+using machine::CostId;
+using machine::run_cost;
+using sched::State;
+
+namespace {
+DirtyKnobs knobs_of(const scenario::Vm& v) {
+  DirtyKnobs k;
+  k.dirtyable_pages = v.dirtyable_memory / kPageBytes;
+  k.ratio = v.dirty_ratio;
+  k.background_ratio = v.dirty_background_ratio;
+  k.bytes = v.dirty_bytes;
+  k.background_bytes = v.dirty_background_bytes;
+  return k;
+}
+}  // namespace
+
+File::File(std::int64_t bytes, std::int64_t sector, bool written)
+    : pages(std::max<std::int64_t>(1, (bytes + kPageBytes - 1) / kPageBytes)),
+      first_sector(sector),
+      present(pages),
+      dirty(pages),
+      writeback(pages),
+      allocated(pages, written) {}
+
+File::~File() = default;
+
+PageCache::PageCache(Machine& m, block::Queue& q, workqueue::Workqueues& wqs)
+    : machine_(m), queue_(q), device_(m, q, wqs), knobs_(knobs_of(m.scenario.vm)), control_(m.scenario.kernel.hz) {
+  const std::string dev = m.scenario.block.name;
+  if (m.scenario.fs.type == "ext4") {
+    journal_ = m.scenario.fs.journal ? make_jbd2(m, device_) : make_no_journal(m, device_);
+    conversion_wq_ = &wqs.create("ext4-rsv-conversion", {.unbound = true, .max_active = 1});
+    conversion_function_ = m.tp.name("ext4_end_io_rsv_work");
+  } else {
+    journal_ = make_xfs_log(m, device_, wqs);
+    conversion_wq_ = &wqs.create("xfs-conv/" + dev, {});
+    conversion_function_ = m.tp.name("xfs_end_io");
+  }
+  flusher_ = std::make_unique<Writeback>(*this, wqs);
+}
+
+PageCache::~PageCache() = default;
+
+File& PageCache::add_file(std::int64_t bytes) {
+  files_.push_back(std::make_unique<File>(bytes, next_sector_, machine_.scenario.fs.written));
+  File& f = *files_.back();
+  f.id = files_.size();
+  next_sector_ += f.pages * (kPageBytes / 512);
+  f.conversion = std::make_unique<File::Conversion>(*this, f);
+  f.conversion->function_id = conversion_function_;
+  f.conversion->id = f.id;
+  f.conversion->persistent = true;
+  return f;
+}
+
+void PageCache::change_inode(File& f, bool data) {
+  f.changed = journal_->change();
+  if (data) f.data_changed = f.changed;
+}
+
+Call<void> PageCache::update_time(KTask& t, File& f) {
+  const std::int64_t coarse = jiffies();
+  if (f.stamp == coarse) co_return;
+  f.stamp = coarse;
+  co_await run_cost(machine_, t, CostId::file_update_time);
+  change_inode(f, false);
+}
+
+// ---- reads and writes ----------------------------------------------------------------------------------------------
+
+Call<void> PageCache::write(KTask& t, Dirtier& d, File& f, std::int64_t offset, std::int64_t bytes) {
+  if (t.resched_at_might_sleep()) co_await t.schedule(true);  // inode lock
+  co_await update_time(t, f);
+  const std::int64_t first = offset / kPageBytes, last = (offset + bytes - 1) / kPageBytes;
+  for (std::int64_t p = first; p <= last; ++p) {
+    const bool whole = offset <= p * kPageBytes && offset + bytes >= (p + 1) * kPageBytes;
+    if (!whole && !f.present.test(p) && f.allocated.test(p)) co_await read(t, f, p * kPageBytes, kPageBytes);
+    co_await run_cost(machine_, t, CostId::buffered_write);
+    f.present.set(p);
+    if (f.dirty.set(p)) {
+      ++dirty_;
+      ++counters.dirtied;
+      ++d.dirtied;
+      if (f.dirty.count() == 1) f.dirtied_at = jiffies();
+      co_await flusher_->dirtied(t, f);
+    }
+    co_await balance(t, d);
+  }
+}
+
+Call<void> PageCache::read(KTask& t, File& f, std::int64_t offset, std::int64_t bytes) {
+  const std::int64_t first = offset / kPageBytes, last = (offset + bytes - 1) / kPageBytes;
+  for (std::int64_t p = first; p <= last; ++p) {
+    if (!f.present.test(p)) {
+      ++counters.read_misses;
+      SyncBio bio(machine_);
+      bio.write = false;
+      bio.waiter = &t;
+      bio.sector = static_cast<std::uint64_t>(f.first_sector + p * (kPageBytes / 512));
+      co_await run_cost(machine_, t, CostId::page_read);
+      co_await queue_.submit(t, bio, nullptr);
+      co_await bio.wait(t);
+      f.present.set(p);
+    }
+    co_await run_cost(machine_, t, CostId::buffered_read);
+  }
+}
+
+// iomap_dio_rw of a synchronous kiocb: the interrupt wakes the caller, who completes the I/O.
+Call<void> PageCache::direct(KTask& t, File& f, std::int64_t offset, std::int64_t bytes, bool write) {
+  const bool raw = machine_.scenario.fs.type == "none";
+  if (!raw && t.resched_at_might_sleep()) co_await t.schedule(true);
+  if (write && !raw) co_await update_time(t, f);
+  co_await run_cost(machine_, t, raw ? CostId::bdev_dio_submit : CostId::fs_dio_submit);
+  SyncBio bio(machine_);
+  bio.write = write;
+  bio.waiter = &t;
+  bio.bytes = static_cast<std::uint32_t>(bytes);
+  bio.sector = static_cast<std::uint64_t>(f.first_sector + offset / 512);
+  co_await queue_.submit(t, bio, nullptr);
+  co_await bio.wait(t);
+  if (raw) co_return;
+  co_await run_cost(machine_, t, CostId::dio_complete);
+  bool converted = false;
+  for (std::int64_t p = offset / kPageBytes; write && p <= (offset + bytes - 1) / kPageBytes; ++p)
+    converted |= f.allocated.set(p);
+  if (!converted) co_return;
+  co_await run_cost(machine_, t, CostId::dio_convert);
+  change_inode(f, true);
+}
+
+// ---- throttling ----------------------------------------------------------------------------------------------------
+
+Call<void> PageCache::balance(KTask& t, Dirtier& d) {
+  if (d.dirtied < d.look_after) co_return;
+  co_await run_cost(machine_, t, CostId::dirty_balance);
+  const DirtyLimits l = limits();
+  for (;;) {
+    std::int64_t now = jiffies();
+    const std::int64_t dirty = dirty_ + writeback_;
+    if (dirty_ > l.background) co_await flusher_->start_background(t);
+    if (dirty <= l.freerun()) {
+      d.paused_at = now;
+      d.dirtied = 0;
+      d.look_after = dirty_poll_interval(dirty, l.thresh);
+      co_return;
+    }
+    co_await flusher_->start_background(t);
+    if (control_.due(now)) control_.update(now, l, dirty, counters.dirtied, counters.written, true);
+    const auto p = control_.pause(control_.position_ratio(l, dirty), dirty, d.dirtied, now, d.paused_at);
+    std::int64_t pause_jiffies = p.jiffies;
+    if (p.rate > 0 && pause_jiffies < p.least) {
+      if (pause_jiffies < -machine_.scenario.kernel.hz) {
+        d.paused_at = now;
+        d.dirtied = 0;
+      } else if (p.period > 0) {
+        d.paused_at += p.period;
+        d.dirtied = 0;
+      } else if (d.look_after <= d.dirtied) {
+        d.look_after += d.dirtied;
+      }
+      co_return;
+    }
+    if (pause_jiffies > p.most) {
+      now += std::min(pause_jiffies - p.most, p.most);
+      pause_jiffies = p.most;
+    }
+    co_await pause(t, pause_jiffies);
+    d.paused_at = now + pause_jiffies;
+    d.dirtied = 0;
+    d.look_after = std::max<std::int64_t>(p.next_look, 1);
+    if (p.rate > 0) co_return;
+  }
+}
+
+Call<void> PageCache::pause(KTask& t, std::int64_t jiffies) {
+  ++counters.pauses;
+  const machine::Time began = machine_.now();
+  machine::SleepTimer timer(machine_);
+  timer.task = &t;
+  const machine::Time at = machine::timer_wheel_expiry(began, jiffies * machine_.tick_ns(), machine_.tick_ns());
+  machine_.local_timer(t.cpu->id()).arm(timer, at);
+  for (;;) {
+    t.set_state(State::uninterruptible);
+    if (timer.done) break;
+    co_await t.schedule();
+  }
+  t.set_state(State::running);
+  counters.throttled_ns += static_cast<std::uint64_t>(machine_.now() - began);
+}
+
+// ---- writeback -----------------------------------------------------------------------------------------------------
+
+Ioend& PageCache::take_ioend() {
+  if (free_ioends_.empty()) {
+    ioends_.push_back(std::make_unique<Ioend>(*this));
+    free_ioends_.push_back(ioends_.back().get());
+  }
+  Ioend& io = *free_ioends_.back();
+  free_ioends_.pop_back();
+  return io;
+}
+
+Call<std::int64_t> PageCache::write_pages(KTask& t, File& f, std::int64_t from, std::int64_t most, bool integrity) {
+  constexpr int kBatch = 15;  // pages looked up at once, with a preemption point after
+  block::Plug plug;
+  Ioend* io = nullptr;
+  std::int64_t written = 0;
+  for (std::int64_t p = f.dirty.next(from); p >= 0 && written < most; p = f.dirty.next(p + 1)) {
+    while (integrity && f.writeback.test(p)) {
+      if (io != nullptr) co_await submit(t, *std::exchange(io, nullptr), plug);
+      co_await queue_.flush_plug(t, plug, false);
+      co_await Ioend::wait_for_page(t, f, p);
+    }
+    if (f.writeback.test(p) || !f.dirty.test(p)) continue;
+    const bool fresh = !f.allocated.test(p);
+    // Taken at once, as under the page's lock: another writer may run while this one spends time.
+    f.dirty.clear(p);
+    f.writeback.set(p);
+    --dirty_, ++writeback_, ++written;
+    f.write_at = p + 1;
+    const bool joins = io != nullptr && io->first + io->count == p && io->converts == fresh && io->count < Ioend::kMost;
+    if (!joins) {
+      if (io != nullptr) co_await submit(t, *std::exchange(io, nullptr), plug);
+      io = &take_ioend();
+      io->begin(f, p, fresh);
+      co_await run_cost(machine_, t, fresh ? CostId::writeback_allocate : CostId::writeback_map);
+    }
+    ++io->count;
+    co_await run_cost(machine_, t, CostId::writeback_page);
+    if (written % kBatch == 0 && t.resched_at_cond_resched()) co_await t.schedule(true);
+  }
+  if (io != nullptr) co_await submit(t, *io, plug);
+  co_await queue_.flush_plug(t, plug, false);
+  co_return written;
+}
+
+Call<void> PageCache::submit(KTask& t, Ioend& io, block::Plug& plug) {
+  ++counters.ioends;
+  io.bytes = static_cast<std::uint32_t>(io.count * kPageBytes);
+  co_await queue_.submit(t, io, &plug);
+}
+
+Call<void> PageCache::ended(ExecContext& ctx, Ioend& io) {
+  if (!io.converts) co_return co_await finish(ctx, io);
+  File& f = *io.file;
+  io.next = nullptr;
+  const bool was_empty = f.ended == nullptr;
+  (f.ended_last ? f.ended_last->next : f.ended) = &io;
+  f.ended_last = &io;
+  if (was_empty) co_await conversion_wq_->queue(ctx, *f.conversion);
+}
+
+Call<void> PageCache::finish(ExecContext& ctx, Ioend& io) {
+  co_await ctx.run_ns(machine_.cost(CostId::writeback_end_page) * io.count);
+  File& f = *io.file;
+  const std::int64_t first = io.first, count = io.count;
+  for (std::int64_t p = first; p < first + count; ++p) f.writeback.clear(p);
+  writeback_ -= count;
+  counters.written += count;
+  free_ioends_.push_back(&io);
+  for (std::size_t i = 0; i < f.waiters.size();) {
+    const File::Waiter w = f.waiters[i];
+    if (w.page < first || w.page >= first + count) {
+      ++i;
+      continue;
+    }
+    f.waiters.erase(f.waiters.begin() + static_cast<std::ptrdiff_t>(i));
+    co_await machine_.wake(ctx, *w.task);
+    i = 0;  // others may have come and gone meanwhile
+  }
+}
+
+Call<void> PageCache::wait_for_writeback(KTask& t, File& f) {
+  for (std::int64_t p = f.writeback.next(0); p >= 0; p = f.writeback.next(p + 1))
+    co_await Ioend::wait_for_page(t, f, p);
+}
+
+// ---- fsync ---------------------------------------------------------------------------------------------------------
+
+Call<void> PageCache::fsync(KTask& t, File& f, bool datasync) {
+  ++counters.fsyncs;
+  co_await run_cost(machine_, t, CostId::fsync_call);
+  if (!f.dirty.empty()) co_await write_pages(t, f, 0, f.pages, true);
+  co_await wait_for_writeback(t, f);
+  const std::uint64_t number = datasync ? f.data_changed : f.changed;
+  bool flushed = false;
+  if (number > 0 && !journal_->stable(number)) flushed = co_await journal_->force(t, number);
+  if (flushed || !machine_.scenario.device.write_cache) co_return;
+  SyncBio flush(machine_);  // blkdev_issue_flush
+  flush.waiter = &t;
+  flush.bytes = 0;
+  flush.preflush = true;
+  co_await device_.submit(t, flush, nullptr);
+  co_await flush.wait(t);
+}
+
+void PageCache::check() const {
+  std::int64_t dirty = 0, writeback = 0;
+  for (const auto& f : files_) dirty += f->dirty.count(), writeback += f->writeback.count();
+  if (dirty != dirty_ || writeback != writeback_ || counters.dirtied != counters.written + dirty_ + writeback_)
+    throw std::logic_error(fmt::format(
+        "accounting does not close: {} pages dirtied, {} written back, {} dirty ({} in files), {} under writeback ({})",
+        counters.dirtied, counters.written, dirty_, dirty, writeback_, writeback));
+}
+
+}  // namespace wakepath::fs
