@@ -194,7 +194,8 @@ void fix_up(FioJob& job) {
   if (job.rw == "readwrite") job.rw = "rw";
   if (job.sync == "0") job.sync = "none";
   if (job.sync == "1") job.sync = "sync";
-  if (job.ioengine == "psync" || job.ioengine == "sync") job.iodepth = 1;  // a synchronous engine has one I/O in flight, whatever is asked for
+  if (job.ioengine == "psync" || job.ioengine == "sync")
+    job.iodepth = 1;  // a synchronous engine has one I/O in flight, whatever is asked for
   if (job.iodepth_low == 0 || job.iodepth_low > job.iodepth) job.iodepth_low = job.iodepth;
   if (job.iodepth_batch_submit == 0 || job.iodepth_batch_submit > job.iodepth) job.iodepth_batch_submit = job.iodepth;
   job.iodepth_batch_complete_max = std::max(job.iodepth_batch_complete_max, job.iodepth_batch_complete_min);

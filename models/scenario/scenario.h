@@ -146,8 +146,8 @@ struct FioJob {  // fio's options under fio's names; defaults are fio's
   std::int64_t rate_iops = 0;
   std::vector<int> cpus_allowed;  // empty: all
   std::string cpus_allowed_policy = "shared";
-  int fdatasync = 0;             // after so many writes, as fsync
-  std::string sync = "none";     // none, sync (O_SYNC), dsync (O_DSYNC)
+  int fdatasync = 0;          // after so many writes, as fsync
+  std::string sync = "none";  // none, sync (O_SYNC), dsync (O_DSYNC)
   bool userspace_reap = false;
   int nice = 0;
   std::string cgroup;  // path of the group, "" root

@@ -22,8 +22,8 @@ constexpr Time kSpinSliceNs = 1'000'000'000;  // a hog's segment; interrupts cut
 Program::Program(machine::Machine& m, Pipes& pipes, ReplaySoftirq& softirq, const scenario::Program& conf)
     : machine_(m), pipes_(pipes), conf_(conf), sleep_(m) {
   const bool in_kernel = conf.kind == "replay";
-  task_ = &m.add_task(conf.name, conf.name, conf.cgroup, conf.nice, std::max(0, conf.cpu), conf.cpu >= 0, in_kernel, policy_of(conf.policy),
-                      conf.rt_priority);
+  task_ = &m.add_task(conf.name, conf.name, conf.cgroup, conf.nice, std::max(0, conf.cpu), conf.cpu >= 0, in_kernel,
+                      policy_of(conf.policy), conf.rt_priority);
   if (conf.kind == "replay") {
     replay_ = std::make_unique<Replay>(m, softirq, *task_, conf.turns);
     task_->body = replay_->body(*task_);

@@ -22,9 +22,7 @@ bool Balancer::is_hot(const Task& t, const Pass& p) const {
 }
 
 bool Balancer::can_migrate(const Task& t, Pass& p) {
-  const auto throttled = [&](int cpu) {
-    return throttled_hierarchy(*t.group->cfs_rq[static_cast<std::size_t>(cpu)]);
-  };
+  const auto throttled = [&](int cpu) { return throttled_hierarchy(*t.group->cfs_rq[static_cast<std::size_t>(cpu)]); };
   if (throttled(p.src->cpu) || throttled(p.dst)) return false;
   // 6.14: a task that would wait longest over there stays, as long as there is no other way.
   if (k_.migrate_refuses_delayed && t.se.sched_delayed && p.imbalance.type != MigrationType::load) return false;
