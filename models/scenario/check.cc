@@ -259,8 +259,11 @@ MaybeError check_device(const Scenario& s, const Document& doc) {
     return at(s, doc, {"fs", "journal"}, "a filesystem of type " + s.fs.type + " cannot be without its journal",
               "set fs.type = \"ext4\"");
   }
+  // A resolved text names the default whatever the version, and may be run again with another one.
   const Entry* scope = doc.find({"dio_wq", "affinity_scope"});
-  if (scope != nullptr && !s.kernel.switches->wq_unbound_affinity_scopes) {
+  const bool harmless =
+      s.dio_wq.affinity_scope == scenario::Workqueue{}.affinity_scope || s.dio_wq.affinity_scope == "numa";
+  if (scope != nullptr && !harmless && !s.kernel.switches->wq_unbound_affinity_scopes) {
     return scope->error("kernel " + s.kernel.version + " has no affinity scopes of workqueues",
                         "they came with 6.6; before, unbound workers are those of a NUMA node");
   }
