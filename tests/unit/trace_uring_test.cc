@@ -18,7 +18,8 @@ struct Parsed {
 };
 
 Parsed parse(StringPool& pool, const std::string& fields) {
-  const Line l = parse_line("  fio-222 [000] ..... 15289259146: " + fields);
+  const std::string text = "  fio-222 [000] ..... 15289259146: " + fields;  // the record points into it
+  const Line l = parse_line(text);
   REQUIRE(l.kind == LineKind::record);
   Parsed p;
   p.e.type = type_of(l.name);
