@@ -64,7 +64,7 @@ struct Steps final : trace::Sink {
 
 std::map<std::string, int> measured(const char* trace, std::uint32_t major) {
   trace::StringPool pool;
-  auto reader = trace::Reader::open(std::string(WAKEPATH_SOURCE_DIR) + "/tests/truth/traces/" + trace, pool);
+  auto reader = trace::Reader::open(wakepath::tests::source_dir() + "/tests/truth/traces/" + trace, pool);
   REQUIRE(reader);
   Steps steps(pool, major);
   REQUIRE(reader->drain(steps));

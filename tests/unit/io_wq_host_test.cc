@@ -8,6 +8,7 @@
 #include "models/scenario/scenario_io.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/io_wq_fixture.h"
+#include "tests/unit/tree.h"
 
 namespace io_wq_test {
 namespace {
@@ -100,7 +101,7 @@ struct Host {
 }  // namespace
 
 TEST_CASE("workers of the real kernel, pattern by pattern", "[io_wq]") {
-  std::ifstream file(std::string(WAKEPATH_SOURCE_DIR) + "/tests/truth/iowq-host.jsonl");
+  std::ifstream file(wakepath::tests::source_dir() + "/tests/truth/iowq-host.jsonl");
   int compared = 0;
   for (std::string line; std::getline(file, line);) {
     const auto truth = nlohmann::json::parse(line);

@@ -9,10 +9,9 @@
 
 #include "models/scenario/scenario_io.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/tree.h"
 
 namespace wakepath::tests {
-
-inline std::string source_dir() { return WAKEPATH_SOURCE_DIR; }
 
 inline scenario::LoadOptions options(std::vector<std::string> sets = {}) {
   scenario::LoadOptions o;

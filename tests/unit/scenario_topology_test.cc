@@ -34,7 +34,7 @@ void put(const std::filesystem::path& file, const std::string& text) {
 
 // Two cores of two threads, one cache, two nodes would not nest: one node.
 std::string sysfs_of_four() {
-  const std::filesystem::path root = std::filesystem::path(WAKEPATH_BINARY_DIR) / "sysfs_of_four";
+  const std::filesystem::path root = std::filesystem::path(wakepath::tests::binary_dir()) / "sysfs_of_four";
   std::filesystem::remove_all(root);
   for (int c = 0; c < 4; ++c) {
     const auto cpu = root / "cpu" / ("cpu" + std::to_string(c));

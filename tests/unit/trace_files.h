@@ -16,12 +16,11 @@
 #include "sim/trace/reader.h"
 #include "sim/trace/string_pool.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/tree.h"
 
 namespace wakepath::tests {
 
-inline std::string data_trace(const std::string& name) {
-  return std::string(WAKEPATH_SOURCE_DIR) + "/tests/data/traces/" + name;
-}
+inline std::string data_trace(const std::string& name) { return source_dir() + "/tests/data/traces/" + name; }
 
 inline const std::vector<std::string>& all_data_traces() {
   static const std::vector<std::string> kNames{
