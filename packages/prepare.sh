@@ -134,12 +134,12 @@ PY
   printf '%s\n' "$origin" >"$marks/origin"
 }
 
-install_pins() {  # install_pins run|test
+install_pins() {  # install_pins run|test; test includes extra.txt, which commands ask for (python/wakepath/extras.py)
   local sum lacking
-  sum=$(sum_of "$root"/requirements/run.txt "$root/requirements/$1.txt")
-  [ "$(cat "$marks/$1.sum" 2>/dev/null)" != "$sum" ] || return 0
   local lists=("$root/requirements/run.txt")
-  if [ "$1" = test ]; then lists+=("$root/requirements/test.txt"); fi
+  if [ "$1" = test ]; then lists+=("$root/requirements/extra.txt" "$root/requirements/test.txt"); fi
+  sum=$(sum_of "${lists[@]}")
+  [ "$(cat "$marks/$1.sum" 2>/dev/null)" != "$sum" ] || return 0
   "$venv/bin/python" -m pip --disable-pip-version-check freeze --all 2>/dev/null | LC_ALL=C sort >"$marks/have"
   lacking=$(pins "${lists[@]}" | LC_ALL=C comm -23 - "$marks/have" | tr '\n' ' ')
   if [ -n "$lacking" ]; then

@@ -19,6 +19,7 @@ namespace py = pybind11;
 void register_scenario(py::module_& m);
 void register_costs(py::module_& m);
 void register_kernel(py::module_& m);
+void register_records(py::module_& m);
 void register_run(py::module_& m);
 void register_trace(py::module_& m);
 void register_verify(py::module_& m);

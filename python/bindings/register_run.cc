@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "models/run/run.h"
+#include "python/bindings/record_table.h"
 #include "sim/trace/ftrace_writer.h"
 
 namespace wakepath::bindings {
@@ -66,16 +67,31 @@ std::unique_ptr<trace::FtraceWriter> open_writer(const std::string& path, const 
   return std::move(*writer);
 }
 
-py::tuple run_scenario(const scenario::Scenario& s, const py::object& progress,
-                       const std::optional<std::string>& trace) {
+// Records to a file, to a table in memory, or to both.
+class Records : public trace::Sink {
+ public:
+  Records(trace::Sink* file, trace::Sink* table) : file_(file), table_(table) {}
+  void on_event(const trace::Event& e) override {
+    if (file_ != nullptr) file_->on_event(e);
+    if (table_ != nullptr) table_->on_event(e);
+  }
+
+ private:
+  trace::Sink *file_, *table_;
+};
+
+py::tuple run_scenario(const scenario::Scenario& s, const py::object& progress, const std::optional<std::string>& trace,
+                       RecordTable* records) {
   Watch watch(progress);
-  trace::StringPool pool;
+  trace::StringPool own_pool;
+  trace::StringPool& pool = records != nullptr ? records->pool() : own_pool;
   std::unique_ptr<trace::FtraceWriter> writer;
   if (trace) writer = open_writer(*trace, pool, s.machine.cpus);
   run::Options options;
   options.progress = [&watch](double share) { return watch(share); };
-  if (writer) {
-    options.sink = writer.get();
+  Records both(writer.get(), records);
+  if (writer || records != nullptr) {
+    options.sink = &both;
     options.pool = &pool;
   }
   run::Outcome outcome;
@@ -93,8 +109,9 @@ py::tuple run_scenario(const scenario::Scenario& s, const py::object& progress,
 
 void register_run(py::module_& m) {
   m.def("run", &run_scenario, py::arg("scenario"), py::kw_only(), py::arg("progress") = py::none(),
-        py::arg("trace") = py::none(),
-        "Run a scenario; gives (end, result as JSON text, limit). `progress(share)` may return False to stop.");
+        py::arg("trace") = py::none(), py::arg("records") = static_cast<RecordTable*>(nullptr),
+        "Run a scenario; gives (end, result as JSON text, limit). `progress(share)` may return False to stop. "
+        "`trace`: a file, `records`: a table to be filled.");
 }
 
 }  // namespace wakepath::bindings

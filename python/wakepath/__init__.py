@@ -5,17 +5,40 @@
     result = wakepath.run(wakepath.Scenario.load("starved_completions"), duration="1s")
     result.io["iops"], result.tasks.to_pandas()
 
-Importing the package loads the C++ core and nothing heavy; pandas and scipy come in where a table or a fit
-is asked for.
+Every command of the command line is a function here. Importing the package loads the C++ core and nothing heavy; pandas
+and scipy come in where a table or a fit is asked for, xarray, Optuna, plotly and their like where they are used
+(`wakepath.extras`). Whatever is the caller's mistake raises InputError with the command line's own text.
 """
 
 from wakepath import _core
 from wakepath.errors import InputError, LimitReachedError
+from wakepath.functions import Calibration, analyze, calibrate, explain, kernels, scenarios, validate, verify
+from wakepath.records import Trace
 from wakepath.result import Result
 from wakepath.runner import run
 from wakepath.scenario import Scenario
 from wakepath.sweeps import Sweep, sweep
+from wakepath.truth_table import truth
 
 __version__: str = _core.version
 
-__all__ = ["InputError", "LimitReachedError", "Result", "Scenario", "Sweep", "__version__", "run", "sweep"]
+__all__ = [
+    "Calibration",
+    "InputError",
+    "LimitReachedError",
+    "Result",
+    "Scenario",
+    "Sweep",
+    "Trace",
+    "__version__",
+    "analyze",
+    "calibrate",
+    "explain",
+    "kernels",
+    "run",
+    "scenarios",
+    "sweep",
+    "truth",
+    "validate",
+    "verify",
+]

@@ -12,6 +12,9 @@ from wakepath.paths import read_text, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
+
+    from wakepath.records import Trace
 
 SCHEMA = "wakepath.result/1"
 # They depend on the machine that simulates, not on the one simulated (design 3.2).
@@ -49,6 +52,14 @@ class Table:
 
         return pd.DataFrame([flatten(row) for row in self._rows])
 
+    def __repr__(self) -> str:
+        return f"<wakepath table: {len(self)} rows>"
+
+    def _repr_html_(self) -> str:
+        from wakepath.html_repr import table
+
+        return table([flatten(row) for row in self._rows])
+
 
 class Section(dict[str, Any]):
     """A mapping of figures that also goes to pandas, as one row."""
@@ -60,10 +71,11 @@ class Section(dict[str, Any]):
 
 
 class Result:
-    """`data` is the JSON object; the properties are its parts."""
+    """`data` is the JSON object; the properties are its parts. `trace` is there where the run was asked to keep it."""
 
-    def __init__(self, data: dict[str, Any]) -> None:
+    def __init__(self, data: dict[str, Any], trace: Trace | None = None) -> None:
         self.data = data
+        self._trace = trace
 
     @staticmethod
     def load(path: str) -> Result:
@@ -105,6 +117,17 @@ class Result:
         return Table(self.data.get("pingpong", []))
 
     @property
+    def trace(self) -> Trace:
+        """The records of the measured window; InputError where the run did not keep them."""
+        if self._trace is None:
+            raise InputError("this result has no records", suggestion="run(..., trace=True) keeps them")
+        return self._trace
+
+    @property
+    def has_trace(self) -> bool:
+        return self._trace is not None
+
+    @property
     def made_by(self) -> Section:
         return Section(self.data.get("made_by", {}))
 
@@ -123,6 +146,12 @@ class Result:
         row.update(flatten(made_by, "made_by"))
         return pd.DataFrame([row])
 
+    def to_xarray(self) -> xr.Dataset:
+        """The figures of `to_pandas` as variables with `units` and `long_name`; what was fixed as attributes."""
+        from wakepath.xarrays import result_dataset
+
+        return result_dataset(self)
+
     def to_json(self, *, deterministic: bool = False) -> str:
         return json.dumps(without_wall(self.data) if deterministic else self.data, indent=2, ensure_ascii=False) + "\n"
 
@@ -131,6 +160,11 @@ class Result:
 
     def __repr__(self) -> str:
         return f"<wakepath result: {self.io.get('iops', 0):,.0f} IOPS, {self.status}>"
+
+    def _repr_html_(self) -> str:
+        from wakepath.html_repr import result_html
+
+        return result_html(self)
 
 
 def without_wall(data: dict[str, Any]) -> dict[str, Any]:

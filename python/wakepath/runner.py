@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from wakepath import _core
+from wakepath.records import Trace
 from wakepath.result import SCHEMA, Result
 from wakepath.scenario import Options, Scenario, toml_key
 
@@ -25,10 +26,16 @@ def run(
     seed: int | None = None,
     samples: int | None = None,
     control: bool = False,
-    trace: str | None = None,
+    trace: str | bool | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Simulate. Ctrl-C ends the run early; its result then says status "stopped" and holds what was computed."""
+    """Simulate. Ctrl-C ends the run early; its result then says status "stopped" and holds what was computed.
+
+    duration, warmup: with their unit, "1s". control: also the same workload in the root group (`result.control`).
+    trace: a file to write records to as ftrace text, or True: `result.trace` keeps them in memory.
+    """
+    records = _core.Records() if trace is True else None
+    file = trace if isinstance(trace, str) else None
     if isinstance(scenario, str):
         scenario = Scenario.load(scenario)
     if duration is not None or warmup is not None or seed is not None or samples is not None:
@@ -41,14 +48,15 @@ def run(
             )
         )
     outside = control_of(scenario) if control else None
+    kept = Trace(records) if records is not None else None
     if outside is None:
-        return Result(_complete(scenario, *_simulate(scenario, progress, trace)))
+        return Result(_complete(scenario, *_simulate(scenario, progress, file, records)), kept)
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         # Both at once, without the GIL; signals reach the main thread only, so it tells the other to stop.
         second = pool.submit(_simulate, outside, lambda share: not stop.is_set(), None)
         try:
-            first = _simulate(scenario, progress, trace)
+            first = _simulate(scenario, progress, file, records)
             if first[0] == "stopped":
                 stop.set()
             other = second.result()
@@ -57,7 +65,7 @@ def run(
             raise
     data = _complete(scenario, *first)
     data["control"] = _control_part(scenario, *other)
-    return Result(data)
+    return Result(data, kept)
 
 
 def weighted_groups(describe: dict[str, Any]) -> list[str]:
@@ -87,10 +95,10 @@ def control_of(scenario: Scenario) -> Scenario | None:
 
 
 def _simulate(
-    scenario: Scenario, progress: Progress | None, trace: str | None
+    scenario: Scenario, progress: Progress | None, trace: str | None, records: _core.Records | None = None
 ) -> tuple[str, dict[str, Any], str, float]:
     started = time.perf_counter()
-    end, text, limit = _core.run(scenario.core, progress=progress, trace=trace)
+    end, text, limit = _core.run(scenario.core, progress=progress, trace=trace, records=records)
     return end, json.loads(text), limit, time.perf_counter() - started
 
 

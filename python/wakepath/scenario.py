@@ -1,19 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Scenario: what is simulated. Immutable; a changed scenario is a new one (`with_sets`)."""
+"""Scenario: what is simulated. Its keys are read and changed as attributes (wakepath/keys.py); `with_sets` and `copy`
+give new ones. The core's part is immutable: a run that is under way never sees a change."""
 
 from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wakepath import _core
-from wakepath.errors import InputError
+from wakepath.errors import InputError, closest
+from wakepath.keys import flat_keys, parts_of, sections, value_at
 from wakepath.paths import read_text, scenario_dirs
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+CoreScenario = _core.Scenario
 COMPRESSED = (".xz", ".gz", ".zst")
 
 
@@ -48,11 +55,53 @@ def toml_key(part: str) -> str:
     return part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else json.dumps(part)
 
 
-class Scenario:
-    """A resolved scenario: nothing left to look up, reproducible from its text."""
+def set_text(value: Any) -> str:
+    """A Python value as the right side of --set."""
+    from wakepath.machine_file import toml_value
 
-    def __init__(self, core: _core.Scenario) -> None:
-        self._core = core
+    if isinstance(value, str):
+        return value
+    if isinstance(value, tuple):
+        value = list(value)
+    try:
+        return toml_value(value)
+    except TypeError:
+        raise InputError(
+            f"{value!r} is no value of a scenario key", suggestion="text, a number, true, a list"
+        ) from None
+
+
+class Diff(dict[str, tuple[Any, Any]]):
+    """Keys in which two scenarios differ: key -> (here, there); None where a key is not given."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.DataFrame([{"key": key, "here": a, "there": b} for key, (a, b) in self.items()])
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{key}: {a!r} -> {b!r}" for key, (a, b) in self.items()) or "no difference"
+
+    def _repr_html_(self) -> str:
+        from wakepath.html_repr import table
+
+        return table([{"key": key, "here": a, "there": b} for key, (a, b) in self.items()])
+
+
+class Scenario:
+    """A resolved scenario: nothing left to look up, reproducible from its text.
+
+    `scenario.workload.fio.iodepth = 32` and `scenario["workload.fio.iodepth"] = 32` change it; what they read is the
+    resolved value. `diff` tells two apart, `to_toml` writes one down, `pickle` carries it to another process.
+    """
+
+    __slots__ = ("_core", "_tree")
+    _core: CoreScenario
+    _tree: dict[str, Any] | None
+
+    def __init__(self, core: CoreScenario) -> None:
+        object.__setattr__(self, "_core", core)
+        object.__setattr__(self, "_tree", None)
 
     @staticmethod
     def load(path: str | Path, *, set: Sequence[str] = (), options: Options | None = None) -> Scenario:
@@ -79,8 +128,48 @@ class Scenario:
         return Scenario(_core.Scenario.from_truth_case(json.dumps(case), case["id"], **(options or Options()).core()))
 
     @property
-    def core(self) -> _core.Scenario:
+    def core(self) -> CoreScenario:
         return self._core
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """The resolved text as nested dicts."""
+        if self._tree is None:
+            object.__setattr__(self, "_tree", tomllib.loads(self.to_toml()))
+        assert self._tree is not None
+        return self._tree
+
+    def assign(self, path: tuple[str, ...], value: Any) -> None:
+        """One key by the parts of its path, as `--set` would."""
+        line = ".".join(map(toml_key, path)) + "=" + set_text(value)
+        object.__setattr__(self, "_core", self.with_sets(line)._core)
+        object.__setattr__(self, "_tree", None)
+
+    def copy(self) -> Scenario:
+        return Scenario(self._core)
+
+    def diff(self, other: Scenario) -> Diff:
+        """The keys in which the two differ, costs and device included; titles and sources of figures left out."""
+        a, b = flat_keys(self.keys), flat_keys(other.keys)
+        ignored = ("name", "title", "notes")
+        return Diff({k: (a.get(k), b.get(k)) for k in {**a, **b} if a.get(k) != b.get(k) and k not in ignored})
+
+    def __getitem__(self, path: str) -> Any:
+        return value_at(self, parts_of(path))
+
+    def __setitem__(self, path: str, value: Any) -> None:
+        self.assign(parts_of(path), value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in sections():
+            raise AttributeError(f"a scenario has no '{name}'" + (near(name) if not name.startswith("_") else ""))
+        return value_at(self, (name,))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.assign((name,), value)
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.keys]
 
     def to_toml(self) -> str:
         return self._core.to_toml()
@@ -96,13 +185,23 @@ class Scenario:
         return isinstance(other, Scenario) and self.to_toml() == other.to_toml()
 
     def __hash__(self) -> int:
-        return hash(self.to_toml())
+        raise TypeError("a scenario can change and has no hash; its to_toml() has one")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Scenario.from_toml, (self.to_toml(), self.describe()["name"] or "text"))
 
     def __repr__(self) -> str:
         return repr(self._core)
+
+    def _repr_html_(self) -> str:
+        from wakepath.html_repr import scenario_html
+
+        return scenario_html(self)
+
+
+def near(name: str) -> str:
+    found = closest(name, sorted(sections()))
+    return f" (did you mean {found}?)" if found else ""
 
 
 def _plain_suffix(path: str) -> str:
@@ -153,9 +252,9 @@ def _from_case_file(path: str, o: Options) -> _core.Scenario:
 
 
 def _nearest(word: str, known: list[str]) -> str:
-    from wakepath.errors import closest
-
-    near = closest(word, known)
+    found = closest(word, known)
     return (
-        f"did you mean {near}?" if near else f"it has {len(known)} cases, the first is {known[0] if known else 'none'}"
+        f"did you mean {found}?"
+        if found
+        else f"it has {len(known)} cases, the first is {known[0] if known else 'none'}"
     )

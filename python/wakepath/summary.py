@@ -135,6 +135,15 @@ def headline(data: dict[str, Any]) -> str:
     return f"{text}, with {switches} the context switches."
 
 
+def compared(data: dict[str, Any]) -> list[dict[str, str]]:
+    """The summary's figures as rows, beside the control where there is one."""
+    other = data.get("control")
+    rows = _rows(data, other if isinstance(other, dict) else None)
+    if not isinstance(other, dict):
+        return [{"figure": row[0], "value": row[1]} for row in rows]
+    return [{"figure": row[0], "in the group": row[1], "in root": row[2], "change": row[3]} for row in rows]
+
+
 def causes(data: dict[str, Any]) -> list[str]:
     lines = []
     for row in data.get("pingpong", []):

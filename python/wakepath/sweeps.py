@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""sweep(): the same scenario over values of keys and over seeds, on all cores of this machine.
+"""sweep(): the same scenario over values of keys and over seeds, on all cores of this machine or of a Dask cluster.
 
 Every point is run with the same seeds (common random numbers), so that a difference between two points is not one of
-their random streams. Results go to disk as they come (OUT/rows.jsonl, a line each, flushed); a sweep that was stopped
-goes on with resume=True. A point whose values are refused, or that ends in an error, is a row with its `status`
-and no figures.
+their random streams. With `out` results go to disk as they come (sweep_store.py); a sweep that was stopped goes on with
+resume=True. A point whose values are refused, or that ends in an error, is a row with its `status` and no figures.
 """
 
 from __future__ import annotations
@@ -12,25 +11,25 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from wakepath import _core
 from wakepath.errors import InputError, closest
 from wakepath.parallel import Keep, map_runs
-from wakepath.result import Result, flatten, without_wall
+from wakepath.result import Result, without_wall
 from wakepath.runner import run
 from wakepath.scenario import Options, Scenario
-from wakepath.vary import given_vary, typed
+from wakepath.sweep_store import FolderStore, MemoryStore, SweepRow, line_of, read_head
+from wakepath.vary import given_vary
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 SCHEMA = "wakepath.sweep/1"
-ROWS, HEAD = "rows.jsonl", "sweep.json"
 MOST_RUNS = 1_000_000
 
 
@@ -49,43 +48,88 @@ class Point:
 
 @dataclass
 class Sweep:
-    """`rows` in the order of the points: {"point", "values", "seed", "status", "error"?, "result"?}."""
+    """`rows` in the order of the points: {"point", "values", "seed", "status", "error"?, "result"?}. With `out` they
+    are read from disk when looked at; memory does not grow with their number."""
 
     scenario: Scenario
     vary: dict[str, list[str]]
     seeds: list[int]
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: Sequence[SweepRow] = field(default_factory=MemoryStore)
     status: str = "finished"
 
+    @staticmethod
+    def load(out: str) -> Sweep:
+        """A sweep from the folder that `out` named, as far as it has come."""
+        head = read_head(Path(out))
+        store = FolderStore(out, head, resume=True)
+        store.close()
+        whole = Sweep(Scenario.from_toml(head["scenario"]), head["vary"], head["seeds"], store)
+        points = len(whole.seeds)
+        for listed in whole.vary.values():
+            points *= len(listed)
+        whole.status = "finished" if len(store) == points else "stopped"
+        return whole
+
     @property
-    def failed(self) -> list[dict[str, Any]]:
+    def failed(self) -> list[SweepRow]:
         return [row for row in self.rows if row["status"] not in ("finished", "limit")]
 
-    def results(self) -> list[Result]:
-        return [Result(row["result"]) for row in self.rows if "result" in row]
+    def results(self) -> Iterator[Result]:
+        """Each run's result, in the order of the points."""
+        return (Result(row["result"]) for row in self.rows if "result" in row)
+
+    def flat(self, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """Rows as `to_pandas` shows them, one at a time."""
+        assert isinstance(self.rows, MemoryStore | FolderStore)
+        return self.rows.flat(columns)
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per point and seed: the varied keys, seed, status, and every figure under its dotted name."""
         import pandas as pd
 
-        return pd.DataFrame([flat_row(row) for row in self.rows])
+        if isinstance(self.rows, FolderStore):
+            found = self.rows.table()
+            if found is not None:
+                frame: pd.DataFrame = found.to_pandas().drop(columns="point")
+                if frame["error"].isna().all():
+                    frame = frame.drop(columns="error")
+                front = [*self.vary, "seed", "status"]
+                return frame[[*front, *(name for name in frame.columns if name not in front)]]
+        return pd.DataFrame(list(self.flat()))
+
+    def to_xarray(self) -> xr.Dataset:
+        """A dimension per varied key and `seed`; figures with `units` and `long_name`, what was fixed in `attrs`."""
+        from wakepath.xarrays import sweep_dataset
+
+        return sweep_dataset(self)
 
     def to_json(self) -> str:
         head = _head(self.scenario, self.vary, self.seeds)
-        return json.dumps({**head, "status": self.status, "rows": self.rows}, indent=1, ensure_ascii=False) + "\n"
+        whole = {**head, "status": self.status, "rows": list(self.rows)}
+        return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_unpickled, (self.scenario, self.vary, self.seeds, list(self.rows), self.status))
 
     def __repr__(self) -> str:
         return f"<wakepath sweep: {len(self.rows)} runs over {', '.join(self.vary)}, {self.status}>"
 
+    def _repr_html_(self) -> str:
+        from wakepath.html_repr import sweep_html
 
-def flat_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {key: typed(text) for key, text in row["values"].items()}
-    flat["seed"], flat["status"] = row["seed"], row["status"]
-    if "error" in row:
-        flat["error"] = row["error"]
-    kept = {k: v for k, v in row.get("result", {}).items() if k not in ("schema", "status", "made_by")}
-    flat.update(flatten(kept))
-    return flat
+        return sweep_html(self)
+
+
+def _unpickled(
+    scenario: Scenario, vary: dict[str, list[str]], seeds: list[int], rows: list[SweepRow], status: str
+) -> Sweep:
+    store = MemoryStore()
+    for row in rows:
+        store.add(row)
+    return Sweep(scenario, vary, seeds, store, status)
 
 
 def sweep(
@@ -97,12 +141,16 @@ def sweep(
     jobs: int | None = None,
     out: str | None = None,
     resume: bool = False,
+    client: Any = None,
+    dask: str | None = None,
     progress: Callable[[float], object] | None = None,
-    on_row: Callable[[dict[str, Any]], object] | None = None,
+    on_row: Callable[[SweepRow], object] | None = None,
 ) -> Sweep:
     """Run every combination of values with every seed. Ctrl-C ends it: status "stopped", finished rows kept.
 
-    `seeds`: how many, counted up from the scenario's seed, or the seeds themselves.
+    `seeds`: how many, counted up from the scenario's, or they themselves. `jobs`: threads on this machine.
+    `out`, `resume`: a folder that holds every row as soon as it is there, and going on with it. `client`, `dask`: a
+    Dask client, or a scheduler's address, whose workers do the runs instead.
     """
     base = Scenario.load(scenario, set=set) if isinstance(scenario, str) else scenario.with_sets(*set)
     values = given_vary(vary)
@@ -110,30 +158,50 @@ def sweep(
     numbers = [first + i for i in range(seeds)] if isinstance(seeds, int) else [int(seed) for seed in seeds]
     points = _points(values, numbers)
     _check_keys(base, values)
-    whole = Sweep(base, values, numbers)
-    store = _Store(out, _head(base, values, numbers), resume)
-    todo = [point for point in points if point.index not in store.rows]
+    if out is None and resume:
+        raise InputError("--resume needs the folder of the sweep", suggestion="--out DIR --resume")
+    cluster = _cluster(client, dask)
+    store = MemoryStore() if out is None else FolderStore(out, _head(base, values, numbers), resume=resume)
+    whole = Sweep(base, values, numbers, store)
+    todo = [point for point in points if not store.has(point.index)]
 
-    def work(point: Point, keep: Keep) -> None:
-        row = _run_point(base, point, keep)
-        if row["status"] != "stopped":  # a run that was cut short is not a point of the sweep
-            store.add(row)
-            if on_row:
-                on_row(row)
+    def take(row: SweepRow) -> None:
+        if row["status"] == "stopped":  # a run that was cut short is not a point of the sweep
+            return
+        store.add(row)
+        if progress and cluster is not None:
+            progress(len(store) / len(points))
+        if on_row:
+            on_row(row)
 
     def done(count: int) -> None:
         if progress:
             progress((len(points) - len(todo) + count) / len(points))
 
     try:
-        if todo:
-            map_runs(work, todo, jobs=jobs, done=done)
+        if todo and cluster is not None:
+            from wakepath.sweep_dask import map_points
+
+            map_points(cluster, base.to_toml(), str(base.describe()["name"] or "text"), todo, take)
+        elif todo:
+            map_runs(lambda point, keep: take(run_point(base, point, keep)), todo, jobs=jobs, done=done)
     except KeyboardInterrupt:
         whole.status = "stopped"
     finally:
         store.close()
-    whole.rows = [store.rows[index] for index in sorted(store.rows)]
+        if dask is not None and cluster is not None:
+            cluster.close()
     return whole
+
+
+def _cluster(client: Any, address: str | None) -> Any:
+    if client is not None and address is not None:
+        raise InputError("both client= and dask= are given", suggestion="one of them")
+    if address is None:
+        return client
+    from wakepath.sweep_dask import connect
+
+    return connect(address)
 
 
 def _points(values: Mapping[str, list[str]], seeds: Sequence[int]) -> list[Point]:
@@ -168,7 +236,7 @@ def _check_keys(base: Scenario, values: Mapping[str, list[str]]) -> None:
             raise refused
 
 
-def _run_point(base: Scenario, point: Point, keep: Keep) -> dict[str, Any]:
+def run_point(base: Scenario, point: Point, keep: Keep) -> dict[str, Any]:
     row: dict[str, Any] = {"point": point.index, "values": dict(point.values), "seed": point.seed}
     try:
         sets = tuple(f"{key}={value}" for key, value in point.values)
@@ -194,72 +262,6 @@ def _head(base: Scenario, vary: Mapping[str, list[str]], seeds: Sequence[int]) -
     }
 
 
-class _Store:
-    """Rows by point, and their file when there is one. Rows are added from several threads."""
-
-    def __init__(self, out: str | None, head: dict[str, Any], resume: bool) -> None:
-        self.rows: dict[int, dict[str, Any]] = {}
-        self._lock = threading.Lock()
-        self._file: TextIO | None = None
-        if out is None:
-            if resume:
-                raise InputError("--resume needs the folder of the sweep", suggestion="--out DIR --resume")
-            return
-        folder = Path(out)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot be made: {error.strerror}", out) from None
-        if resume and (folder / HEAD).exists():
-            self._read(folder, head)
-        elif (folder / ROWS).exists():
-            raise InputError(
-                "holds a sweep already", out, suggestion="--resume goes on with it; or give another folder"
-            )
-        (folder / HEAD).write_text(json.dumps(head, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        # Written anew: a last line that was cut off must not stand before the next one.
-        part = folder / (ROWS + ".part")
-        part.write_text("".join(_line(row) for row in self.rows.values()), encoding="utf-8")
-        part.replace(folder / ROWS)
-        self._file = (folder / ROWS).open("a", encoding="utf-8")
-
-    def _read(self, folder: Path, head: dict[str, Any]) -> None:
-        try:
-            before = json.loads((folder / HEAD).read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise InputError(f"is not JSON: {error.msg}", str(folder / HEAD), error.lineno) from None
-        for key, value in head.items():
-            if before.get(key) != value:
-                raise InputError(
-                    f"was made with another {key}",
-                    str(folder / HEAD),
-                    suggestion="resume with the same arguments, or give another folder",
-                )
-        if not (folder / ROWS).exists():
-            return
-        for text in (folder / ROWS).read_text(encoding="utf-8").splitlines():
-            try:
-                row = json.loads(text)
-            except json.JSONDecodeError:
-                continue  # the line that was being written when the sweep was stopped: its point is run again
-            self.rows[row["point"]] = row
-
-    def add(self, row: dict[str, Any]) -> None:
-        with self._lock:
-            self.rows[row["point"]] = row
-            if self._file:
-                self._file.write(_line(row))
-                self._file.flush()
-
-    def close(self) -> None:
-        if self._file:
-            self._file.close()
-
-
-def _line(row: dict[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
-
-
 def metric_of(name: str, known: Sequence[str]) -> str:
     """A metric's dotted name, from itself or its last part; InputError with the nearest one."""
     if name in known:
@@ -273,4 +275,4 @@ def metric_of(name: str, known: Sequence[str]) -> str:
 
 def digest(whole: Sweep) -> str:
     """One sum over all rows: equal for equal figures, whatever the number of jobs."""
-    return hashlib.sha256("".join(_line(row) for row in whole.rows).encode()).hexdigest()
+    return hashlib.sha256("".join(map(line_of, whole.rows)).encode()).hexdigest()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wakepath.baselines import formula as formula_baseline
 from wakepath.baselines import nothing_changes
@@ -33,6 +33,9 @@ from wakepath.scores import (
     tau_over,
 )
 from wakepath.truth import Case
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = "wakepath.validation/1"
 
@@ -78,6 +81,12 @@ class Validation:
     def held(self) -> bool:
         """False where a row with a range is outside it, or could not be run. A spread is a distance, not a range."""
         return all(p.ok is not False for p in self.published) and not any(r.failure for r in self.rows)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row per case and metric: the setting, measured, predicted, both baselines (wakepath.truth has the same)."""
+        from wakepath.truth_table import frame_of
+
+        return frame_of(self)
 
     def of_role(self, role: str, kernel: str | None = None) -> list[Row]:
         return [r for r in self.rows if r.case.role == role and kernel in (None, r.case.kernel)]

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 import fake_core
-from wakepath import calibrate
-from wakepath.calibrate import Problem, calibration_cases, figures_of, fit, scaled
+from wakepath.calibrate import Problem, calibration_cases, figures_of, fit, fits_for, scaled
 from wakepath.errors import InputError
 from wakepath.fit_text import fit_lines
 from wakepath.machine_file import toml_value
@@ -86,7 +85,7 @@ def test_device_times_are_fitted_where_no_case_states_the_law() -> None:
 
 def test_fit_then_predict_and_report() -> None:
     everything = cases()
-    found = calibrate.fits_for(everything, Options())
+    found = fits_for(everything, Options())
     sets = {key: outcome.sets for key, outcome in found.items()}
     validation = Validation(rows=predict_cases(everything, options=Options(), fits=sets))
     data = as_json(validation, version="0", fits=sets)

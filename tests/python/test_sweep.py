@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import wakepath as wp
 from wakepath import sweeps as module
 from wakepath.errors import InputError
+from wakepath.sweep_store import line_of
 from wakepath.vary import given_vary, parse_vary, typed
 
 Call = Callable[..., Any]
@@ -94,7 +96,7 @@ def test_resume_runs_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.Mo
     expected = wp.sweep(BASE, vary, set=SHORT)
     out = tmp_path / "sweep"
     ran: list[int] = []
-    true_run = module._run_point
+    true_run = module.run_point
 
     def stopped(base: Any, point: Any, keep: Any) -> dict[str, Any]:
         if point.index == 2:
@@ -102,16 +104,18 @@ def test_resume_runs_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.Mo
         ran.append(point.index)
         return true_run(base, point, keep)
 
-    monkeypatch.setattr(module, "_run_point", stopped)
+    monkeypatch.setattr(module, "run_point", stopped)
     part = wp.sweep(BASE, vary, set=SHORT, out=str(out), jobs=1)
     assert part.status == "stopped"
     assert {0, 1} <= {row["point"] for row in part.rows} == set(ran)
-    lines = [line for line in (out / "rows.jsonl").read_text().splitlines() if '"point":3,' not in line]
-    (out / "rows.jsonl").write_text("\n".join(lines) + "\n")
+    kept = [line_of(row) for row in part.rows if row["point"] != 3]
+    for packed in (out / "rows").glob("*.parquet"):
+        packed.unlink()
+    (out / "rows.jsonl").write_text("".join(kept))  # as it stands before rows are packed
     with (out / "rows.jsonl").open("a") as rows:
         rows.write('{"point":3,"val')  # the process died while writing
     ran.clear()
-    monkeypatch.setattr(module, "_run_point", lambda b, p, k: ran.append(p.index) or true_run(b, p, k))
+    monkeypatch.setattr(module, "run_point", lambda b, p, k: ran.append(p.index) or true_run(b, p, k))
     with pytest.raises(InputError, match="--resume"):
         wp.sweep(BASE, vary, set=SHORT, out=str(out))
     with pytest.raises(InputError, match="another vary"):
@@ -119,8 +123,13 @@ def test_resume_runs_only_what_is_missing(tmp_path: Path, monkeypatch: pytest.Mo
     whole = wp.sweep(BASE, vary, set=SHORT, out=str(out), resume=True)
     assert sorted(ran) == [2, 3]
     assert module.digest(whole) == module.digest(expected)
-    lines = (out / "rows.jsonl").read_text().splitlines()
-    assert sorted(json.loads(line)["point"] for line in lines) == [0, 1, 2, 3]
+    assert (out / "rows.jsonl").read_text() == ""
+    frame = pd.read_parquet(out / "rows")
+    assert sorted(frame["point"]) == [0, 1, 2, 3]
+    assert list(frame.sort_values("point")["io.iops"]) == list(expected.to_pandas()["io.iops"])
+    again = wp.Sweep.load(str(out))
+    assert again.status == "finished"
+    assert module.digest(again) == module.digest(expected)
 
 
 def test_command(wakepath: Call, tmp_path: Path) -> None:
@@ -148,7 +157,7 @@ def test_command(wakepath: Call, tmp_path: Path) -> None:
         (("--vary", f"{WEIGHT}=1", "--resume"), "--out DIR"),
         (("--vary", f"{WEIGHT}=1", "--seeds", "0"), "seeds"),
         (("--vary", f"{WEIGHT}=1", "--csv", "no/such/x.csv"), "mkdir -p"),
-        (("--vary", f"{WEIGHT}=1", "--dask", "tcp://x"), "not yet available"),
+        (("--vary", f"{WEIGHT}=1", "--dask", "tcp://127.0.0.1:9"), "no Dask scheduler answers"),
     ],
 )
 def test_wrong_input(wakepath: Call, arguments: tuple[str, ...], message: str) -> None:

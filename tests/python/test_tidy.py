@@ -163,9 +163,9 @@ def pins(name: str) -> dict[str, str]:
 
 
 def test_python_packages_are_pinned() -> None:
-    for name in ("run.txt", "test.txt"):
+    for name in ("run.txt", "extra.txt", "test.txt"):
         for line in text_of(ROOT / "requirements" / name).splitlines():
-            assert re.fullmatch(r"#.*|-r run\.txt|[\w.-]+==[\w.]+", line), f"{name}: {line}"
+            assert re.fullmatch(r"#.*|-r (run|extra)\.txt|[\w.-]+==[\w.]+", line), f"{name}: {line}"
     project = tomllib.loads(text_of(ROOT / "pyproject.toml"))
     everything = pins("run.txt") | pins("test.txt")
     for requirement in project["build-system"]["requires"]:
@@ -173,13 +173,16 @@ def test_python_packages_are_pinned() -> None:
         assert everything[package] == version
     for requirement in project["project"]["dependencies"]:
         assert re.split(r"[<>=]", requirement)[0] in pins("run.txt")
+    for requirement in (name for names in project["project"]["optional-dependencies"].values() for name in names):
+        assert re.split(r"[<>=\[]", requirement)[0].lower() in pins("extra.txt")
 
 
 def test_imports_are_declared() -> None:
     project = tomllib.loads(text_of(ROOT / "pyproject.toml"))
     declared = {re.split(r"[<>=]", requirement)[0] for requirement in project["project"]["dependencies"]}
     optional = {name for names in project["project"].get("optional-dependencies", {}).values() for name in names}
-    declared |= {re.split(r"[<>=]", name)[0] for name in optional}
+    declared |= {re.split(r"[<>=\[]", name)[0] for name in optional}
+    declared |= {"distributed"}  # of dask[distributed]
     unknown = set()
     for path in FILES:
         if not name_of(path).startswith("python/wakepath/") or path.suffix != ".py":

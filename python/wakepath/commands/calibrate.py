@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from wakepath.calibrate import Fit
 from wakepath.commands._options import SET_HELP, options_from
 from wakepath.errors import InputError
 from wakepath.paths import check_writable, write_text
@@ -33,13 +34,25 @@ def command(**values: Any) -> int:
     """
     from dataclasses import asdict
 
-    from wakepath.calibrate import Problem, fit
-    from wakepath.fit_text import fit_lines, machine_comments, sources_of
-    from wakepath.machine_file import machine_toml, platform_device
-    from wakepath.scenario import Options, Scenario
+    from wakepath.fit_text import fit_lines
 
     check_writable(values["out"])
     check_writable(values["json_file"])
+    outcome, text = calibrate_inputs(values)
+    write_text(values["out"], text)
+    if values["json_file"]:
+        write_text(values["json_file"], json.dumps(asdict(outcome), indent=1) + "\n")
+    print(fit_lines(outcome), file=sys.stderr if "-" in (values["json_file"], values["out"]) else sys.stdout)
+    return 0
+
+
+def calibrate_inputs(values: dict[str, Any]) -> tuple[Fit, str]:
+    """The fit and MACHINE.toml's text, of the options as they are named here; wakepath.calibrate() does the same."""
+    from wakepath.calibrate import Problem, fit
+    from wakepath.fit_text import machine_comments, sources_of
+    from wakepath.machine_file import machine_toml, platform_device
+    from wakepath.scenario import Options, Scenario
+
     options = options_from(values)
     problem = Problem(_one_set(values), options, fit_device=values["device"])
     bar = Bar("fitting")
@@ -51,11 +64,7 @@ def command(**values: Any) -> int:
     scenario = Scenario.from_case(problem.cases[0].raw, options=fitted)
     is_device_fitted = any(p.key.startswith("device.") for p in problem.parameters)
     device = None if is_device_fitted or values["machine"] else platform_device(problem.cases[0].platform)
-    write_text(values["out"], machine_toml(scenario, machine_comments(outcome), sources_of(outcome), device))
-    if values["json_file"]:
-        write_text(values["json_file"], json.dumps(asdict(outcome), indent=1) + "\n")
-    print(fit_lines(outcome), file=sys.stderr if "-" in (values["json_file"], values["out"]) else sys.stdout)
-    return 0
+    return outcome, machine_toml(scenario, machine_comments(outcome), sources_of(outcome), device)
 
 
 def _one_set(values: dict[str, Any]) -> list[Any]:

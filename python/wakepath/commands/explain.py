@@ -23,19 +23,23 @@ def command(name: str | None) -> int:
         for metric in [*RESULT_METRICS, *TRUTH_METRICS]:
             click.echo(f"{metric:44} metric")
         return 0
+    click.echo(meaning(name))
+    return 0
+
+
+def meaning(name: str) -> str:
+    """Of a metric or a scenario key; InputError with the nearest one."""
     metric = _metric(name)
     if metric:
-        click.echo(metric)
-        return 0
+        return metric
     try:
-        click.echo(_core.explain(name).rstrip("\n"))
+        return _core.explain(name).rstrip("\n")
     except InputError as error:
         known = [*RESULT_METRICS, *TRUTH_METRICS]
         near = closest(name, known)
         if near and not error.suggestion:
             raise InputError(error.message, error.file, error.line, f"did you mean {near}?") from None
         raise
-    return 0
 
 
 def _metric(name: str) -> str:

@@ -9,10 +9,9 @@ from typing import Any
 import click
 
 from wakepath.commands._options import scenario_from, scenario_options
-from wakepath.errors import InputError
 from wakepath.paths import check_writable, write_text
 from wakepath.progress import Bar
-from wakepath.sweeps import Sweep, flat_row, metric_of, sweep
+from wakepath.sweeps import Sweep, metric_of, sweep
 from wakepath.vary import parse_vary
 
 SHOWN = ("io.iops", "totals.context_switches_per_s", "io.clat_ns.p99")
@@ -27,21 +26,22 @@ SHOWN = ("io.iops", "totals.context_switches_per_s", "io.clat_ns.p99")
 @click.option(
     "--jobs", type=click.IntRange(1, 4096), metavar="N", help="Runs at once. Default: the CPUs of this machine."
 )
-@click.option("--out", metavar="DIR", help="Write each run's result there as it comes (rows.jsonl).")
+@click.option("--out", metavar="DIR", help="Keep each run there as it comes (Parquet).")
 @click.option("--resume", is_flag=True, help="Go on with the sweep in --out.")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Columns of the table; see explain METRIC.")
 @click.option("--csv", "csv_file", metavar="FILE", help="One line per run, every figure under its dotted name.")
 @click.option("--json", "json_file", metavar="FILE|-", help="Write all rows (wakepath.sweep/1); - is standard output.")
-@click.option("--dask", metavar="ADDRESS", help="Not yet available in this version.")
+@click.option("--dask", metavar="ADDRESS", help="Run on the workers of this Dask scheduler.")
 def command(**values: Any) -> int:
     """Run SCENARIO for every combination of values, with the same seeds everywhere."""
-    if values["dask"]:
-        raise InputError("'--dask' is not yet available in this version", suggestion="--jobs uses this machine's CPUs")
     for output in (values["csv_file"], values["json_file"]):
         check_writable(output)
     vary = parse_vary(values["vary"])
     scenario = scenario_from(values)
-    bar = Bar("sweeping")
+    runs = values["seeds"]
+    for listed in vary.values():
+        runs *= len(listed)
+    bar = Bar("sweeping", total=runs)
     try:
         whole = sweep(
             scenario,
@@ -50,6 +50,7 @@ def command(**values: Any) -> int:
             jobs=values["jobs"],
             out=values["out"],
             resume=values["resume"],
+            dask=values["dask"],
             progress=bar,
         )
     finally:
@@ -70,7 +71,7 @@ def command(**values: Any) -> int:
 
 def table(whole: Sweep, wanted: tuple[str, ...] = ()) -> str:
     """A line per point; a figure of several seeds is their mean and half their range."""
-    rows = [flat_row(row) for row in whole.rows]
+    rows = list(whole.flat())
     known = list(dict.fromkeys(key for row in rows for key, value in row.items() if isinstance(value, (int, float))))
     metrics = [metric_of(name, known) for name in wanted] or [name for name in SHOWN if name in known]
     points: dict[tuple[str, ...], list[dict[str, Any]]] = {}

@@ -14,6 +14,7 @@ from wakepath.commands._options import SET_HELP, options_from
 from wakepath.errors import InputError
 from wakepath.paths import check_writable, write_text
 from wakepath.progress import Bar
+from wakepath.validate import Fits, Validation
 
 
 @click.command("validate")
@@ -47,7 +48,7 @@ def command(**values: Any) -> int:
 
     for output in (values["json_file"], values["report"]):
         check_writable(output)
-    validation, fits = _validate(values)
+    validation, fits = validate_inputs(values)
     if values["json_file"]:
         data = as_json(validation, version=_core.version, fits=fits)
         write_text(values["json_file"], json.dumps(data, indent=1) + "\n")
@@ -60,9 +61,10 @@ def command(**values: Any) -> int:
     return 0 if validation.held else 1
 
 
-def _validate(values: dict[str, Any]) -> tuple[Any, Any]:
+def validate_inputs(values: dict[str, Any]) -> tuple[Validation, Fits]:
+    """Of the options as they are named here; wakepath.validate() gives the same."""
     from wakepath.truth import read_cases
-    from wakepath.validate import Validation, predict_cases, predict_published
+    from wakepath.validate import predict_cases, predict_published
 
     options = options_from(values)
     validation = Validation()

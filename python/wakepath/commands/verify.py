@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
-from wakepath import _core
-from wakepath.lockstep import change, core_setting, find_setting
-from wakepath.lockstep_text import lines_of, text_of
+from wakepath.functions import verify
+from wakepath.lockstep_text import text_of
 from wakepath.paths import check_writable, write_text
 
 
@@ -30,16 +28,7 @@ def command(trace: str, kernel: str, setting: str | None, sets: tuple[str, ...],
     kind of decision agrees less often than docs/accuracy.md asks for, or where nothing could be judged.
     """
     check_writable(json_file)
-    found, where = find_setting(trace, setting)
-    core = core_setting(found, kernel, where)
-    if sets:
-        core["changed"] = change(core, sets)
-    data: dict[str, Any] = json.loads(_core.verify(trace, json.dumps(core)))
-    data["setting"] = {"file": where, "resolved": core}
-    wanted = {d["line"] for d in data["divergences"]}
-    texts = lines_of(trace, wanted) if wanted else {}
-    for divergence in data["divergences"]:
-        divergence["text"] = texts.get(divergence["line"], "")
+    data = verify(trace, kernel=kernel, setting=setting, set=sets)
     if json_file:
         write_text(json_file, json.dumps(data, indent=1) + "\n")
     if json_file != "-":

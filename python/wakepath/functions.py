@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands as functions: `wakepath.validate(...)` is `wakepath validate ...`, with the same errors as InputError.
+
+They take what the command takes and give data; nothing is printed. A file, a folder or a name is text, as there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from wakepath import _core
+
+# At the top, so that these modules are there before the package binds functions of their names (wakepath/__init__.py).
+from wakepath.calibrate import Fit
+from wakepath.errors import InputError
+from wakepath.lockstep import change, core_setting, find_setting
+from wakepath.lockstep_text import lines_of
+from wakepath.paths import scenario_dirs, write_text
+from wakepath.result import Section
+from wakepath.validate import Validation
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A fit and what it made: `machine` is the text of a MACHINE.toml."""
+
+    fit: Fit
+    machine: str
+
+    def save(self, path: str) -> None:
+        write_text(path, self.machine)
+
+    def report(self) -> str:
+        from wakepath.fit_text import fit_lines
+
+        return fit_lines(self.fit)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self.fit)
+
+
+def validate(
+    *inputs: str,
+    calibrate_from: Sequence[str] = (),
+    set: Sequence[str] = (),
+    machine: str | None = None,
+    kernel: str | None = None,
+    role: str | None = None,
+    only: str = "",
+    duration: str | None = None,
+    warmup: str | None = None,
+) -> Validation:
+    """Predictions of truth cases (CASES.jsonl) and published rows (folders) beside what was measured, and baselines."""
+    from wakepath.commands.validate import validate_inputs
+
+    if not inputs:
+        raise InputError("nothing to validate", suggestion="a CASES.jsonl file or a folder with expected.toml")
+    values = {
+        "inputs": [str(path) for path in inputs],
+        "calibrate_from": list(calibrate_from),
+        "sets": tuple(set),
+        "machine": machine,
+        "only_kernel": kernel,
+        "role": role,
+        "only": only,
+        "duration": duration,
+        "warmup": warmup,
+    }
+    validation, _ = validate_inputs(values)
+    return validation
+
+
+def calibrate(
+    *inputs: str,
+    out: str | None = None,
+    kernel: str | None = None,
+    platform: str | None = None,
+    set: Sequence[str] = (),
+    machine: str | None = None,
+    device: bool | None = None,
+    duration: str | None = None,
+    warmup: str | None = None,
+) -> Calibration:
+    """Costs, and the device law where no case states it, fitted to the inputs' calibrate cases and nothing else."""
+    from wakepath.commands.calibrate import calibrate_inputs
+
+    if not inputs:
+        raise InputError("nothing to calibrate from", suggestion="a CASES.jsonl file")
+    values = {
+        "inputs": [str(path) for path in inputs],
+        "only_kernel": kernel,
+        "only_platform": platform,
+        "sets": tuple(set),
+        "machine": machine,
+        "device": device,
+        "duration": duration,
+        "warmup": warmup,
+    }
+    outcome, text = calibrate_inputs(values)
+    found = Calibration(outcome, text)
+    if out is not None:
+        found.save(out)
+    return found
+
+
+def analyze(trace: str, *, beside: str | None = None) -> Section:
+    """Who switches to whom and why, in a simulated or a real trace; with `beside` the figures of both."""
+    return Section(json.loads(_core.compare_traces(trace, beside) if beside else _core.analyze(trace)))
+
+
+def verify(trace: str, *, kernel: str, setting: str | None = None, set: Sequence[str] = ()) -> Section:
+    """The scheduler model in lockstep with a recorded trace; with `set` which decisions would have been others."""
+    found, where = find_setting(trace, setting)
+    core = core_setting(found, kernel, where)
+    if set:
+        core["changed"] = change(core, tuple(set))
+    data: dict[str, Any] = json.loads(_core.verify(trace, json.dumps(core)))
+    data["setting"] = {"file": where, "resolved": core}
+    wanted = {d["line"] for d in data["divergences"]}
+    texts = lines_of(trace, wanted) if wanted else {}
+    for divergence in data["divergences"]:
+        divergence["text"] = texts.get(divergence["line"], "")
+    return Section(data)
+
+
+def explain(name: str) -> str:
+    """What a scenario key or a metric means."""
+    from wakepath.commands.explain import meaning
+
+    return meaning(name)
+
+
+def kernels(version: str | None = None) -> pd.DataFrame:
+    """Versions that have a table; with a version its switches: name, doc, value, grade, source."""
+    import pandas as pd
+
+    if version is None:
+        return pd.DataFrame({"version": _core.kernel_versions()})
+    return pd.DataFrame(_core.kernel_switches(_core.kernel_resolve(version)))
+
+
+def scenarios() -> list[str]:
+    """Names that `Scenario.load` takes: scenarios, platforms and cost tables."""
+    return _core.list_scenarios(scenario_dirs())
