@@ -17,8 +17,10 @@ from wakepath.records import Trace
 from wakepath.result import Result
 from wakepath.runner import run
 from wakepath.scenario import Scenario
+from wakepath.sensitivity import Sensitivity, sensitivity
 from wakepath.sweeps import Sweep, sweep
 from wakepath.truth_table import truth
+from wakepath.tuning import Tuning, tune
 
 __version__: str = _core.version
 
@@ -28,8 +30,10 @@ __all__ = [
     "LimitReachedError",
     "Result",
     "Scenario",
+    "Sensitivity",
     "Sweep",
     "Trace",
+    "Tuning",
     "__version__",
     "analyze",
     "calibrate",
@@ -37,8 +41,10 @@ __all__ = [
     "kernels",
     "run",
     "scenarios",
+    "sensitivity",
     "sweep",
     "truth",
+    "tune",
     "validate",
     "verify",
 ]

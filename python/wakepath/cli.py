@@ -19,6 +19,7 @@ from wakepath.errors import InputError, LimitReachedError, closest
 COMMANDS = {
     "run": "simulate a scenario: IOPS, switches, CPU, and why",
     "sweep": "many runs over values of keys and seeds",
+    "tune": "the setting that is best for a metric, and which knob did it",
     "validate": "predictions beside what real kernels did",
     "calibrate": "fit costs and device law from truth cases",
     "verify": "the scheduler model's decisions beside a recorded kernel's",
@@ -35,7 +36,6 @@ COMMANDS = {
 LATER = {
     "compare": "what changed between two traces, results or settings",
     "cure": "rank what restores performance",
-    "tune": "optimise parameters",
     "replay": "the workload of a real trace",
     "convert": "between trace formats",
     "record": "probe this machine",

@@ -70,7 +70,9 @@ def map_points(
     def submit(point: Point) -> Any:
         return client.submit(run_text, text, name, point, pure=False, retries=RETRIES)
 
-    under_way = distributed.as_completed([submit(p) for _, p in zip(range(window), todo, strict=False)])
+    under_way = distributed.as_completed(
+        [submit(p) for _, p in zip(range(window), todo, strict=False)], loop=client.loop
+    )
     try:
         for future in under_way:
             take(future.result())

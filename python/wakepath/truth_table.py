@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """truth(): every truth case as a tidy table: measured, predicted, the two naive baselines, a row per case and metric.
 
-What ships is truth_table.csv.xz, the predictions of this version made once:
-
-    python -m wakepath.truth_table tests/truth/*.jsonl
-
-Each file's costs are fitted to its calibrate cases where it has any of I/O; predict cases are never looked at by a fit.
+What ships is truth_table.csv.xz, the predictions of this version made once by docs/make_truth.py. Each file's costs are
+fitted to its calibrate cases where it has any of I/O; predict cases are never looked at by a fit.
 """
 
 from __future__ import annotations
 
 import functools
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,18 +118,3 @@ def moved(before: pd.DataFrame, after: pd.DataFrame, least: float = 0.01) -> pd.
     old, new = (both[name] - both["measured"] for name in ("predicted_before", "predicted"))
     both = both.assign(better=new.abs() < old.abs())
     return both.sort_values("move", key=lambda column: column.abs(), ascending=False, ignore_index=True)
-
-
-def _main(files: list[str]) -> None:
-    from wakepath import __version__
-
-    frame = truth(*files)
-    for name in FIGURES:
-        frame[name] = frame[name].map(lambda value: float(f"{value:.6g}") if value == value else value)
-    frame.insert(0, "version", __version__)
-    frame.to_csv(TABLE, index=False)
-    print(f"{TABLE.name}: {frame['id'].nunique()} cases, {len(frame)} rows")
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1:])

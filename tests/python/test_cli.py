@@ -52,7 +52,7 @@ def test_help_of_every_command(wakepath: Call) -> None:
         (("run", INSIDE, "--set", "cgroup.kubepods.cpu.weight=0"), "weight"),
         (("run", INSIDE, "--kernel", "v6.9"), "6.8"),
         (("run", INSIDE, "--json", "no/such/folder/r.json"), "mkdir -p"),
-        (("tune", INSIDE, "--param", "x=1"), "not yet available in this version"),
+        (("cluster", INSIDE, "--seeds", "2"), "not yet available in this version"),
         (("validate", "no-such.jsonl"), "no-such.jsonl"),
         (("analyze", "no-such-trace.txt"), "no-such-trace.txt"),
         (("explain", "workload.fio.iodepht"), "iodepth"),

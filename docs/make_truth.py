@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Writes python/wakepath/truth_table.csv.xz, what wakepath.truth() ships, and says which predictions moved since.
+
+    .venv/bin/python docs/make_truth.py [FILE...]
+
+Without FILE: every tests/truth/*.jsonl. With FILE: these anew, the others as they are in the table. A file's costs are
+fitted to its calibrate cases (two or three minutes for the large ones); where that cannot be, the costs are those that
+ship. The moves are printed as the rows of "Predictions that moved" in docs/moved.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+import wakepath
+from wakepath.truth import read_cases
+from wakepath.truth_table import FIGURES, TABLE, moved, truth
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def predicted(file: Path) -> pd.DataFrame:
+    try:
+        return truth(str(file))
+    except wakepath.InputError as error:
+        print(f"{file.name}: no fit: {error}", file=sys.stderr)
+        return truth(str(file), calibrate=False)
+
+
+def rounded(value: float) -> float:
+    return float(f"{value:.6g}") if value == value else value
+
+
+def main() -> None:
+    files = [Path(name) for name in sys.argv[1:]] or sorted((ROOT / "tests" / "truth").glob("*.jsonl"))
+    before = truth() if TABLE.is_file() else None
+    parts = []
+    for file in files:
+        parts.append(predicted(file))
+        print(f"{file.name}: {parts[-1]['id'].nunique()} cases", file=sys.stderr)
+    frame = pd.concat(parts, ignore_index=True)
+    for name in FIGURES:
+        frame[name] = frame[name].map(rounded)
+    if before is not None:
+        for row in moved(before, frame).itertuples():
+            word = "better" if row.better else "worse"
+            print(f"| `{row.id}` | {row.metric} | {row.predicted_before:,.6g} | {row.predicted:,.6g} | {word} |")
+        again = {case.id for file in files for case in read_cases(str(file))}
+        frame = pd.concat([before[~before["id"].isin(again)], frame], ignore_index=True)
+    frame.sort_values(["id", "metric"], kind="stable").assign(version=wakepath.__version__).to_csv(TABLE, index=False)
+
+
+if __name__ == "__main__":
+    main()
