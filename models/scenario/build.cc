@@ -41,8 +41,10 @@ Layer option_layer(const LoadOptions& o) {
 Result<Layer> read_fragment(const std::string& path, const Error& where) {
   const auto text = read_file(path, where);
   if (!text) return tl::make_unexpected(text.error());
-  const auto table = parse_toml(*text, path);
+  auto table = parse_toml(*text, path);
   if (!table) return tl::make_unexpected(table.error());
+  // `uncertainty` holds draws of the costs (python/wakepath/intervals.py): a single run has no use for them.
+  std::erase_if(table->fields, [](const auto& field) { return field.first == "uncertainty"; });
   auto layer = flatten(*table, path);
   if (!layer) return layer;
   std::erase_if(layer->entries, [](const Entry& e) { return e.path == Path{"name"} || e.path == Path{"title"}; });

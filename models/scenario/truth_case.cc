@@ -17,6 +17,9 @@ using Json = nlohmann::json;
 // module's default; with 1024 a depth of 128 never waits for a tag.
 constexpr std::int64_t kNullBlkTags = 1024;
 
+// Cases of `wakepath record`: the machine is its machine file's, given with --machine.
+constexpr const char* kRecorded = "recorded";
+
 class Case {
  public:
   explicit Case(const Json& json) : case_(json), id_(json.value("id", std::string("?"))) {}
@@ -25,11 +28,12 @@ class Case {
     if (case_.value("schema", std::string()) != "wakepath.truth/1")
       return error("not a case of schema wakepath.truth/1");
     platform_ = case_.value("platform", std::string());
-    if (platform_ != "qemu-icount" && platform_ != "vm-2cpu-6.18")
+    const bool recorded = platform_ == kRecorded;
+    if (!recorded && platform_ != "qemu-icount" && platform_ != "vm-2cpu-6.18")
       return error("platform '" + platform_ + "' is not known");
     if (!case_.contains("setting") || !case_["setting"].is_object()) return error("the case has no setting");
     put({"name"}, Value::of(id_));
-    put({"platform"}, Value::of(platform_));
+    if (!recorded) put({"platform"}, Value::of(platform_));
     put({"kernel", "version"}, Value::of(case_.value("kernel", std::string())));
     for (const auto& [key, value] : case_["setting"].items()) {
       if (key == "start") continue;
@@ -189,7 +193,7 @@ class Case {
 
   // The platform file describes it; the text must be the one it was written for.
   std::optional<Error> host_device(const Json& v) {
-    if (v == "virtio-blk, one queue, its interrupt on CPU 1") return none();
+    if (v == "virtio-blk, one queue, its interrupt on CPU 1" || v == kRecorded) return none();
     return unknown("device: " + v.dump());
   }
 

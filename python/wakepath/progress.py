@@ -17,7 +17,7 @@ class Bar:
     """
 
     def __init__(self, label: str, *, show: bool | None = None, total: int | None = None) -> None:
-        self._label = label
+        self.label = label
         self._total = total
         self._first: float | None = None
         self._width = 0
@@ -31,7 +31,7 @@ class Bar:
         if self._show and now - self._last >= 0.1 and now - self._started >= 0.3:
             self._last = now
             full = int(WIDTH * min(1.0, max(0.0, share)))
-            text = f"{self._label} [{'#' * full}{'.' * (WIDTH - full)}] {100 * share:3.0f} %{self._pace(share, now)}"
+            text = f"{self.label} [{'#' * full}{'.' * (WIDTH - full)}] {100 * share:3.0f} %{self._pace(share, now)}"
             sys.stderr.write("\r" + text.ljust(self._width))
             sys.stderr.flush()
             self._width = len(text)

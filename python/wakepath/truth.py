@@ -153,6 +153,11 @@ def _case(raw: dict[str, Any], file: str = "") -> Case:
     )
 
 
+def case_from(raw: dict[str, Any]) -> Case:
+    """A case that was measured just now, and is in no file."""
+    return _case(raw)
+
+
 def iter_cases(path: str) -> Iterator[Case]:
     for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +15,9 @@ from wakepath.commands._options import SET_HELP, options_from
 from wakepath.errors import InputError
 from wakepath.paths import check_writable, write_text
 from wakepath.progress import Bar
+
+if TYPE_CHECKING:
+    from wakepath.recorder.recording import Recording
 
 
 @click.command("calibrate")
@@ -26,12 +30,72 @@ from wakepath.progress import Bar
 @click.option("--device/--no-device", default=None, help="Fit the device law too. Default: where no case states it.")
 @click.option("--duration", metavar="T", help="Measured time of each run of the fit. Default 300ms.")
 @click.option("--warmup", metavar="T", help="Time before it. Default 60ms.")
+@click.option("--report", metavar="FILE.html", help="Of a recording: a page with plots of fit against data.")
 @click.option("--json", "json_file", metavar="FILE|-", help="Write the fit's report as JSON.")
 def command(**values: Any) -> int:
-    """Fit the costs of a platform and kernel to the calibrate cases of INPUT (truth cases), and nothing else.
+    """Fit costs and device law to INPUT: a folder of `wakepath record`, or truth cases (their calibrate cases, nothing
+    else).
 
     MACHINE.toml then serves --machine of every command. Fitted values outside physics are reported.
     """
+    from wakepath.recorder.recording import is_recording
+
+    if any(is_recording(path) for path in values["inputs"]) or not _are_cases(values["inputs"]):
+        return _calibrate_recording(values)
+    return _calibrate_cases(values)
+
+
+def _are_cases(paths: tuple[str, ...]) -> bool:
+    """Anything that is no recording's folder and no trace is read as cases, whose reader says what is wrong with it."""
+    return any(".json" in path for path in paths) or not all(Path(path).exists() for path in paths)
+
+
+def _open(path: str, kernel: str | None) -> Recording:
+    """A folder of `record`; else a trace of any kind, alone."""
+    from wakepath.recorder.from_trace import trace_recording
+    from wakepath.recorder.recording import is_recording, read_recording
+
+    if is_recording(path):
+        return read_recording(path)
+    if not Path(path).exists():
+        raise InputError("no such file", path, suggestion="a folder of wakepath record, CASES.jsonl, or a trace")
+    if Path(path).is_dir():
+        raise InputError("is no recording: it has no recording.json", path, suggestion="wakepath record --out DIR")
+    from wakepath.lockstep import find_setting
+
+    setting, _ = find_setting(path, None)
+    return trace_recording(path, setting, kernel or str(setting.get("kernel", "")), [])
+
+
+def _calibrate_recording(values: dict[str, Any]) -> int:
+    from wakepath.recorder.calibration import calibrate_recording, machine_text, report_lines
+
+    if len(values["inputs"]) > 1:
+        raise InputError("a recording is calibrated from by itself", ", ".join(values["inputs"]))
+    check_writable(values["out"])
+    check_writable(values["json_file"])
+    recording = _open(values["inputs"][0], values["only_kernel"])
+    bar = Bar("calibrating")
+
+    def report(what: str, share: float) -> None:
+        bar.label = f"calibrating, {what}"
+        bar(share)
+
+    try:
+        outcome = calibrate_recording(recording, kernel=values["only_kernel"], report=report)
+    finally:
+        bar.close()
+    write_text(values["out"], machine_text(outcome, recording))
+    if values["report"]:
+        from wakepath.recorder.plots import report_html
+
+        write_text(values["report"], report_html(outcome, recording))
+    out = sys.stderr if values["out"] == "-" else sys.stdout
+    print("\n".join(report_lines(outcome)), file=out)
+    return 0
+
+
+def _calibrate_cases(values: dict[str, Any]) -> int:
     from dataclasses import asdict
 
     from wakepath.fit_text import fit_lines

@@ -12,12 +12,16 @@ from wakepath.commands._options import scenario_from, scenario_options
 from wakepath.errors import LimitReachedError
 from wakepath.paths import check_writable, write_text
 from wakepath.progress import Bar
+from wakepath.result import Result
 from wakepath.runner import run
+from wakepath.scenario import Scenario
 
 
 @click.command("run")
 @scenario_options
-@click.option("--samples", metavar="N", help="Points of a time series over the window.")
+@click.option(
+    "--samples", "draws", metavar="N", type=int, help="Run N times with costs drawn from what is known of them."
+)
 @click.option(
     "--json", "json_file", metavar="FILE|-", help="Write the result (wakepath.result/1); - is standard output."
 )
@@ -42,16 +46,36 @@ def command(**values: Any) -> int:
         result = run(scenario, control=values["control"], trace=values["trace"], progress=bar)
     finally:
         bar.close()
+    if values["draws"]:
+        _add_intervals(result, scenario, values)
     if values["json_file"]:
         write_text(values["json_file"], result.to_json(deterministic=values["deterministic"]))
     if values["report"]:
         from wakepath.report import html
 
         write_text(values["report"], html(result))
+    out = sys.stderr if values["json_file"] == "-" else sys.stdout
     # Clean JSON on standard output: what people read goes elsewhere then.
-    print(summary(result), file=sys.stderr if values["json_file"] == "-" else sys.stdout, end="")
+    print(summary(result), file=out, end="")
+    if "intervals" in result.data:
+        from wakepath.intervals import interval_lines
+
+        print("\n" + "\n".join(interval_lines(result.data["intervals"])), file=out)
     if result.status == "limit":
         raise LimitReachedError(
             f"limit reached: {result.data.get('limit', '')}; the figures cover what was simulated until then"
         )
     return 130 if result.status == "stopped" else 0
+
+
+def _add_intervals(result: Result, scenario: Scenario, values: dict[str, Any]) -> None:
+    """90 % intervals: the scenario again with other costs, as far as they are known (wakepath.intervals)."""
+    from wakepath.intervals import intervals
+
+    bar = Bar("samples")
+    try:
+        result.data["intervals"] = intervals(
+            scenario, values["machine"], values["draws"], lambda n: bar(n / values["draws"])
+        )
+    finally:
+        bar.close()

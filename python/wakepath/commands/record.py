@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""wakepath record"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+import click
+
+from wakepath.errors import InputError
+from wakepath.progress import Bar
+
+
+def size_of(text: str | None) -> int | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)\s*([kmg]?)i?b?", text.strip().lower())
+    if not match:
+        raise InputError(f"'{text}' is not a size", "--size", suggestion="write 512M or 1G")
+    size = int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2]]
+    if size < 16 << 20:
+        raise InputError(f"{text} is too small", "--size", suggestion="at least 16M")
+    return size
+
+
+@click.command("record")
+@click.option("--target", metavar="FILE|DEVICE", help="What is measured on: a new file, a folder, or a block device.")
+@click.option("--out", metavar="DIR", help="Where the recording goes: a new or empty folder.")
+@click.option("--quick", is_flag=True, help="Some 20 seconds in place of three minutes; wider intervals.")
+@click.option("--read-only", is_flag=True, help="Only read. For a file or device with data.")
+@click.option("--overwrite-data", is_flag=True, help="The file or device may be written over, whatever it holds.")
+@click.option("--size", metavar="SIZE", help="Of the test file. Default 512M, 64M with --quick.")
+@click.option("--how", is_flag=True, help="Say how to record on a machine without wakepath.")
+def command(**values: Any) -> int:
+    """Probe this machine: costs of system calls, switches, io_uring, the device, and windows of fio.
+
+    At most three minutes. Everything that is changed on the way (a trace instance, a cgroup, a test file) is removed
+    again. `wakepath calibrate DIR` makes a machine file of it.
+    """
+    if values["how"]:
+        raise InputError("'record --how' is not yet available in this version", suggestion="docs/recording.md")
+    if not values["out"]:
+        raise InputError("no folder for the recording is given", suggestion="--out DIR")
+    from wakepath.recorder.session import Plan, record
+
+    plan = Plan.of(values["quick"], size_of(values["size"]))
+    bar = Bar("recording")
+    last = [""]
+
+    def report(what: str, share: float) -> None:
+        if what != last[0]:
+            last[0] = what
+            bar.label = f"recording, {what}"
+        bar(share)
+
+    try:
+        state = record(
+            values["target"] or ".",
+            values["out"],
+            plan=plan,
+            overwrite=values["overwrite_data"],
+            read_only=values["read_only"],
+            report=report,
+        )
+    finally:
+        bar.close()
+    print("\n".join(summary_lines(state, values["out"])), file=sys.stdout)
+    return 0
+
+
+def summary_lines(state: dict[str, Any], out: str) -> list[str]:
+    lines = [f"recorded in {state['took_s']} s: {', '.join(state['parts'])}"]
+    for lack in state["lacks"]:
+        remedy = f" ({lack['remedy']})" if lack["remedy"] else ""
+        lines.append(f"  not recorded: {lack['part']}: {lack['reason']}{remedy}")
+    lines += [f"  note: {note}" for note in state["notes"]]
+    return [*lines, f"next: wakepath calibrate {out} --out machine.toml"]

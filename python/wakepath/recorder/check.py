@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`wakepath check`: predict settings that no fit has seen, then run them on this machine, and lay the two side by side.
+
+Predictions are made, with their intervals, before anything is measured. Then all settings run in rounds, with the
+reference setting between them, which the fit has seen: how far it moves is how far this machine drifts by itself.
+A device that is shared is not the same an hour later: so a second set of predictions has its device times multiplied
+by the one number that makes the reference come out as it was measured in the same minutes. Both are printed; nothing
+of a held-out setting goes into either.
+
+distance: how far outside the least and greatest of the runs a prediction lies, in percent of their median.
+covered: the measured median lies within the predicted interval.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from wakepath.calibrate import DEVICE_TIMES, scaled
+from wakepath.errors import InputError
+from wakepath.intervals import Uncertainty, interval, of_estimates, read_uncertainty, sampled
+from wakepath.metrics import truth_metrics
+from wakepath.recorder.cases import case_of
+from wakepath.recorder.cgroups import Group, NoCgroupError
+from wakepath.recorder.facts import machine_facts
+from wakepath.recorder.load import Runner, Setting
+from wakepath.recorder.program import find_program
+from wakepath.recorder.session import place_of
+from wakepath.recorder.settings import HELD_OUT_GROUP, HELD_OUT_ROOT, REFERENCE, runnable
+from wakepath.recorder.target import Target
+from wakepath.runner import simulate
+from wakepath.scenario import Options, Scenario
+from wakepath.truth import Case, case_from
+
+SCHEMA = "wakepath.check/1"
+METRICS = ("iops", "context_switches_per_s", "fio_cpu_ns_per_s", "kworker_cpu_ns_per_s", "idle")
+# What is asked for: mean distance, in percent of the median.
+BARS = {"iops": 5.0, "context_switches_per_s": 10.0, "fio_cpu_ns_per_s": 8.0}
+COVERAGE, HALF_WIDTH = (0.80, 0.98), 10.0
+REFERENCE_EVERY = 6
+DURATION, WARMUP = "300ms", "60ms"
+Report = Callable[[str, float], object]
+
+
+@dataclass
+class Row:
+    setting: str
+    metric: str
+    measured: float
+    least: float
+    greatest: float
+    predicted: float
+    low: float
+    high: float
+
+    @property
+    def distance(self) -> float:
+        """Percent of the measured median; of the CPU for shares of it."""
+        return 100 * max(0.0, self.least - self.predicted, self.predicted - self.greatest) / self.scale
+
+    @property
+    def scale(self) -> float:
+        return 1.0 if self.metric == "idle" else max(self.measured, 1e-9)
+
+    @property
+    def covered(self) -> bool:
+        return self.low <= self.measured <= self.high
+
+    @property
+    def half_width(self) -> float:
+        return 100 * (self.high - self.low) / 2 / self.scale
+
+
+@dataclass
+class Checked:
+    rows: list[Row]
+    reference: list[float]
+    settings: int
+    device_factor: float = 1.0
+    before: list[Row] = field(default_factory=list)  # rows with the device as it was recorded
+    lacks: list[str] = field(default_factory=list)
+
+    def mean_distance(self, metric: str) -> float:
+        found = [r.distance for r in self.rows if r.metric == metric]
+        return statistics.fmean(found) if found else 0.0
+
+    def coverage(self, metric: str | None = None) -> float:
+        found = [r.covered for r in self.rows if r.metric in BARS and metric in (None, r.metric)]
+        return sum(found) / len(found) if found else 0.0
+
+    def half_width(self, metric: str | None = None) -> float:
+        found = [r.half_width for r in self.rows if r.metric in BARS and metric in (None, r.metric)]
+        return statistics.median(found) if found else 0.0
+
+    def failures(self) -> list[str]:
+        found = [
+            f"{metric}: mean distance {self.mean_distance(metric):.1f} %, at most {bar:.0f} % is asked for"
+            for metric, bar in BARS.items()
+            if self.mean_distance(metric) > bar
+        ]
+        if not COVERAGE[0] <= self.coverage() <= COVERAGE[1]:
+            found.append(f"the intervals cover {100 * self.coverage():.0f} % of the measured medians, not 80 to 98 %")
+        if self.half_width() > HALF_WIDTH:
+            found.append(f"median half-width {self.half_width():.1f} %, at most {HALF_WIDTH:.0f} % is asked for")
+        return found
+
+
+def empty_case(s: Setting, facts: dict[str, Any], cpu: int) -> dict[str, Any]:
+    return case_of(s, [{"iops": 0.0}], facts, cpu, "predict", 0)
+
+
+def device_sets(describe: dict[str, Any], factor: float) -> tuple[str, ...]:
+    """Device times multiplied, as --set lines."""
+    if factor == 1.0:
+        return ()
+    device = describe["device"]
+    return tuple(f"device.{k}={scaled(device[k], factor)}" for k in DEVICE_TIMES if device[k]["mean_ns"] > 0)
+
+
+def drift_of_device(ours: Setting, facts: dict[str, Any], cpu: int, machine: str, iops: float) -> float:
+    """The factor on device times with which the reference comes out as measured: bisection, in ln, to 1 %."""
+    options = Options(machine=machine, duration=DURATION, warmup=WARMUP)
+    scenario = Scenario.from_case(empty_case(ours, facts, cpu), options=options)
+    describe = scenario.describe()
+    low, high = math.log(0.1), math.log(10.0)
+    while high - low > 0.01:
+        middle = (low + high) / 2
+        data = simulate(scenario.with_sets(*device_sets(describe, math.exp(middle))))
+        if data["io"]["iops"] > iops:
+            low = middle
+        else:
+            high = middle
+    return math.exp((low + high) / 2)
+
+
+def predict(
+    settings: list[Setting],
+    facts: dict[str, Any],
+    cpu: int,
+    machine: str,
+    samples: int,
+    report: Report,
+    factor: float = 1.0,
+) -> dict[Setting, list[dict[str, float]]]:
+    """The best prediction first, then one per draw."""
+    options = Options(machine=machine, duration=DURATION, warmup=WARMUP)
+    scenarios = [Scenario.from_case(empty_case(s, facts, cpu), options=options) for s in settings]
+    if factor != 1.0:
+        scenarios = [s.with_sets(*device_sets(s.describe(), factor)) for s in scenarios]
+    known = read_uncertainty(machine)
+
+    def of(s: Scenario) -> Uncertainty:
+        return known or of_estimates(s.describe(), samples)
+
+    best = sampled(scenarios, lambda s: Uncertainty(), 1)
+    total = len(settings) * samples
+    drawn = sampled(scenarios, of, samples, lambda n: report("predicting", 0.2 * n / total + 0.8 * (factor != 1.0)))
+    return {s: [truth_metrics(data, cpu=cpu) for data in (*best[i], *drawn[i])] for i, s in enumerate(settings)}
+
+
+def check(
+    machine: str, target: str, *, repeats: int, seconds: float, samples: int, size: int, report: Report
+) -> tuple[Checked, list[dict[str, Any]]]:
+    known = read_uncertainty(machine)
+    error = known.discrepancy if known else {}
+    with ExitStack() as stack:
+        report("writing the test file", 0.0)
+        goal = stack.enter_context(Target(target, size))
+        facts = machine_facts(goal.path)
+        place = place_of(facts)
+        lacks: list[str] = []
+        group = _group(stack, lacks)
+        runner = Runner(
+            goal.path, size, cpu=place.cpu, irqs=place.irqs, seconds=seconds, program=find_program(), group=group
+        )
+        stack.callback(runner.close)
+        settings = held_out(runner, facts, group, lacks)
+        if not settings:
+            raise InputError("nothing can be run here", suggestion="; ".join(lacks))
+        predicted = predict(settings, facts, place.cpu, machine, samples, report)
+        runs, reference = _measure(runner, settings, repeats, report)
+        if why := runner.window.why_no_perf():
+            lacks.append(f"switches are of all CPUs: {why}")
+    cases = [case_of(s, runs[s], facts, place.cpu, "predict", round(seconds * 1e9)) for s in settings]
+
+    def rows(found: dict[Setting, list[dict[str, float]]]) -> list[Row]:
+        pairs = zip(settings, cases, strict=True)
+        return [row for s, raw in pairs for row in _rows(s, case_from(raw), found[s], error)]
+
+    ours = reference_of(runner)
+    factor = drift_of_device(ours, facts, place.cpu, machine, statistics.median(reference))
+    then = predict(settings, facts, place.cpu, machine, samples, report, factor)
+    return Checked(rows(then), reference, len(settings), factor, rows(predicted), lacks), cases
+
+
+def reference_of(runner: Runner) -> Setting:
+    return REFERENCE if runner.fio else replace(REFERENCE, engine="io_uring")
+
+
+def held_out(runner: Runner, facts: dict[str, Any], group: Group | None, lacks: list[str]) -> list[Setting]:
+    wanted = HELD_OUT_ROOT + (HELD_OUT_GROUP if group is not None else ())
+    ring = facts["kernel"]["io_uring_disabled"] in (0, None)
+    if not runner.fio:
+        lacks.append("fio is not installed: only io_uring, by the recorder's own loop (apt-get install fio)")
+    if not ring:
+        lacks.append("io_uring is off (kernel.io_uring_disabled)")
+    return runnable(wanted, fio=bool(runner.fio), io_uring=ring, writes=True)
+
+
+def _group(stack: ExitStack, lacks: list[str]) -> Group | None:
+    try:
+        return stack.enter_context(Group())
+    except NoCgroupError as error:
+        lacks.append(f"no weights: {error}")
+        return None
+
+
+def _measure(
+    runner: Runner, settings: list[Setting], repeats: int, report: Report
+) -> tuple[dict[Setting, list[dict[str, float]]], list[float]]:
+    """Rounds over all settings, the reference between them."""
+    runs: dict[Setting, list[dict[str, float]]] = {s: [] for s in settings}
+    reference: list[float] = []
+    ours = reference_of(runner)
+    begin, total = time.monotonic(), repeats * len(settings)
+    for n in range(total):
+        if n % REFERENCE_EVERY == 0:
+            reference.append(runner.run(ours)["iops"])
+        s = settings[n % len(settings)]
+        left = (time.monotonic() - begin) / max(n, 1) * (total - n)
+        report(f"{s.name}, {left:.0f} s left" if n else s.name, 0.2 + 0.6 * n / total)
+        runs[s].append(runner.run(s))
+    return runs, reference
+
+
+def _rows(s: Setting, case: Case, predicted: list[dict[str, float]], error: dict[str, float]) -> list[Row]:
+    rows = []
+    for at, metric in enumerate(METRICS):
+        if metric not in case.measured or case.is_noise(metric):
+            continue
+        best, drawn = predicted[0].get(metric), [p[metric] for p in predicted[1:] if metric in p]
+        if best is None or not drawn:
+            continue
+        found = interval(drawn, error.get(metric, 0.0), at)
+        least, greatest = case.spread[metric]
+        rows.append(Row(s.name, metric, case.measured[metric], least, greatest, best, found["low"], found["high"]))
+    return rows
+
+
+def check_lines(outcome: Checked) -> list[str]:
+    lines = [
+        f"{'setting':42} {'metric':24} {'measured':>11} {'least':>11} {'most':>11} {'predicted':>11}  90 % interval"
+    ]
+    for r in outcome.rows:
+        form = ".3f" if r.metric == "idle" else ",.0f"
+        mark = "" if r.covered else "  outside"
+        lines.append(
+            f"{r.setting:42} {r.metric:24} {r.measured:>11{form}} {r.least:>11{form}} {r.greatest:>11{form}} "
+            f"{r.predicted:>11{form}}  {r.low:{form}} .. {r.high:{form}}{mark}"
+        )
+    lines.append("")
+    for metric in METRICS:
+        if not any(r.metric == metric for r in outcome.rows):
+            continue
+        bar = f" (at most {BARS[metric]:.0f} % asked for)" if metric in BARS else ""
+        covered = f", {100 * outcome.coverage(metric):.0f} % covered" if metric in BARS else ""
+        lines.append(
+            f"{metric:24} mean distance to the measured spread {outcome.mean_distance(metric):5.1f} %{bar}{covered}"
+        )
+    lines.append(
+        f"intervals: {100 * outcome.coverage():.0f} % of the measured medians covered (80 to 98 % asked for), median "
+        f"half-width {outcome.half_width():.1f} % (at most {HALF_WIDTH:.0f} %)"
+    )
+    if outcome.reference:
+        low, high, mid = min(outcome.reference), max(outcome.reference), statistics.median(outcome.reference)
+        lines.append(
+            f"reference setting, {len(outcome.reference)} runs between them: {low:,.0f} to {high:,.0f} IOPS, "
+            f"median {mid:,.0f}: this machine moves by {50 * (high - low) / mid:.0f} % by itself"
+        )
+    lines.append(f"device times as of the reference in these minutes: {outcome.device_factor:.3f} of the recorded ones")
+    plain = Checked(outcome.before, outcome.reference, outcome.settings)
+    lines.append(
+        "with the recorded ones, predicted before: mean distance "
+        + ", ".join(f"{m} {plain.mean_distance(m):.1f} %" for m in BARS)
+        + f"; {100 * plain.coverage():.0f} % covered, median half-width {plain.half_width():.1f} %"
+    )
+    lines += [f"lacks: {line}" for line in outcome.lacks]
+    return [*lines, *(f"NOT REACHED {line}" for line in outcome.failures())]
+
+
+def write_cases(path: str, cases: list[dict[str, Any]]) -> None:
+    import json
+
+    from wakepath.paths import write_text
+
+    write_text(str(Path(path)), "".join(json.dumps(c) + "\n" for c in cases))

@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Costs and device times from a recording: two steps of one least-squares problem over x = ln(factor on the start).
+
+1. Equations: each probe is a sum of named costs (equations.toml). Gauss-Newton; prior: by half more or less of the
+   starting table, for what is not measured. Gives means and a covariance: sums are determined, their split is
+   the table's.
+2. Windows: simulated, with the first step's means and covariance as the prior. What a window cannot feel keeps
+the first
+   step's value.
+
+Robust: residuals beyond ROBUST sigmas count linearly in both. What is left of the windows' residuals, each with its
+own leverage taken out, is the model's own error (`discrepancy`), which goes into every interval.
+
+Draws are of the posterior's normal distribution with a bootstrap over blocks of samples and over repeats in
+its covariance:
+both enter as sigmas of the equations and figures. They are stored, so that a result made with them is the same
+everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wakepath.calibrate import PRIOR, ROBUST, SIGMA, Problem
+from wakepath.parallel import map_runs
+from wakepath.recorder.urtrace import Cost
+from wakepath.scenario import Options
+from wakepath.truth import Case
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float64]
+
+STEP = 0.06
+DRAWS = 64
+SEED = 1
+RECORD = "trace_record"  # a record's own cost, while tracing: fitted with the rest, not part of the machine
+RECORD_NS, RECORD_SIGMA = 250.0, 0.7
+SCREEN_S, SCREEN_WARMUP = "40ms", "10ms"
+WINDOW_S, WINDOW_WARMUP = "200ms", "40ms"
+MAX_STEPS = 6
+TOLD = 0.5  # a direction of which the windows say at least half as much as the prior
+DAMPING = (0.0, 0.1, 0.5, 2.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Equation:
+    kind: str
+    measured_ns: float
+    sigma: float
+    sums: dict[str, float]
+
+
+def bootstrap_sigma(blocks: Sequence[float], median: float, draws: int = 200) -> float:
+    """Relative scatter of the median over resampled blocks."""
+    import numpy as np
+
+    if len(blocks) < 2 or median <= 0:
+        return 0.0
+    rng = np.random.default_rng(SEED)
+    values = np.array(blocks)
+    medians = np.median(values[rng.integers(0, len(values), (draws, len(values)))], axis=1)
+    return float(np.std(medians) / median)
+
+
+def equations(costs: Mapping[str, Cost], *, has: Callable[[str], bool]) -> list[Equation]:
+    """Those of equations.toml whose kinds were measured."""
+    table = tomllib.loads((Path(__file__).parent / "equations.toml").read_text(encoding="utf-8"))
+    found = []
+    for row in table["equation"]:
+        if "needs" in row and not has(row["needs"]):
+            continue
+        for cost in costs.values():
+            if cost.name != row["kind"] or cost.median_ns <= 0:
+                continue
+            sums = {k: float(v) for k, v in row.get("fixed", {}).items()}
+            for name, n in row.get("each", {}).items():
+                sums[name] = sums.get(name, 0.0) + n * cost.batch
+            if row.get("record"):
+                sums[RECORD] = float(row["record"])
+            sigma = math.hypot(row["sigma"], bootstrap_sigma(cost.blocks, cost.median_ns))
+            found.append(Equation(cost.kind, cost.median_ns, sigma, sums))
+    return found
+
+
+@dataclass
+class Linear:
+    """Outcome of the first step, over `names`."""
+
+    names: list[str]
+    start_ns: list[float]
+    x: Vector
+    covariance: Vector
+    rows: list[tuple[Equation, float]]  # with what the solution says, ns
+    determined: int
+
+
+def solve_equations(rows: list[Equation], start: Mapping[str, float], priors: Mapping[str, float]) -> Linear:
+    import numpy as np
+
+    names = sorted({name for row in rows for name in row.sums if start.get(name, 0) > 0} | set(priors))
+    index = {name: i for i, name in enumerate(names)}
+    base = np.array([start[name] for name in names])
+    prior = np.array([priors.get(name, RECORD_SIGMA if name == RECORD else PRIOR) for name in names])
+    counts = np.zeros((len(rows), len(names)))
+    for r, row in enumerate(rows):
+        for name, n in row.sums.items():
+            if name in index:
+                counts[r, index[name]] = n
+    measured = np.array([row.measured_ns for row in rows])
+    sigma = np.array([row.sigma for row in rows])
+    x = np.zeros(len(names))
+    for _ in range(60):
+        terms = counts * (base * np.exp(x))
+        total = np.maximum(terms.sum(axis=1), 1e-9)
+        residual = np.log(total / measured) / sigma
+        weight = 1 / np.sqrt(1 + (residual / ROBUST) ** 2)  # of soft_l1
+        jac = terms / total[:, None] / sigma[:, None]
+        information = (jac.T * weight) @ jac + np.diag(1 / prior**2)
+        step = np.linalg.solve(information, -(jac.T @ (weight * residual)) - x / prior**2)
+        x = x + np.clip(step, -0.7, 0.7)
+        if float(np.abs(step).max(initial=0.0)) < 1e-6:
+            break
+    covariance = np.linalg.inv(information)
+    said = (counts * (base * np.exp(x))).sum(axis=1)
+    singular = np.linalg.svd(jac * prior, compute_uv=False) if len(rows) else np.zeros(0)
+    determined = int((singular > 1.0).sum())
+    return Linear(
+        names, list(map(float, base)), x, covariance, list(zip(rows, map(float, said), strict=True)), determined
+    )
+
+
+def screen(problem: Problem) -> list[int]:
+    """Parameters that any window feels: a figure is another with that one changed, and be it by a bit."""
+    short = replace(problem.options, duration=SCREEN_S, warmup=SCREEN_WARMUP)
+    wanted = {(c.setting["workload"]["engine"], c.in_root): c for c in problem.cases}
+    probe = Problem(list(wanted.values()), short)
+    probe.parameters = problem.parameters
+    work = [(-1, case) for case in range(len(probe.cases))]
+    work += [(i, case) for i in range(len(probe.parameters)) for case in range(len(probe.cases))]
+
+    def one(item: tuple[int, int], keep: Any) -> dict[str, float]:
+        i, case = item
+        sets = () if i < 0 else (probe.parameters[i].setting(1.5),)
+        return probe.predict(probe.cases[case], sets, keep)
+
+    outcome = map_runs(one, work)
+    plain = outcome[: len(probe.cases)]
+    n = len(probe.cases)
+    return [i for i in range(len(probe.parameters)) if outcome[n * (i + 1) : n * (i + 2)] != plain]
+
+
+@dataclass
+class WindowFit:
+    keys: list[str]
+    x: Vector
+    covariance: Vector
+    labels: list[tuple[str, str]]
+    before: Vector  # ln(predicted / measured)
+    after: Vector
+    discrepancy: dict[str, float]
+    runs: int
+    determined: int
+
+
+def figure_sigma(case: Case, name: str) -> float:
+    """What is asked of the model, with how far the repeats scatter around their median."""
+    low, high = case.spread.get(name, (0.0, 0.0))
+    value = case.measured.get(name, 0.0)
+    scatter = (high - low) / 2 / value if value > 0 else 0.0
+    return math.hypot(SIGMA[name], scatter)
+
+
+def soft_loss(res: Vector, z: Vector) -> float:
+    import numpy as np
+
+    return float((ROBUST**2 * 2 * (np.sqrt(1 + (res / ROBUST) ** 2) - 1)).sum() + z @ z)
+
+
+def _descend(
+    z: Vector,
+    r: Vector,
+    jac: Vector,
+    directions: Vector,
+    place: Callable[[Vector], Vector],
+    evaluate: Callable[[list[Vector]], Vector],
+    with_jacobian: Callable[[Vector, Vector], tuple[Vector, Vector]],
+    report: Callable[[float], object] | None,
+) -> tuple[Vector, Vector, Vector]:
+    """Steps along `directions` until none of the dampings gains; the point, its residuals and its Jacobian."""
+    import numpy as np
+
+    for turn in range(MAX_STEPS):
+        if report:
+            report((turn + 2) / (MAX_STEPS + 2))
+        weight = 1 / np.sqrt(1 + (r / ROBUST) ** 2)
+        hessian = (jac.T * weight) @ jac + np.eye(directions.shape[1])
+        gradient = jac.T @ (weight * r) + directions.T @ z
+        steps = [directions @ np.linalg.solve(hessian + d * np.diag(np.diag(hessian)), -gradient) for d in DAMPING]
+        points = [z + step for step in steps]
+        results = evaluate([place(point) for point in points])
+        losses = [soft_loss(results[i], point) for i, point in enumerate(points)]
+        best = int(np.argmin(losses))
+        gained = soft_loss(r, z) - losses[best]
+        if gained <= 0:
+            break
+        z = points[best]
+        r, jac = with_jacobian(z, directions)
+        if gained < 0.01 * losses[best]:
+            break
+    return z, r, jac
+
+
+def fit_windows(
+    problem: Problem, keys: list[str], means: Vector, covariance: Vector, report: Callable[[float], object] | None
+) -> WindowFit:
+    """Gauss-Newton with several dampings at once (Levenberg), from the first step's means."""
+    import numpy as np
+
+    chosen = {p.key: i for i, p in enumerate(problem.parameters)}
+    columns = [chosen[k] for k in keys]
+    labels = problem.labels()
+    by_id = {c.id: c for c in problem.cases}
+    rescale = np.array([SIGMA[name] / figure_sigma(by_id[case], name) for case, name in labels])
+
+    def full(x: Vector) -> list[float]:
+        values = [0.0] * len(problem.parameters)
+        for i, v in zip(columns, x, strict=True):
+            values[i] = float(v)
+        return values
+
+    def evaluate(points: list[Vector]) -> Vector:
+        found: Vector = np.array(problem.evaluate([full(p) for p in points])) * rescale
+        return found
+
+    root = np.linalg.cholesky((covariance + covariance.T) / 2 + 1e-12 * np.eye(len(means)))  # x = means + root @ z
+
+    def with_jacobian(z: Vector, directions: Vector) -> tuple[Vector, Vector]:
+        """Residuals, and their derivatives along columns of `directions`; each is moved by STEP in its largest x."""
+        scale = STEP / np.maximum(np.abs(root @ directions).max(axis=0), 1e-9)
+        values = evaluate(
+            [means + root @ z, *(means + root @ (z + d * s) for d, s in zip(directions.T, scale, strict=True))]
+        )
+        return values[0], ((values[1:] - values[0]) / scale[:, None]).T
+
+    # The full Jacobian once; then only along what the windows say more of than the prior does.
+    z = np.zeros(len(means))
+    r, jac = with_jacobian(z, np.linalg.inv(root))
+    before = r.copy()
+    _, singular, rows = np.linalg.svd(jac @ root, full_matrices=False)
+    directions = rows[singular > TOLD].T
+    r, jac = with_jacobian(z, directions)
+    z, r, jac = _descend(z, r, jac, directions, lambda z: means + root @ z, evaluate, with_jacobian, report)
+    weight = 1 / np.sqrt(1 + (r / ROBUST) ** 2)
+    told = np.linalg.inv((jac.T * weight) @ jac + np.eye(directions.shape[1]))
+    whitened = np.eye(len(means)) + directions @ (told - np.eye(directions.shape[1])) @ directions.T
+    leverage = np.clip(np.einsum("ij,jk,ik->i", jac, told, jac) * weight, 0.0, 0.9)
+    sigmas = np.array([figure_sigma(by_id[case], name) for case, name in labels])
+    left = r * sigmas / (1 - leverage)
+    return WindowFit(
+        keys=keys,
+        x=means + root @ z,
+        covariance=root @ whitened @ root.T,
+        labels=labels,
+        before=before * sigmas,
+        after=r * sigmas,
+        discrepancy=discrepancy_of(labels, left),
+        runs=problem.evaluations,
+        determined=directions.shape[1],
+    )
+
+
+def discrepancy_of(labels: Sequence[tuple[str, str]], left: Sequence[float]) -> dict[str, float]:
+    """The model's own error by figure: root mean square of what a window left unexplained, the largest counted
+    once less."""
+    columns: dict[str, list[float]] = {}
+    for (_, name), value in zip(labels, left, strict=True):
+        columns.setdefault(name, []).append(float(value))
+    return {name: math.sqrt(statistics.fmean(v * v for v in column)) for name, column in columns.items()}
+
+
+@dataclass
+class Posterior:
+    """Factors of all parameters, best and drawn."""
+
+    factors: dict[str, float] = field(default_factory=dict)
+    sigma: dict[str, float] = field(default_factory=dict)
+    draws: dict[str, list[float]] = field(default_factory=dict)
+
+
+def posterior(keys: Sequence[str], x: Vector, covariance: Vector) -> Posterior:
+    """Draws around x: factors relative to the best ones."""
+    import numpy as np
+
+    rng = np.random.default_rng(SEED)
+    symmetric = (covariance + covariance.T) / 2
+    values, vectors = np.linalg.eigh(symmetric)
+    root = vectors * np.sqrt(np.clip(values, 0.0, None))
+    draws = rng.standard_normal((DRAWS, len(keys))) @ root.T
+    return Posterior(
+        {k: math.exp(float(v)) for k, v in zip(keys, x, strict=True)},
+        {k: math.sqrt(max(0.0, float(symmetric[i, i]))) for i, k in enumerate(keys)},
+        {k: [round(math.exp(float(d)), 4) for d in draws[:, i]] for i, k in enumerate(keys)},
+    )
+
+
+def options_for(machine: str) -> Options:
+    return Options(machine=machine, duration=WINDOW_S, warmup=WINDOW_WARMUP)

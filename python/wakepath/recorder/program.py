@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The recorder's program: where it is, building it, running it under a bar."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from wakepath.errors import InputError
+
+NAME = "wakepath_recorder"
+NO_IO_URING = 4  # its exit status
+_CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+def find_program() -> Path | None:
+    given = os.environ.get("WAKEPATH_RECORDER")
+    for path in (Path(given) if given else None, _CHECKOUT / "build/release" / NAME):
+        if path is not None and path.is_file() and os.access(path, os.X_OK):
+            return path
+    found = shutil.which(NAME)
+    return Path(found) if found else None
+
+
+def newest_source() -> float:
+    folder = _CHECKOUT / "calibration/recorder"
+    return max((p.stat().st_mtime for p in folder.glob("*.[ch]*")), default=0.0)
+
+
+def program(report: Callable[[str], object] | None = None) -> Path:
+    """The program, built in a checkout where it is not there or older than its sources."""
+    found = find_program()
+    if found and ("WAKEPATH_RECORDER" in os.environ or found.stat().st_mtime >= newest_source()):
+        return found
+    build = _CHECKOUT / "build/release"
+    if not (build / "CMakeCache.txt").is_file():
+        if found:
+            return found
+        raise InputError(f"{NAME} is not there", suggestion="use ./wakepath of a checkout, or set WAKEPATH_RECORDER")
+    if report:
+        report("building the recorder")
+    for command in (["cmake", str(_CHECKOUT), "-B", str(build)], ["cmake", "--build", str(build), "--target", NAME]):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise InputError(_why_not_built(done.stdout + done.stderr))
+    built = find_program()
+    if built is None:
+        raise InputError(f"{NAME} was built and is not found in {build}")
+    return built
+
+
+def _why_not_built(text: str) -> str:
+    if "unknown target" in text or "No rule to make target" in text:
+        return "the recorder needs liburing: apt-get install --no-install-recommends liburing-dev, then again"
+    lines = [line for line in text.splitlines() if "error" in line.lower()]
+    return "the recorder cannot be built: " + (lines[0] if lines else text.strip().splitlines()[-1])
+
+
+def run_probes(command: list[str], bar: Callable[[str, float], object]) -> tuple[int, str]:
+    """Status and what it said. An interrupted recorder is ended with this program."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        try:
+            for line in child.stdout:
+                kind, _, rest = line.rstrip("\n").partition("\t")
+                if kind == "progress":
+                    share, _, what = rest.partition("\t")
+                    bar(what, float(share))
+            error = child.stderr.read().strip()
+            return child.wait(), error
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise

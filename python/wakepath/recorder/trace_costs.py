@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Costs from a kernel trace: intervals between neighbouring records of one CPU, named as in equations.toml,
+and what the
+device did: when it interrupted, after how many requests.
+
+An interval counts only where nothing else was recorded in between on that CPU, so that an interrupt or a switch is in
+none of them. Text is parsed here and not by the trace reader because only neighbours and six fields are wanted of
+a file that may be of any kernel.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from wakepath.paths import read_text
+from wakepath.recorder.urtrace import Cost
+
+_FTRACE = re.compile(r"^\s*(\S.*)-(\d+)\s+(?:\(.*?\)\s+)?\[(\d+)\]\s+\S+\s+(\d+)\.(\d{6,9}): (\w+)(?::|\()? ?(.*)$")
+_PERF = re.compile(r"^\s*(\S.*?)\s+(\d+)(?:/\d+)?\s+\[(\d+)\]\s+(\d+)\.(\d{6,9}):\s+\w+:(\w+): ?(.*)$")
+_BLOCKS = 16
+
+
+@dataclass(frozen=True)
+class Record:
+    comm: str
+    cpu: int
+    ns: int
+    name: str
+    text: str
+
+
+@dataclass
+class Drain:
+    """A device that was idle, was given requests, and interrupted when they were done."""
+
+    requests: int
+    ns: int  # from the last issue to the interrupt
+    write: bool
+
+
+@dataclass
+class TraceCosts:
+    samples: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    drains: list[Drain] = field(default_factory=list)
+    per_interrupt: list[int] = field(default_factory=list)
+
+    def costs(self) -> dict[str, Cost]:
+        return {kind: cost_of(kind, values) for kind, values in self.samples.items() if len(values) >= 50}
+
+
+def middle(values: Sequence[int]) -> float:
+    """Mean of the middle four fifths: ftrace text has whole us, which a mean sees through and a median not."""
+    ordered = sorted(values)
+    cut = len(ordered) // 10
+    return statistics.fmean(ordered[cut : len(ordered) - cut] or ordered)
+
+
+def cost_of(kind: str, values: Sequence[int]) -> Cost:
+    ordered = sorted(values)
+    n = len(values)
+    blocks = [values[n * b // _BLOCKS : n * (b + 1) // _BLOCKS] for b in range(_BLOCKS)] if n >= _BLOCKS else [values]
+    quantiles = tuple(ordered[(n - 1) * i // 16] for i in range(17))
+    return Cost(kind, n, middle(values), tuple(middle(b) for b in blocks), quantiles)
+
+
+def records(path: str) -> Iterator[Record]:
+    for line in read_text(path).splitlines():
+        if m := _FTRACE.match(line) or _PERF.match(line):
+            ns = int(m[4]) * 1_000_000_000 + int(m[5].ljust(9, "0"))
+            name, text = m[6], m[7]
+            if name.startswith(("sys_enter_", "sys_exit_")):  # as perf names them
+                name = name.removeprefix("sys_")
+            elif name.startswith("sys_"):  # sys_NAME(args) begins, sys_NAME -> value ends
+                name = ("exit_" if "->" in line[m.start(6) :] else "enter_") + name.removeprefix("sys_")
+            yield Record(m[1].strip(), int(m[3]), ns, name, text)
+
+
+def number_in(text: str, pattern: str) -> int | None:
+    m = re.search(pattern, text)
+    return int(m[1], 0) if m else None
+
+
+def trace_costs(path: str, cpu: int, disk_irq: int | None) -> TraceCosts:
+    found = TraceCosts()
+    last: dict[int, Record] = {}
+    state = _Submit()
+    device = _Device(found, disk_irq)
+    for r in records(path):
+        device.see(r)
+        before = last.get(r.cpu)
+        last[r.cpu] = r
+        if r.cpu != cpu:
+            continue
+        if before is not None:
+            _neighbours(found, before, r)
+        state.see(found, r)
+    return found
+
+
+def _neighbours(found: TraceCosts, a: Record, b: Record) -> None:
+    took = b.ns - a.ns
+    pair = (a.name, b.name)
+    if pair == ("workqueue_execute_start", "workqueue_execute_end") and "dio_complete" in a.text:
+        found.samples["trace_work_item"].append(took)
+    elif pair == ("workqueue_execute_end", "workqueue_execute_start") and "dio_complete" in b.text:
+        found.samples["trace_next_item"].append(took)
+    elif pair == ("block_rq_issue", "block_rq_issue"):
+        found.samples["trace_issue"].append(took)
+    elif pair == ("sched_waking", "sched_wakeup"):
+        found.samples["trace_wakeup"].append(took)
+    elif pair == ("workqueue_queue_work", "block_rq_complete"):
+        found.samples["trace_queue_to_next"].append(took)
+    elif pair == ("block_rq_complete", "workqueue_queue_work"):
+        found.samples["trace_complete_to_queue"].append(took)
+
+
+class _Submit:
+    """fio's turns on the traced CPU: user time an I/O, and io_submit's time an I/O up to the first issue."""
+
+    def __init__(self) -> None:
+        self._left: Record | None = None  # the last return of io_getevents
+        self._entered: Record | None = None
+        self._others = 0
+
+    def see(self, found: TraceCosts, r: Record) -> None:
+        if r.name == "exit_io_getevents":
+            self._left, self._others = r, 0
+        elif r.name == "enter_io_submit":
+            n = number_in(r.text, r"nr: (0x[0-9a-f]+|\d+)") or 0
+            if self._left is not None and self._others == 0 and n > 1:
+                found.samples["trace_user_io"].append((r.ns - self._left.ns) // n)
+            self._entered, self._others = r, 0
+        elif r.name == "block_rq_issue" and self._entered is not None:
+            n = number_in(self._entered.text, r"nr: (0x[0-9a-f]+|\d+)") or 0
+            if self._others == 0 and n > 1:
+                found.samples["trace_submit_io"].append((r.ns - self._entered.ns) // n)
+            self._entered = None
+        else:
+            self._others += 1
+
+
+class _Device:
+    def __init__(self, found: TraceCosts, irq: int | None) -> None:
+        self._found, self._irq = found, irq
+        self._in_flight = self._given = 0
+        self._last_issue = 0
+        self._write = True
+        self._clean = False
+
+    def see(self, r: Record) -> None:
+        if r.name == "block_rq_issue":
+            if self._in_flight == 0:
+                self._given, self._clean = 0, True
+            self._in_flight += 1
+            self._given += 1
+            self._last_issue = r.ns
+            self._write = " W" in r.text
+        elif r.name == "irq_handler_entry" and number_in(r.text, r"irq=(\d+)") == self._irq:
+            self._found.per_interrupt.append(self._in_flight)
+            if self._clean and self._in_flight == self._given > 0:
+                self._found.drains.append(Drain(self._given, r.ns - self._last_issue, self._write))
+            self._clean = False
+        elif r.name == "block_rq_complete":
+            self._in_flight = max(0, self._in_flight - 1)
+
+
+def finish(found: TraceCosts) -> TraceCosts:
+    """Sums of neighbouring intervals."""
+    a, b = found.samples.pop("trace_complete_to_queue", []), found.samples.pop("trace_queue_to_next", [])
+    n = min(len(a), len(b))
+    if n >= 50:
+        found.samples["trace_end_request"] = [x + y for x, y in zip(a[:n], b[:n], strict=True)]
+    return found

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Recordings: the format and its damage, equations, device law, what may be written to.
+
+Real measurements: test_record.py."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import math
+from pathlib import Path
+
+import pytest
+
+from wakepath.errors import InputError
+from wakepath.recorder import fit, tracefs
+from wakepath.recorder.device_law import estimate, ring_requests, servers_of, theil_sen
+from wakepath.recorder.recording import read_recording
+from wakepath.recorder.settings import HELD_OUT_GROUP, HELD_OUT_ROOT, RECORDED, RECORDED_IN_GROUP, runnable
+from wakepath.recorder.target import Target, remove_left_over
+from wakepath.recorder.trace_costs import finish, trace_costs
+from wakepath.recorder.urtrace import Cost, Probes, read_probes
+
+HEADER = "H\turtrace\t1\t0\t5\t2\t6.18.0\tsome CPU\t1\t0\ttsc\t2\n"
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "probes.urtrace"
+    path.write_text(text)
+    return str(path)
+
+
+def cost(kind: str, ns: float) -> Cost:
+    return Cost(kind, 100, ns, (ns,) * 16, tuple(round(ns * (0.9 + 0.0125 * i)) for i in range(17)))
+
+
+def test_reads_costs_counts_and_loops(tmp_path: Path) -> None:
+    text = (
+        HEADER + "K\tnop/8\t300\t1\t860\t3\t4\t850,860,870\t" + ",".join("9" * 17) + "\nN\twrite_interrupts/4\t56\t57\n"
+    )
+    text += "L\twrite/1\t1000\t10\t11\t12\t13\t14\t15\t16\t17\t18\t19\nY\tnew kind of record\nE\t9\t0\t0\t0\t0\n"
+    probes = read_probes(written(tmp_path, text))
+    assert probes.complete
+    assert probes.costs["nop/8"].median_ns == 860
+    assert probes.costs["nop/8"].batch == 8
+    assert probes.counts["write_interrupts/4"] == (56, 57)
+    assert probes.loops["write/1"]["ios"] == 10
+
+
+def test_a_file_cut_within_a_line_is_read_up_to_there(tmp_path: Path) -> None:
+    probes = read_probes(written(tmp_path, HEADER + "K\tsyscall\t400\t1\t178\t3\t4\t178\t1,2\nK\tpipe_al"))
+    assert not probes.complete
+    assert list(probes.costs) == ["syscall"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ("hello\n", 1, "is not urtrace"),
+        ("H\turtrace\t2\t0\t5\t2\tx\ty\n", 1, "version 2"),
+        (HEADER + "K\tsyscall\tmany\t1\t178\t3\t4\nE\t1\t0\t0\t0\t0\n", 2, "damaged"),
+    ],
+)
+def test_what_is_no_urtrace_is_refused_with_its_line(tmp_path: Path, text: str, line: int, what: str) -> None:
+    with pytest.raises(InputError) as error:
+        read_probes(written(tmp_path, text))
+    assert error.value.line == line
+    assert what in str(error.value)
+
+
+def test_equations_determine_sums_and_leave_the_split_to_the_table() -> None:
+    rows = [fit.Equation("syscall", 300.0, 0.02, {"a": 1.0, "b": 1.0})]
+    solved = fit.solve_equations(rows, {"a": 50.0, "b": 100.0}, {})
+    a, b = (s * math.exp(x) for s, x in zip(solved.start_ns, solved.x, strict=True))
+    assert a + b == pytest.approx(300.0, rel=0.02)
+    assert b > a
+    assert solved.determined == 1
+    total = solved.covariance[0, 0] + solved.covariance[1, 1] + 2 * solved.covariance[0, 1]
+    assert total < solved.covariance[0, 0]  # the sum is known better than either
+
+
+def test_one_wrong_probe_does_not_bend_the_others() -> None:
+    rows = [fit.Equation(f"p{i}", 100.0, 0.05, {"a": 1.0}) for i in range(5)]
+    rows.append(fit.Equation("wrong", 1000.0, 0.05, {"a": 1.0}))
+    solved = fit.solve_equations(rows, {"a": 80.0}, {})
+    assert 80.0 * math.exp(solved.x[0]) == pytest.approx(100.0, rel=0.1)
+
+
+def test_every_name_in_the_equations_is_a_cost() -> None:
+    from wakepath import _core
+
+    kinds = {"syscall", "pipe_alone", "pipe_same_cpu", "pipe_group", "sleep", "enter", "nop/8", "async_nop_first"}
+    kinds |= {"write_submit/4", "write_submit_busy", "fio_null_32", "trace_work_item", "trace_next_item"}
+    kinds |= {"trace_issue", "trace_end_request", "trace_wakeup", "trace_submit_io", "trace_user_io"}
+    rows = fit.equations({k: cost(k, 100.0) for k in kinds}, has=lambda _: True)
+    assert {row.kind for row in rows} == kinds
+    assert {name for row in rows for name in row.sums} <= set(_core.cost_names()) | {fit.RECORD}
+
+
+def device(latency: float, service: float, interrupts: int = 1) -> Probes:
+    probes = Probes(kernel="6.18", complete=True)
+    for n in (1, 2, 4, 8, 16, 32, 64):
+        probes.costs[f"write_last/{n}"] = cost(f"write_last/{n}", latency + service * n)
+        probes.costs[f"write_submit/{n}"] = cost(f"write_submit/{n}", 10_000.0)
+        probes.counts[f"write_interrupts/{n}"] = (50, 50 * interrupts)
+    probes.costs["write_submit_busy"] = cost("write_submit_busy", 3_000.0)
+    return probes
+
+
+def test_a_serial_device_is_told_by_its_batches() -> None:
+    law = estimate(device(60_000, 4_000), [], {"driver": "virtio_blk", "tags": 256}, 20_000, False)
+    assert law is not None
+    assert law.law == "serial"
+    assert law.service_ns == pytest.approx(4_000, rel=0.01)
+    assert law.latency_ns == pytest.approx(40_000, rel=0.01)
+    assert law.interrupt_on_drain
+    assert law.doorbell_when_idle
+
+
+def test_a_device_with_servers_takes_no_longer_for_so_many() -> None:
+    points = {1: 80.0, 2: 81.0, 4: 83.0, 8: 160.0, 16: 320.0, 32: 640.0}
+    assert servers_of(points) == 4
+    assert theil_sen({1: 10.0, 2: 20.0, 3: 1000.0, 4: 40.0, 5: 50.0})[1] == pytest.approx(10.0)
+
+
+def test_a_ring_without_indirect_descriptors_holds_a_third() -> None:
+    plain = "0" * 128
+    assert ring_requests({"driver": "virtio_blk", "tags": 128, "virtio_features": plain}) == 85
+    indirect = plain[:28] + "1" + plain[29:]
+    assert ring_requests({"driver": "virtio_blk", "tags": 128, "virtio_features": indirect}) is None
+    assert ring_requests({"driver": "nvme", "tags": 128, "virtio_features": None}) is None
+
+
+def test_intervals_of_a_trace_count_only_undisturbed_neighbours(tmp_path: Path) -> None:
+    lines = ["# tracer: nop"]
+    for i in range(60):
+        t = 100.0 + i / 1000
+        start, end = "workqueue_execute_start", "workqueue_execute_end"
+        function = "work struct 0: function iomap_dio_complete_work"
+        lines.append(f" kworker/1:0-9     [001] ..... {t:.6f}: {start}: {function}")
+        if i % 2:
+            lines.append(f" kworker/1:0-9     [001] d.h.. {t + 3e-6:.6f}: irq_handler_entry: irq=36 name=x")
+        lines.append(f"   other-7         [000] ..... {t + 1e-6:.6f}: sched_waking: comm=a pid=1 prio=120 target_cpu=0")
+        lines.append(f" kworker/1:0-9     [001] ..... {t + (50 if i % 2 else 2) * 1e-6:.6f}: {end}: {function}")
+    path = tmp_path / "t.txt"
+    path.write_text("\n".join(lines) + "\n")
+    found = finish(trace_costs(str(path), 1, 36))
+    assert set(found.samples["trace_work_item"]) == {2000}
+
+
+def test_recorded_and_held_out_settings_never_overlap() -> None:
+    recorded = {s.name for s in RECORDED + RECORDED_IN_GROUP}
+    held_out = [s.name for s in HELD_OUT_ROOT + HELD_OUT_GROUP]
+    assert len(held_out) >= 20
+    assert len(set(held_out)) == len(held_out)
+    assert recorded.isdisjoint(held_out)
+    assert all(s.engine == "io_uring" for s in runnable(RECORDED, fio=False, io_uring=True, writes=True))
+    assert all(not s.writes for s in runnable(RECORDED, fio=True, io_uring=True, writes=False))
+
+
+# ---- what may be written to ------------------------------------------------------------------------------------------
+
+
+def test_a_file_with_data_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "mine"
+    path.write_bytes(b"x" * 4096)
+    with pytest.raises(InputError, match="not overwritten"):
+        Target(str(path), 1 << 20)
+    assert path.read_bytes() == b"x" * 4096
+
+
+def test_a_scratch_file_is_removed_and_so_is_one_left_by_a_dead_process(tmp_path: Path) -> None:
+    left = tmp_path / ".wakepath-record.999999999"
+    left.write_bytes(b"")
+    with Target(str(tmp_path), 2 << 20) as target:
+        assert target.path.stat().st_size == 2 << 20
+    assert list(tmp_path.iterdir()) == []
+    left.write_bytes(b"")
+    assert remove_left_over(tmp_path) == [left.name]
+
+
+def test_too_little_room_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="MiB are needed"):
+        Target(str(tmp_path), 1 << 60)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_missing_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        Target(str(tmp_path / "a" / "b"), 1 << 20)
+
+
+def test_no_tracing_has_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracefs.os, "access", lambda *_: False)
+    with pytest.raises(tracefs.NoTraceError, match="tracefs"):
+        tracefs.tracefs()
+
+
+# ---- a folder --------------------------------------------------------------------------------------------------------
+
+
+def recording(folder: Path, **state: object) -> str:
+    whole = {"schema": "wakepath.recording/1", "status": "complete", "parts": ["machine"], "lacks": [], "notes": []}
+    (folder / "recording.json").write_text(json.dumps(whole | state))
+    facts = {"kernel": {"release": "6.12.1"}, "cpu": {"online": [0]}, "unknown": ["kernel.hz"]}
+    (folder / "machine.json").write_text(json.dumps(facts))
+    return str(folder)
+
+
+def test_a_recording_says_what_it_lacks(tmp_path: Path) -> None:
+    lack = {"part": "trace", "reason": "not root", "remedy": ""}
+    found = read_recording(recording(tmp_path, status="partial", lacks=[lack])).lacks()
+    for part in ("cut short", "trace: not root", "no probes", "no windows", "no kernel trace", "kernel.hz"):
+        assert any(part in line for line in found), part
+
+
+def test_another_schema_and_a_folder_without_facts_are_refused(tmp_path: Path) -> None:
+    path = recording(tmp_path, schema="wakepath.recording/9")
+    with pytest.raises(InputError, match="schema"):
+        read_recording(path)
+    recording(tmp_path)
+    (tmp_path / "machine.json").unlink()
+    with pytest.raises(InputError, match=r"no machine\.json"):
+        read_recording(path)
+
+
+def test_a_recording_of_another_machine_is_read(tmp_path: Path) -> None:
+    path = recording(tmp_path)
+    text = HEADER + "K\tsyscall\t400\t1\t178\t3\t4\t178\t1,2\nE\t1\t0\t0\t0\t0\n"
+    (tmp_path / "probes.urtrace.xz").write_bytes(lzma.compress(text.encode()))
+    found = read_recording(path)
+    assert found.probes is not None
+    assert found.probes.costs["syscall"].median_ns == 178
+
+
+def test_a_recorded_case_runs_on_a_machine_file_with_draws(tmp_path: Path) -> None:
+    from wakepath.intervals import intervals, read_uncertainty
+    from wakepath.recorder.base import base_tables, tables_toml
+    from wakepath.recorder.cases import case_of
+    from wakepath.recorder.load import Setting
+    from wakepath.scenario import Options, Scenario
+
+    facts = json.loads((Path(__file__).parents[1] / "data/recording/machine.json").read_text())
+    tables = base_tables(facts, None, "6.18")
+    tables["device"] = {"law": "serial", "service_ns": 5000, "latency_ns": 20000}
+    tables["uncertainty"] = {"draws": {"device.service_ns": [0.9, 1.0, 1.1]}, "discrepancy": {"iops": 0.05}}
+    machine = tmp_path / "m.toml"
+    machine.write_text(tables_toml(tables, ["a machine"]))
+    assert read_uncertainty(str(machine)) is not None
+    options = Options(machine=str(machine), duration="20ms", warmup="5ms")
+    case = case_of(Setting(depth=8, batch=8, shares=2048), [{"iops": 1.0}], facts, 1, "predict", 0)
+    scenario = Scenario.from_case(case, options=options)
+    assert scenario.describe()["machine"]["cpus"] == 2
+    found = intervals(scenario, str(machine), 8)
+    iops = found["figures"]["io.iops"]
+    assert iops["low"] < iops["median"] < iops["high"]
+    assert found == intervals(scenario, str(machine), 8)
+
+
+def test_without_a_recording_the_interval_is_that_of_estimates() -> None:
+    from wakepath.intervals import intervals
+    from wakepath.scenario import Options, Scenario
+
+    scenario = Scenario.load("starved_completions", options=Options(duration="10ms", warmup="2ms"))
+    found = intervals(scenario, None, 8)
+    assert "no recording" in found["source"]
+    with pytest.raises(InputError, match="8 or more"):
+        intervals(scenario, None, 3)
+
+
+def test_a_perf_trace_alone_gives_a_machine_and_says_what_stays_estimated(tmp_path: Path) -> None:
+    from wakepath.recorder.calibration import calibrate_recording, machine_text
+    from wakepath.recorder.from_trace import trace_recording
+    from wakepath.scenario import Options, Scenario
+
+    trace = Path(__file__).parents[1] / "data/traces/perf-root.txt.xz"
+    recording = trace_recording(str(trace), {"cpus": 2, "hz": 250, "preempt": "none"}, "6.18", [])
+    assert recording.facts["target"]["irqs"] == [36]
+    outcome = calibrate_recording(recording, kernel=None, report=lambda *_: None)
+    assert any(row.kind == "trace_work_item" for row, _ in outcome.linear.rows)
+    assert "fio_prep_io" in outcome.stays
+    assert any("no probes" in line for line in outcome.lacks)
+    machine = tmp_path / "m.toml"
+    machine.write_text(machine_text(outcome, recording))
+    scenario = Scenario.from_toml('[workload.w]\nrw = "randwrite"\n', options=Options(machine=str(machine)))
+    assert scenario.describe()["kernel"]["version"] == "6.18"
+
+
+def test_a_trace_without_a_kernel_asks_for_one() -> None:
+    from wakepath.recorder.from_trace import trace_recording
+
+    with pytest.raises(InputError, match="which kernel"):
+        trace_recording("t.txt", {}, "", [])
