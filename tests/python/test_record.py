@@ -76,6 +76,7 @@ def left_behind(disk: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_records_calibrates_and_leaves_nothing_behind(recorder: Path, disk: Path) -> None:
     if not has_io_uring(recorder, disk):
         pytest.skip("this kernel refuses io_uring")
@@ -141,6 +142,7 @@ def command_line(out: Path, disk: Path, *more: str) -> list[str]:
     return [sys.executable, "-P", "-c", code, *given]
 
 
+@pytest.mark.slow
 def test_without_io_uring_the_rest_is_recorded(recorder: Path, disk: Path) -> None:
     out = disk / "out"
     done = subprocess.run(
@@ -155,6 +157,7 @@ def test_without_io_uring_the_rest_is_recorded(recorder: Path, disk: Path) -> No
     assert all(c.setting["workload"]["engine"] != "io_uring" for c in found.cases)
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_can_be_read_and_run_again(recorder: Path, disk: Path) -> None:
     out = disk / "out"
     child = subprocess.Popen(command_line(out, disk), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -171,6 +174,7 @@ def test_killed_in_the_middle_it_can_be_read_and_run_again(recorder: Path, disk:
     assert list(disk.glob(".wakepath-record*")) == []
 
 
+@pytest.mark.slow
 def test_no_tracing_and_no_cgroups_are_named(recorder: Path, disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(error: type[Exception], text: str) -> Callable[..., Any]:
         def instead(*_: Any, **__: Any) -> Any:

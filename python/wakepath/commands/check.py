@@ -5,13 +5,19 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wakepath.errors import InputError
 from wakepath.paths import check_writable, read_text, write_text
 from wakepath.progress import Bar
+
+if TYPE_CHECKING:
+    from wakepath.recorder.check import Checked
+
+Report = Callable[[str, float], object]
 
 
 @click.command("check")
@@ -24,6 +30,7 @@ from wakepath.progress import Bar
 )
 @click.option("--size", metavar="SIZE", help="Of the test file. Default 512M.")
 @click.option("--cases", metavar="FILE.jsonl", help="Write what was measured as truth cases with role predict.")
+@click.option("--measured", metavar="FILE.jsonl", help="Compare with the runs of an earlier check, and run nothing.")
 @click.option("--json", "json_file", metavar="FILE|-", help="Write predicted and measured as JSON (wakepath.check/1).")
 def command(**values: Any) -> int:
     """Predict settings of this machine that no fit has seen, then run them with fio: predicted beside measured.
@@ -33,8 +40,7 @@ def command(**values: Any) -> int:
     """
     from dataclasses import asdict
 
-    from wakepath.commands.record import size_of
-    from wakepath.recorder.check import SCHEMA, check, check_lines, write_cases
+    from wakepath.recorder.check import SCHEMA, check_lines, write_cases
 
     read_text(values["machine"])
     for path in (values["json_file"], values["cases"]):
@@ -48,15 +54,7 @@ def command(**values: Any) -> int:
         bar(share)
 
     try:
-        outcome, cases = check(
-            values["machine"],
-            values["target"],
-            repeats=values["repeats"],
-            seconds=values["seconds"],
-            samples=values["samples"],
-            size=size_of(values["size"]) or 512 << 20,
-            report=report,
-        )
+        outcome, cases = _checked(values, report)
     finally:
         bar.close()
     if values["cases"]:
@@ -76,3 +74,20 @@ def command(**values: Any) -> int:
         write_text(values["json_file"], json.dumps(data, indent=1) + "\n")
     print("\n".join(check_lines(outcome)), file=sys.stderr if values["json_file"] == "-" else sys.stdout)
     return 1 if outcome.failures() else 0
+
+
+def _checked(values: dict[str, Any], report: Report) -> tuple[Checked, list[dict[str, Any]]]:
+    from wakepath.commands.record import size_of
+    from wakepath.recorder.check import check, compare
+
+    if values["measured"]:
+        return compare(values["machine"], values["measured"], samples=values["samples"], report=report), []
+    return check(
+        values["machine"],
+        values["target"],
+        repeats=values["repeats"],
+        seconds=values["seconds"],
+        samples=values["samples"],
+        size=size_of(values["size"]) or 512 << 20,
+        report=report,
+    )

@@ -36,7 +36,7 @@ from wakepath.recorder.settings import HELD_OUT_GROUP, HELD_OUT_ROOT, REFERENCE,
 from wakepath.recorder.target import Target
 from wakepath.runner import simulate
 from wakepath.scenario import Options, Scenario
-from wakepath.truth import Case, case_from
+from wakepath.truth import Case, case_from, read_cases
 
 SCHEMA = "wakepath.check/1"
 METRICS = ("iops", "context_switches_per_s", "fio_cpu_ns_per_s", "kworker_cpu_ns_per_s", "idle")
@@ -123,10 +123,10 @@ def device_sets(describe: dict[str, Any], factor: float) -> tuple[str, ...]:
     return tuple(f"device.{k}={scaled(device[k], factor)}" for k in DEVICE_TIMES if device[k]["mean_ns"] > 0)
 
 
-def drift_of_device(ours: Setting, facts: dict[str, Any], cpu: int, machine: str, iops: float) -> float:
+def drift_of_device(reference: dict[str, Any], machine: str, iops: float) -> float:
     """The factor on device times with which the reference comes out as measured: bisection, in ln, to 1 %."""
     options = Options(machine=machine, duration=DURATION, warmup=WARMUP)
-    scenario = Scenario.from_case(empty_case(ours, facts, cpu), options=options)
+    scenario = Scenario.from_case(reference, options=options)
     describe = scenario.describe()
     low, high = math.log(0.1), math.log(10.0)
     while high - low > 0.01:
@@ -140,17 +140,11 @@ def drift_of_device(ours: Setting, facts: dict[str, Any], cpu: int, machine: str
 
 
 def predict(
-    settings: list[Setting],
-    facts: dict[str, Any],
-    cpu: int,
-    machine: str,
-    samples: int,
-    report: Report,
-    factor: float = 1.0,
-) -> dict[Setting, list[dict[str, float]]]:
-    """The best prediction first, then one per draw."""
+    cases: list[dict[str, Any]], machine: str, samples: int, report: Report, factor: float = 1.0
+) -> list[list[dict[str, float]]]:
+    """Of each case: the best prediction first, then one per draw."""
     options = Options(machine=machine, duration=DURATION, warmup=WARMUP)
-    scenarios = [Scenario.from_case(empty_case(s, facts, cpu), options=options) for s in settings]
+    scenarios = [Scenario.from_case(c, options=options) for c in cases]
     if factor != 1.0:
         scenarios = [s.with_sets(*device_sets(s.describe(), factor)) for s in scenarios]
     known = read_uncertainty(machine)
@@ -159,16 +153,15 @@ def predict(
         return known or of_estimates(s.describe(), samples)
 
     best = sampled(scenarios, lambda s: Uncertainty(), 1)
-    total = len(settings) * samples
+    total = len(cases) * samples
     drawn = sampled(scenarios, of, samples, lambda n: report("predicting", 0.2 * n / total + 0.8 * (factor != 1.0)))
-    return {s: [truth_metrics(data, cpu=cpu) for data in (*best[i], *drawn[i])] for i, s in enumerate(settings)}
+    cpus = [c["setting"]["workload"]["pinned_cpu"] for c in cases]
+    return [[truth_metrics(data, cpu=cpus[i]) for data in (*best[i], *drawn[i])] for i in range(len(cases))]
 
 
 def check(
     machine: str, target: str, *, repeats: int, seconds: float, samples: int, size: int, report: Report
 ) -> tuple[Checked, list[dict[str, Any]]]:
-    known = read_uncertainty(machine)
-    error = known.discrepancy if known else {}
     with ExitStack() as stack:
         report("writing the test file", 0.0)
         goal = stack.enter_context(Target(target, size))
@@ -183,20 +176,46 @@ def check(
         settings = held_out(runner, facts, group, lacks)
         if not settings:
             raise InputError("nothing can be run here", suggestion="; ".join(lacks))
-        predicted = predict(settings, facts, place.cpu, machine, samples, report)
+        predicted = predict([empty_case(s, facts, place.cpu) for s in settings], machine, samples, report)
         runs, reference = _measure(runner, settings, repeats, report)
         if why := runner.window.why_no_perf():
             lacks.append(f"switches are of all CPUs: {why}")
-    cases = [case_of(s, runs[s], facts, place.cpu, "predict", round(seconds * 1e9)) for s in settings]
+        ours = reference_of(runner)
+    window_ns = round(seconds * 1e9)
+    cases = [case_of(s, runs[s], facts, place.cpu, "predict", window_ns) for s in settings]
+    cases.append(case_of(ours, reference, facts, place.cpu, "calibrate", window_ns))
+    return _compare(machine, cases, samples, lacks, report, predicted), cases
 
-    def rows(found: dict[Setting, list[dict[str, float]]]) -> list[Row]:
-        pairs = zip(settings, cases, strict=True)
-        return [row for s, raw in pairs for row in _rows(s, case_from(raw), found[s], error)]
 
-    ours = reference_of(runner)
-    factor = drift_of_device(ours, facts, place.cpu, machine, statistics.median(reference))
-    then = predict(settings, facts, place.cpu, machine, samples, report, factor)
-    return Checked(rows(then), reference, len(settings), factor, rows(predicted), lacks), cases
+def compare(machine: str, path: str, *, samples: int, report: Report) -> Checked:
+    """The same with runs that were measured before (--cases of an earlier check): another machine file, another version."""
+    cases = [case.raw for case in read_cases(path)]
+    if not any(c["role"] == "predict" for c in cases) or not any(c["role"] == "calibrate" for c in cases):
+        raise InputError("holds no runs of a check", path, suggestion="check --cases FILE.jsonl writes them")
+    return _compare(machine, cases, samples, [], report, None)
+
+
+def _compare(
+    machine: str,
+    cases: list[dict[str, Any]],
+    samples: int,
+    lacks: list[str],
+    report: Report,
+    before: list[list[dict[str, float]]] | None,
+) -> Checked:
+    known = read_uncertainty(machine)
+    error = known.discrepancy if known else {}
+    held_out = [c for c in cases if c["role"] == "predict"]
+    reference = next(c for c in cases if c["role"] == "calibrate")
+
+    def rows(found: list[list[dict[str, float]]]) -> list[Row]:
+        return [row for raw, p in zip(held_out, found, strict=True) for row in _rows(case_from(raw), p, error)]
+
+    before = before or predict(held_out, machine, samples, report)
+    factor = drift_of_device(reference, machine, reference["measured"]["iops"])
+    then = predict(held_out, machine, samples, report, factor)
+    each = [run["iops"] for run in reference["each"]]
+    return Checked(rows(then), each, len(held_out), factor, rows(before), lacks)
 
 
 def reference_of(runner: Runner) -> Setting:
@@ -223,15 +242,15 @@ def _group(stack: ExitStack, lacks: list[str]) -> Group | None:
 
 def _measure(
     runner: Runner, settings: list[Setting], repeats: int, report: Report
-) -> tuple[dict[Setting, list[dict[str, float]]], list[float]]:
+) -> tuple[dict[Setting, list[dict[str, float]]], list[dict[str, float]]]:
     """Rounds over all settings, the reference between them."""
     runs: dict[Setting, list[dict[str, float]]] = {s: [] for s in settings}
-    reference: list[float] = []
+    reference: list[dict[str, float]] = []
     ours = reference_of(runner)
     begin, total = time.monotonic(), repeats * len(settings)
     for n in range(total):
         if n % REFERENCE_EVERY == 0:
-            reference.append(runner.run(ours)["iops"])
+            reference.append(runner.run(ours))
         s = settings[n % len(settings)]
         left = (time.monotonic() - begin) / max(n, 1) * (total - n)
         report(f"{s.name}, {left:.0f} s left" if n else s.name, 0.2 + 0.6 * n / total)
@@ -239,7 +258,7 @@ def _measure(
     return runs, reference
 
 
-def _rows(s: Setting, case: Case, predicted: list[dict[str, float]], error: dict[str, float]) -> list[Row]:
+def _rows(case: Case, predicted: list[dict[str, float]], error: dict[str, float]) -> list[Row]:
     rows = []
     for at, metric in enumerate(METRICS):
         if metric not in case.measured or case.is_noise(metric):
@@ -249,7 +268,18 @@ def _rows(s: Setting, case: Case, predicted: list[dict[str, float]], error: dict
             continue
         found = interval(drawn, error.get(metric, 0.0), at)
         least, greatest = case.spread[metric]
-        rows.append(Row(s.name, metric, case.measured[metric], least, greatest, best, found["low"], found["high"]))
+        rows.append(
+            Row(
+                case.id.removeprefix("predict-"),
+                metric,
+                case.measured[metric],
+                least,
+                greatest,
+                best,
+                found["low"],
+                found["high"],
+            )
+        )
     return rows
 
 
