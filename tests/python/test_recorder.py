@@ -233,22 +233,62 @@ def test_a_recording_of_another_machine_is_read(tmp_path: Path) -> None:
     assert found.probes.costs["syscall"].median_ns == 178
 
 
+FACTS = json.loads((Path(__file__).parents[1] / "data/recording/machine.json").read_text())
+
+
+def machine_file(folder: Path) -> Path:
+    from wakepath.recorder.base import base_tables, tables_toml
+
+    tables = base_tables(FACTS, None, "6.18")
+    tables["device"] = {"law": "serial", "service_ns": 5000, "latency_ns": 20000}
+    tables["uncertainty"] = {"draws": {"device.service_ns": [0.9, 1.0, 1.1]}, "discrepancy": {"iops": 0.05}}
+    path = folder / "m.toml"
+    path.write_text(tables_toml(tables, ["a machine"]))
+    return path
+
+
+def test_a_check_finds_a_right_prediction_right_and_a_wrong_one_wrong(tmp_path: Path) -> None:
+    from wakepath.metrics import truth_metrics
+    from wakepath.recorder.cases import case_of
+    from wakepath.recorder.check import DURATION, WARMUP, check_lines, compare, write_cases
+    from wakepath.recorder.load import Setting
+    from wakepath.recorder.settings import REFERENCE
+    from wakepath.runner import simulate
+    from wakepath.scenario import Options, Scenario
+
+    machine = machine_file(tmp_path)
+    options = Options(machine=str(machine), duration=DURATION, warmup=WARMUP)
+
+    def measured(setting: Setting, role: str, factor: float) -> dict[str, object]:
+        empty = case_of(setting, [{"iops": 1.0}], FACTS, 1, role, 0)
+        figures = truth_metrics(simulate(Scenario.from_case(empty, options=options)), cpu=1)
+        runs = [{k: v * factor * f for k, v in figures.items()} for f in (0.98, 1.0, 1.02)]
+        return case_of(setting, runs, FACTS, 1, role, 0)
+
+    held_out = Setting(depth=8, batch=8)
+    for factor in (1.0, 2.0):
+        file = tmp_path / f"c{factor}.jsonl"
+        write_cases(str(file), [measured(held_out, "predict", factor), measured(REFERENCE, "calibrate", 1.0)])
+        outcome = compare(str(machine), str(file), samples=8, report=lambda *_: None)
+        assert outcome.device_factor == pytest.approx(1.0, abs=0.05)
+        wrong = [line for line in outcome.failures() if "distance" in line]
+        assert bool(wrong) == (factor != 1.0)
+        assert any("NOT REACHED" in line for line in check_lines(outcome)) or factor == 1.0
+    write_cases(str(tmp_path / "d.jsonl"), [measured(held_out, "predict", 1.0)])
+    with pytest.raises(InputError, match="no runs of a check"):
+        compare(str(machine), str(tmp_path / "d.jsonl"), samples=8, report=lambda *_: None)
+
+
 def test_a_recorded_case_runs_on_a_machine_file_with_draws(tmp_path: Path) -> None:
     from wakepath.intervals import intervals, read_uncertainty
-    from wakepath.recorder.base import base_tables, tables_toml
     from wakepath.recorder.cases import case_of
     from wakepath.recorder.load import Setting
     from wakepath.scenario import Options, Scenario
 
-    facts = json.loads((Path(__file__).parents[1] / "data/recording/machine.json").read_text())
-    tables = base_tables(facts, None, "6.18")
-    tables["device"] = {"law": "serial", "service_ns": 5000, "latency_ns": 20000}
-    tables["uncertainty"] = {"draws": {"device.service_ns": [0.9, 1.0, 1.1]}, "discrepancy": {"iops": 0.05}}
-    machine = tmp_path / "m.toml"
-    machine.write_text(tables_toml(tables, ["a machine"]))
+    machine = machine_file(tmp_path)
     assert read_uncertainty(str(machine)) is not None
     options = Options(machine=str(machine), duration="20ms", warmup="5ms")
-    case = case_of(Setting(depth=8, batch=8, shares=2048), [{"iops": 1.0}], facts, 1, "predict", 0)
+    case = case_of(Setting(depth=8, batch=8, shares=2048), [{"iops": 1.0}], FACTS, 1, "predict", 0)
     scenario = Scenario.from_case(case, options=options)
     assert scenario.describe()["machine"]["cpus"] == 2
     found = intervals(scenario, str(machine), 8)

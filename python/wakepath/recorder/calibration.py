@@ -41,6 +41,7 @@ class Calibration:
     parameters: dict[str, Parameter]
     lacks: list[str]
     stays: list[str] = field(default_factory=list)  # costs that are still estimates
+    overhead: float | None = None  # of recording, by the recorder's own measurement
 
 
 def read_traces(recording: Recording) -> list[TraceCosts]:
@@ -59,6 +60,14 @@ def measured_costs(recording: Recording, traces: list[TraceCosts]) -> dict[str, 
     if null:
         found["fio_null_32"] = Cost("fio_null_32", 1, float(null), (float(null),), ())
     return found
+
+
+def overhead_of(costs: dict[str, Cost]) -> float | None:
+    """CPU time a request with stamps over that without, less one."""
+    with_stamps, without = costs.get("loop_cpu_recorded"), costs.get("loop_cpu_unrecorded")
+    if with_stamps is None or without is None or without.median_ns <= 0:
+        return None
+    return with_stamps.median_ns / without.median_ns - 1
 
 
 def _start_ns(table: dict[str, Any]) -> dict[str, float]:
@@ -96,6 +105,7 @@ def calibrate_recording(recording: Recording, *, kernel: str | None, report: Rep
     )
     tables = base_tables(recording.facts, law, kernel)
     outcome = Calibration(tables, {}, linear, law, None, fit.Posterior(), {}, recording.lacks())
+    outcome.overhead = overhead_of(costs)
     _apply(outcome, recording, report)
     return outcome
 
@@ -240,6 +250,10 @@ def report_lines(outcome: Calibration) -> list[str]:
         lines.append(
             "the model's own error: "
             + ", ".join(f"{k} {100 * (math.exp(v) - 1):.1f} %" for k, v in w.discrepancy.items())
+        )
+    if outcome.overhead is not None:
+        lines.append(
+            f"the recorder's own cost: {100 * outcome.overhead:+.1f} % of the CPU time of the loop it recorded"
         )
     estimates = ", ".join(outcome.stays)
     lines.append(f"still estimates ({len(outcome.stays)}): {estimates}" if estimates else "no cost is an estimate")

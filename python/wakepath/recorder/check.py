@@ -28,6 +28,7 @@ from wakepath.intervals import Uncertainty, interval, of_estimates, read_uncerta
 from wakepath.metrics import truth_metrics
 from wakepath.recorder.cases import case_of
 from wakepath.recorder.cgroups import Group, NoCgroupError
+from wakepath.recorder.counters import others_on_the_machine
 from wakepath.recorder.facts import machine_facts
 from wakepath.recorder.load import Runner, Setting
 from wakepath.recorder.program import find_program
@@ -167,7 +168,7 @@ def check(
         goal = stack.enter_context(Target(target, size))
         facts = machine_facts(goal.path)
         place = place_of(facts)
-        lacks: list[str] = []
+        lacks: list[str] = [*filter(None, [others_on_the_machine()])]
         group = _group(stack, lacks)
         runner = Runner(
             goal.path, size, cpu=place.cpu, irqs=place.irqs, seconds=seconds, program=find_program(), group=group
@@ -188,7 +189,7 @@ def check(
 
 
 def compare(machine: str, path: str, *, samples: int, report: Report) -> Checked:
-    """The same with runs that were measured before (--cases of an earlier check): another machine file, another version."""
+    """The same with runs that were measured before (--cases of an earlier check)."""
     cases = [case.raw for case in read_cases(path)]
     if not any(c["role"] == "predict" for c in cases) or not any(c["role"] == "calibrate" for c in cases):
         raise InputError("holds no runs of a check", path, suggestion="check --cases FILE.jsonl writes them")

@@ -22,6 +22,7 @@ PROC = Path("/proc")
 _SYS_PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
 _SOFTWARE, _CONTEXT_SWITCHES = 1, 3  # PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES
 _ATTR_SIZE = 112
+QUIET = 0.05  # of all CPUs: what a machine without work does anyway
 
 
 class SwitchCounter:
@@ -99,6 +100,20 @@ def _interrupts(cpu: int, irqs: list[int]) -> int:
         if name.strip().isdigit() and int(name) in irqs:
             total += int(rest.split()[column])
     return total
+
+
+def others_on_the_machine(seconds: float = 0.4) -> str:
+    """What others use of the CPUs before anything is measured; "" where it is next to nothing."""
+
+    def busy() -> tuple[int, int]:
+        ticks = [int(t) for t in (read(PROC / "stat") or "cpu 0 0 0 0 0").splitlines()[0].split()[1:]]
+        return sum(ticks) - ticks[3] - (ticks[4] if len(ticks) > 4 else 0), sum(ticks)
+
+    a = busy()
+    time.sleep(seconds)
+    b = busy()
+    share = (b[0] - a[0]) / max(1, b[1] - a[1])
+    return f"other programs used {100 * share:.0f} % of the CPUs: it is in all figures" if share > QUIET else ""
 
 
 class Window:

@@ -28,6 +28,7 @@ class Recording:
     def lacks(self) -> list[str]:
         """One line for each thing that is not there."""
         found = [f"{x['part']}: {x['reason']}" for x in self.state.get("lacks", [])]
+        found += self.state.get("notes", [])
         if self.state.get("status") != "complete":
             found.insert(0, "the recording was cut short; parts: " + (", ".join(self.state.get("parts", [])) or "none"))
         if self.probes is None:

@@ -24,6 +24,7 @@ from wakepath.paths import write_text
 from wakepath.recorder import tracefs
 from wakepath.recorder.cases import case_of, group_of, setting_of
 from wakepath.recorder.cgroups import Group, NoCgroupError
+from wakepath.recorder.counters import others_on_the_machine
 from wakepath.recorder.facts import machine_facts
 from wakepath.recorder.load import RAMP_S, TAIL_S, Runner, Setting, null_engine_ns
 from wakepath.recorder.program import NO_IO_URING, program, run_probes
@@ -93,6 +94,8 @@ class Session:
 def record(target: str, out: str, *, plan: Plan, overwrite: bool, read_only: bool, report: Report) -> dict[str, Any]:
     folder = _folder(out)
     session = Session(folder, plan, report)
+    if busy := others_on_the_machine():
+        session.state["notes"].append(busy)
     session.save()
     with ExitStack() as stack:
         binary = program(lambda text: report(text, 0.0))
