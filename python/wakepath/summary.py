@@ -158,7 +158,7 @@ def trust(data: dict[str, Any]) -> list[str]:
     words = {
         "estimated": "costs are estimates, so trust the ratio and not the absolute rate",
         "elsewhere": "costs were measured on another machine",
-        "here": "costs were measured on this machine",
+        "here": "costs were measured on the machine of this file; --samples N gives intervals",
     }
     lines = [f"{words[validity['costs']]} ({data['made_by']['costs']['name']})"]
     if validity["inside_validated_envelope"]:

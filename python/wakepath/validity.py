@@ -19,6 +19,7 @@ from wakepath.metrics import HEADLINE
 
 SCHEMA = "wakepath.accuracy/1"
 NEAREST = 3
+HERE = "measured on this machine"  # how the source of a recorded table begins
 _FILE = Path(__file__).resolve().parent / "accuracy.json"
 
 
@@ -85,10 +86,14 @@ def outside_envelope(mine: dict[str, Any], cases: list[dict[str, Any]], changed:
 
 
 def costs_of(describe: dict[str, Any]) -> str:
-    """estimated: a cost that counts is an estimate. elsewhere: measured, on another machine. here: on this one."""
+    """estimated: a cost that counts is an estimate. elsewhere: measured, on another machine. here: by a recording of
+    the machine, whose intervals (run --samples) say what it leaves open.
+    """
+    if describe["costs"]["source"].startswith(HERE):
+        return "here"
     if any(e["estimate"] and e["mean_ns"] > 0 for e in describe["costs"]["entries"].values()):
         return "estimated"
-    return "here" if describe["costs"]["source"].startswith("measured on this machine") else "elsewhere"
+    return "elsewhere"
 
 
 def validity_of(describe: dict[str, Any]) -> dict[str, Any]:

@@ -174,6 +174,19 @@ def test_killed_in_the_middle_it_can_be_read_and_run_again(recorder: Path, disk:
     assert list(disk.glob(".wakepath-record*")) == []
 
 
+def test_ended_by_a_signal_it_undoes_what_it_changed(recorder: Path, disk: Path) -> None:
+    child = subprocess.Popen(command_line(disk / "out", disk), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(600):
+        if (disk / "out/probes.urtrace").is_file():
+            break
+        time.sleep(0.05)
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(30) == 130
+    assert list(disk.glob(".wakepath-record*")) == []
+    for root in (Path("/sys/kernel/tracing/instances"), Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")):
+        assert not list(root.glob(f"wakepath-{child.pid}*"))
+
+
 @pytest.mark.slow
 def test_no_tracing_and_no_cgroups_are_named(recorder: Path, disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(error: type[Exception], text: str) -> Callable[..., Any]:

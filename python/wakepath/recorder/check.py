@@ -31,7 +31,7 @@ from wakepath.recorder.cgroups import Group, NoCgroupError
 from wakepath.recorder.counters import others_on_the_machine
 from wakepath.recorder.facts import machine_facts
 from wakepath.recorder.load import Runner, Setting
-from wakepath.recorder.program import find_program
+from wakepath.recorder.program import ended_like_ctrl_c, find_program
 from wakepath.recorder.session import place_of
 from wakepath.recorder.settings import HELD_OUT_GROUP, HELD_OUT_ROOT, REFERENCE, runnable
 from wakepath.recorder.target import Target
@@ -163,7 +163,7 @@ def predict(
 def check(
     machine: str, target: str, *, repeats: int, seconds: float, samples: int, size: int, report: Report
 ) -> tuple[Checked, list[dict[str, Any]]]:
-    with ExitStack() as stack:
+    with ended_like_ctrl_c(), ExitStack() as stack:
         report("writing the test file", 0.0)
         goal = stack.enter_context(Target(target, size))
         facts = machine_facts(goal.path)

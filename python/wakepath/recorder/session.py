@@ -27,7 +27,7 @@ from wakepath.recorder.cgroups import Group, NoCgroupError
 from wakepath.recorder.counters import others_on_the_machine
 from wakepath.recorder.facts import machine_facts
 from wakepath.recorder.load import RAMP_S, TAIL_S, Runner, Setting, null_engine_ns
-from wakepath.recorder.program import NO_IO_URING, program, run_probes
+from wakepath.recorder.program import NO_IO_URING, ended_like_ctrl_c, program, run_probes
 from wakepath.recorder.settings import RECORDED, RECORDED_IN_GROUP, REFERENCE, runnable
 from wakepath.recorder.target import Target
 
@@ -97,7 +97,7 @@ def record(target: str, out: str, *, plan: Plan, overwrite: bool, read_only: boo
     if busy := others_on_the_machine():
         session.state["notes"].append(busy)
     session.save()
-    with ExitStack() as stack:
+    with ended_like_ctrl_c(), ExitStack() as stack:
         binary = program(lambda text: report(text, 0.0))
         report("writing the test file", 0.0)
         goal = stack.enter_context(Target(target, plan.size, overwrite=overwrite, read_only=read_only))
