@@ -252,6 +252,30 @@ def test_a_full_disk_is_said_and_nothing_stays_there(recorder: Path, full_disk: 
     assert not list(full_disk.glob(".recording*"))
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A filesystem of 16 KiB in memory, with room for a recording's first files only."""
+    mount = tmp_path / "small"
+    mount.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(mount)]
+    if os.geteuid() != 0 or subprocess.run(command, check=False).returncode != 0:
+        pytest.skip("needs root")
+    yield mount
+    subprocess.run(["umount", str(mount)], check=False)
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_meanwhile_spoils_nothing(recorder: Path, small_disk: Path, disk: Path) -> None:
+    options: dict[str, Any] = {"plan": SMALL, "overwrite": False, "read_only": False, "report": silent}
+    work = disk / "work"
+    work.mkdir()
+    with pytest.raises(InputError, match="No space left"):
+        session.record(str(work), str(small_disk / "out"), **options)
+    assert left_behind(work) == []
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    assert session.record(str(work), str(small_disk / "out"), **options)["status"] == "complete"
+
+
 def fill(path: Path) -> None:
     with path.open("wb", buffering=0) as f, contextlib.suppress(OSError):
         while f.write(b"x" * 65536):
