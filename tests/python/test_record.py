@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from wakepath.errors import InputError
-from wakepath.recorder import session, tracefs
+from wakepath.recorder import perf, session, tracefs
 from wakepath.recorder.cgroups import Group, NoCgroupError
 from wakepath.recorder.facts import machine_facts
 from wakepath.recorder.program import find_program, program
@@ -197,6 +197,7 @@ def test_no_tracing_and_no_cgroups_are_named(recorder: Path, disk: Path, monkeyp
 
     monkeypatch.setattr(tracefs, "Instance", refuse(tracefs.NoTraceError, "not root: tracefs cannot be written"))
     monkeypatch.setattr(session, "Group", refuse(NoCgroupError, "no cgroup hierarchy has the cpu controller"))
+    monkeypatch.setattr(perf.shutil, "which", lambda name: None if name == "perf" else f"/usr/bin/{name}")
     monkeypatch.setattr("wakepath.recorder.counters._SYS_PERF_EVENT_OPEN", {})
     state = run(disk)
     lacks = {x["part"]: x["reason"] for x in state["lacks"]}
@@ -205,6 +206,21 @@ def test_no_tracing_and_no_cgroups_are_named(recorder: Path, disk: Path, monkeyp
     if shutil.which("fio"):
         assert "switches of one CPU" in lacks
     assert state["status"] == "complete"
+
+
+def test_perf_stands_in_for_a_trace_instance() -> None:
+    if not shutil.which("perf"):
+        pytest.skip("no perf")
+    try:
+        text = perf.traced(lambda: time.sleep(0.1), 0.0, 0.05)
+    except tracefs.NoTraceError as error:
+        pytest.skip(str(error))
+    assert "sched:sched_switch" in text
+
+
+def test_why_perf_refuses_is_one_line() -> None:
+    refused = subprocess.CompletedProcess([], 255, "", "Error:\nAccess to performance monitoring: Permission denied\n")
+    assert "ermission" in perf.why_not(refused) or "Error" in perf.why_not(refused)
 
 
 def test_a_clock_that_steps_is_said_and_changes_nothing(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,11 +125,14 @@ def device_sets(describe: dict[str, Any], factor: float) -> tuple[str, ...]:
 
 
 def drift_of_device(reference: dict[str, Any], machine: str, iops: float) -> float:
-    """The factor on device times with which the reference comes out as measured: bisection, in ln, to 1 %."""
+    """The factor on device times with which the reference comes out as measured: bisection, in ln, to 1 %.
+
+    1 where no factor does: then it is not the device that limits the reference.
+    """
     options = Options(machine=machine, duration=DURATION, warmup=WARMUP)
     scenario = Scenario.from_case(reference, options=options)
     describe = scenario.describe()
-    low, high = math.log(0.1), math.log(10.0)
+    low, high = edges = math.log(0.1), math.log(10.0)
     while high - low > 0.01:
         middle = (low + high) / 2
         data = simulate(scenario.with_sets(*device_sets(describe, math.exp(middle))))
@@ -137,7 +140,7 @@ def drift_of_device(reference: dict[str, Any], machine: str, iops: float) -> flo
             low = middle
         else:
             high = middle
-    return math.exp((low + high) / 2)
+    return math.exp((low + high) / 2) if edges[0] < low and high < edges[1] else 1.0
 
 
 def predict(

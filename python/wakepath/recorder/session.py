@@ -16,12 +16,13 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from wakepath.errors import InputError
 from wakepath.paths import write_text
-from wakepath.recorder import tracefs
+from wakepath.recorder import perf, tracefs
 from wakepath.recorder.cases import case_of, group_of, setting_of
 from wakepath.recorder.cgroups import Group, NoCgroupError
 from wakepath.recorder.counters import others_on_the_machine
@@ -33,6 +34,7 @@ from wakepath.recorder.target import Target
 
 SCHEMA = "wakepath.recording/1"
 Report = Callable[[str, float], object]
+TRACE_AFTER_S = 0.25 + RAMP_S  # fio is under way by then
 
 
 @dataclass(frozen=True)
@@ -265,28 +267,38 @@ def _interleaved(session: Session, runner: Runner, settings: list[Setting]) -> d
 
 
 def _traces(session: Session, runner: Runner, settings: list[Setting], facts: dict[str, Any], place: Place) -> None:
-    """The kernel's side: short windows in a trace instance of our own, each with its setting beside it."""
+    """The kernel's side: short windows in a trace instance, else by perf, each with its setting beside it."""
     chosen = [s for s in settings if s in (REFERENCE, settings[-1])][: 1 if session.plan.quick else 2]
+
+    def keep(s: Setting, text: str) -> None:
+        name = f"trace-{s.name}.txt.xz"
+        with lzma.open(session.out / name, "wt", preset=1) as f:
+            f.write(text)
+        setting = setting_of(s, facts, place.cpu, group_of(s, facts["cgroup"]["version"]))
+        write_text(str(session.out / f"{name}.setting.json"), json.dumps(setting, indent=1) + "\n")
+
     try:
         with tracefs.Instance() as instance:
             for s in chosen:
                 session.report(f"tracing {s.name}", 0.97)
-                text = _traced(runner, s, instance, session.plan.trace_s)
-                name = f"trace-{s.name}.txt.xz"
-                with lzma.open(session.out / name, "wt", preset=1) as f:
-                    f.write(text)
-                setting = setting_of(s, facts, place.cpu, group_of(s, facts["cgroup"]["version"]))
-                write_text(str(session.out / f"{name}.setting.json"), json.dumps(setting, indent=1) + "\n")
+                keep(s, _traced(runner, s, instance, session.plan.trace_s))
         session.part("trace")
-    except tracefs.NoTraceError as error:
-        session.lack("trace", str(error), "root with tracefs; or `wakepath record --how` for perf")
+    except tracefs.NoTraceError as no_instance:
+        try:
+            for s in chosen:
+                session.report(f"perf, {s.name}", 0.97)
+                keep(s, perf.traced(partial(runner.run, s), TRACE_AFTER_S, session.plan.trace_s))
+            session.part("trace")
+            session.state["notes"].append(f"traced by perf, without what is recorded in idle: {no_instance}")
+        except tracefs.NoTraceError as no_perf:
+            session.lack("trace", f"{no_instance}; {no_perf}", "root with tracefs, or leave for perf")
 
 
 def _traced(runner: Runner, s: Setting, instance: tracefs.Instance, seconds: float) -> str:
     import threading
 
     def window() -> None:
-        time.sleep(0.25 + RAMP_S)
+        time.sleep(TRACE_AFTER_S)
         instance.start()
         time.sleep(seconds)
         instance.stop()
