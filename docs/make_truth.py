@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 import wakepath
-from wakepath.truth import read_cases
+from wakepath.truth import SCHEMA, read_cases
 from wakepath.truth_table import FIGURES, TABLE, moved, truth
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,7 +35,9 @@ def rounded(value: float) -> float:
 
 
 def main() -> None:
-    files = [Path(name) for name in sys.argv[1:]] or sorted((ROOT / "tests" / "truth").glob("*.jsonl"))
+    files = [Path(name) for name in sys.argv[1:]] or [
+        path for path in sorted((ROOT / "tests" / "truth").glob("*.jsonl")) if SCHEMA in path.read_text().split("\n")[0]
+    ]
     before = truth() if TABLE.is_file() else None
     parts = []
     for file in files:

@@ -32,9 +32,9 @@ def run(
     """Simulate. Ctrl-C ends the run early; its result then says status "stopped" and holds what was computed.
 
     duration, warmup: with their unit, "1s". control: also the same workload in the root group (`result.control`).
-    trace: a file to write records to as ftrace text, or True: `result.trace` keeps them in memory.
+    trace: a file to write records to as ftrace text, or True: `result.trace` keeps them in memory, some 140 bytes each.
     """
-    records = _core.Records() if trace is True else None
+    table = _core.Records() if trace is True else None
     file = trace if isinstance(trace, str) else None
     if isinstance(scenario, str):
         scenario = Scenario.load(scenario)
@@ -48,15 +48,15 @@ def run(
             )
         )
     outside = control_of(scenario) if control else None
-    kept = Trace(records) if records is not None else None
+    kept = Trace(table) if table is not None else None
     if outside is None:
-        return Result(_complete(scenario, *_simulate(scenario, progress, file, records)), kept)
+        return Result(_complete(scenario, *_simulate(scenario, progress, file, table)), kept)
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         # Both at once, without the GIL; signals reach the main thread only, so it tells the other to stop.
         second = pool.submit(_simulate, outside, lambda share: not stop.is_set(), None)
         try:
-            first = _simulate(scenario, progress, file, records)
+            first = _simulate(scenario, progress, file, table)
             if first[0] == "stopped":
                 stop.set()
             other = second.result()

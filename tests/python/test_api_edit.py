@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +16,7 @@ import pytest
 import wakepath as wp
 from wakepath import InputError, Scenario
 from wakepath.keys import parts_of
+from wakepath.progress import Bar, duration
 
 NAME = "starved_completions/qemu-6.1"
 
@@ -138,3 +143,45 @@ def test_reprs_for_notebooks() -> None:
         assert text.count("<table>") == text.count("</table>") >= 1
         assert "<script" not in text
     assert "in the group" in result._repr_html_()
+
+
+def test_ctrl_c_ends_a_run_and_a_sweep_and_keeps_what_was_computed(tmp_path: Path) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("signals reach the main thread only")
+
+    once = threading.Event()
+
+    def interrupt(_: object) -> None:
+        if not once.is_set():
+            once.set()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    result = wp.run("starved_completions", duration="600s", warmup="1ms", progress=interrupt)
+    assert result.status == "stopped"
+    assert result.io["completed"] > 0
+    once.clear()
+    whole = wp.sweep(
+        "starved_completions",
+        {"workload.fio.iodepth": list(range(1, 129))},
+        set=["run.duration=100ms"],
+        jobs=2,
+        out=str(tmp_path / "s"),
+        on_row=interrupt,
+    )
+    assert whole.status == "stopped"
+    assert 0 < len(whole) < 128
+    assert {row["status"] for row in whole.rows} == {"finished"}
+    assert len(wp.Sweep.load(str(tmp_path / "s"))) == len(whole)
+
+
+def test_the_bar_says_rate_and_time_left(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 10.0, 20.0])
+    monkeypatch.setattr("wakepath.progress.time.monotonic", lambda: next(clock))
+    bar = Bar("sweeping", show=True, total=400)
+    bar(0.25)  # a resumed sweep: these were there already
+    bar(0.5)
+    bar.close()
+    said = capsys.readouterr().err
+    assert "100/400" in said
+    assert "200/400  5/s  40 s left" in said
+    assert duration(3700) == "1 h 1 min"

@@ -1,0 +1,47 @@
+# %% [markdown]
+# <!-- SPDX-License-Identifier: GPL-2.0-or-later -->
+# # A patch idea, judged before it is written
+#
+# Every rule that differs between kernels is a switch; "6.1 plus this one rule" is one line. A patch idea is judged
+# twice: which of the decisions of a *recorded* kernel would have been others (`verify` with `set`), and what it does
+# to the workload (`run`).
+
+# %%
+from pathlib import Path
+
+import pandas as pd
+
+import wakepath
+
+root = next(p for p in (Path.cwd(), *Path.cwd().parents) if (p / "tests" / "truth").is_dir())
+trace = str(root / "tests" / "truth" / "traces" / "A-6.1-d36k-q128-m1-w1000.txt.xz")
+plain = wakepath.verify(trace, kernel="6.1")
+pd.DataFrame(plain["agreement"]).T
+
+# %% [markdown]
+# The model decides as that 6.1 did. Now the idea: a wakeup granularity of 20 ms. Which decisions change?
+
+# %%
+changed = wakepath.verify(trace, kernel="6.1", set=["kernel.sched.wakeup_granularity_ns=20000000"])
+changed["changed"] if "changed" in changed else {
+    k: v for k, v in changed.items() if k not in ("setting", "divergences")
+}
+
+# %% [markdown]
+# And on the workload, both ideas beside each other, with the same seeds:
+
+# %%
+scenario = wakepath.Scenario.load("starved_completions", set=["run.duration=200ms", "run.warmup=100ms"])
+ideas = {
+    "6.1": [],
+    "+ coarse wakeups": ["kernel.sched.wakeup_granularity_ns=20ms"],
+    "+ complete in the interrupt": ["kernel.switches.dio_write_complete_inline=true"],
+    "+ obey min_nr": ["kernel.switches.aio_obey_min_nr=true"],
+}
+rows = []
+for name, sets in ideas.items():
+    runs = [wakepath.run(scenario.with_sets(*sets), seed=seed) for seed in (1, 2, 3)]
+    iops = [r.io["iops"] for r in runs]
+    switches = sum(r.totals["context_switches_per_s"] for r in runs) / len(runs)
+    rows.append({"kernel": name, "IOPS": sum(iops) / 3, "+-": (max(iops) - min(iops)) / 2, "switches per s": switches})
+pd.DataFrame(rows).set_index("kernel").round(0)
