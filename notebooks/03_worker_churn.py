@@ -14,7 +14,7 @@ files = {"before": "scenario", "0b2b066f8a85": "after-0b2b066f8a85", "then 9d83e
 rows = []
 for name, file in files.items():
     where = "worker_churn" if file == "scenario" else f"worker_churn/{file}"
-    data = wakepath.run(where, duration="2s").data
+    data = wakepath.run(where, duration="6s").data
     io_wq = data["io_wq"]
     rows.append(
         {

@@ -47,7 +47,7 @@ plt.show()
 # %%
 iops = sweep.to_pandas().pivot(index=key, columns="kernel.version", values="io.iops")
 root = {
-    kernel: wakepath.run(scenario.with_sets(f"kernel.version={kernel}", "workload.fio.cgroup=")).io["iops"]
+    kernel: wakepath.run(scenario.with_sets(f"kernel.version={kernel}", 'workload.fio.cgroup=""')).io["iops"]
     for kernel in kernels
 }
 rows = []

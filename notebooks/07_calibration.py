@@ -34,7 +34,10 @@ print("\n".join(machine.report().splitlines()[:12]))
 # not seen:
 
 # %%
-validation = wakepath.validate(str(file), machine=str(folder / "machine.toml"), role="predict", duration="200ms")
+from wakepath.patterns import cost_sets
+
+costs = cost_sets(str(folder / "machine.toml"))
+validation = wakepath.validate(str(file), set=costs, role="predict", duration="200ms")
 frame = validation.to_pandas()
 shown = frame[frame["metric"].isin(["iops", "context_switches_per_s"])]
 shown = shown.assign(error=(100 * shown["error"]).round(1))

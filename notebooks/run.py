@@ -38,7 +38,11 @@ def execute(source: Path) -> Any:
     """The notebook with its outputs; nbclient.exceptions.CellExecutionError where a cell fails."""
     notebook = read(source)
     NotebookClient(
-        notebook, timeout=LONGEST_CELL_S, kernel_name="python3", resources={"metadata": {"path": FOLDER}}
+        notebook,
+        timeout=LONGEST_CELL_S,
+        kernel_name="python3",
+        coalesce_streams=True,
+        resources={"metadata": {"path": FOLDER}},
     ).execute()
     for cell in notebook.cells:
         cell["metadata"] = {}

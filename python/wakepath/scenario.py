@@ -60,7 +60,7 @@ def set_text(value: Any) -> str:
     from wakepath.machine_file import toml_value
 
     if isinstance(value, str):
-        return value
+        return value or '""'
     if isinstance(value, tuple):
         value = list(value)
     try:

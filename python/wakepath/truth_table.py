@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """truth(): every truth case as a tidy table: measured, predicted, the two naive baselines, a row per case and metric.
 
-What ships is truth_table.csv.xz, the predictions of this version made once by docs/make_truth.py. Each file's costs are
-fitted to its calibrate cases where it has any of I/O; predict cases are never looked at by a fit.
+What ships is truth_table.csv.xz, the predictions of this version made once by docs/make_truth.py.
 """
 
 from __future__ import annotations

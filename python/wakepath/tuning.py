@@ -227,7 +227,9 @@ def _search(
 
 
 def _study(found: Tuning, storage: str | None, sampler_seed: int) -> Any:
-    optuna = need("optuna", "tune")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tqdm misses its widgets in a notebook; no bar of Optuna's is shown
+        optuna = need("optuna", "tune")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     question = json.dumps(
         [
