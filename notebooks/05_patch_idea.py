@@ -41,8 +41,8 @@ for name, line in ideas.items():
 pd.DataFrame(rows).set_index(["idea", "decision"])
 
 # %% [markdown]
-# The weight changes nearly every wakeup, a coarser granularity next to none: fio's weight makes its lag too large for it.
-# And on the workload, patches beside it, with the same seeds:
+# The weight changes nearly every wakeup, a coarser granularity next to none: fio's weight makes its lag too large for
+# it. And on the workload, patches beside it, with the same seeds:
 
 # %%
 scenario = wakepath.Scenario.load("starved_completions", set=["run.duration=200ms", "run.warmup=100ms"])

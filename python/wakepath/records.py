@@ -35,6 +35,9 @@ class Columns(Mapping[str, "npt.NDArray[Any]"]):
             )
         return self._core.column(self.type, field)
 
+    def __contains__(self, field: object) -> bool:
+        return field in self._fields
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
 
@@ -106,6 +109,9 @@ class Trace(Mapping[str, Columns]):
                 suggestion=f"did you mean {near}?" if near else "it has " + ", ".join(counts),
             )
         return Columns(self._core, type_name)
+
+    def __contains__(self, type_name: object) -> bool:
+        return type_name in self._core.counts()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._core.counts())

@@ -64,6 +64,8 @@ def test_a_result_with_its_trace_pickles(result: wp.Result) -> None:
 def test_wrong_names_say_what_is_near(result: wp.Result) -> None:
     with pytest.raises(InputError, match="sched_switch"):
         _ = result.trace["sched_swich"]
+    assert "sched_swich" not in result.trace
+    assert "next_pidd" not in result.trace["sched_switch"]
     with pytest.raises(InputError, match="next_pid"):
         _ = result.trace["sched_switch"]["next_pidd"]
 
