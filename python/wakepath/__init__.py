@@ -11,8 +11,21 @@ and scipy come in where a table or a fit is asked for, xarray, Optuna, plotly an
 """
 
 from wakepath import _core
+from wakepath.compare import Comparison
+from wakepath.cure import Cure
 from wakepath.errors import InputError, LimitReachedError
-from wakepath.functions import Calibration, analyze, calibrate, explain, kernels, scenarios, validate, verify
+from wakepath.functions import (
+    Calibration,
+    analyze,
+    calibrate,
+    compare,
+    cure,
+    explain,
+    kernels,
+    scenarios,
+    validate,
+    verify,
+)
 from wakepath.records import Trace
 from wakepath.result import Result
 from wakepath.runner import run
@@ -26,6 +39,8 @@ __version__: str = _core.version
 
 __all__ = [
     "Calibration",
+    "Comparison",
+    "Cure",
     "InputError",
     "LimitReachedError",
     "Result",
@@ -37,6 +52,8 @@ __all__ = [
     "__version__",
     "analyze",
     "calibrate",
+    "compare",
+    "cure",
     "explain",
     "kernels",
     "run",

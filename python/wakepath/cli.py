@@ -26,6 +26,8 @@ COMMANDS = {
     "check": "predict held-out settings of this machine, then measure them",
     "verify": "the scheduler model's decisions beside a recorded kernel's",
     "analyze": "who switches to whom and why, in a simulated or a real trace",
+    "compare": "what changed between two traces, results or settings",
+    "cure": "try the known levers and rank what restores performance",
     "show": "a scenario, resolved: every key with its value",
     "explain": "what a scenario key or a metric means",
     "new": "start a scenario file",
@@ -36,8 +38,6 @@ COMMANDS = {
 
 # Named by the design, not there yet. Better an answer than "no such command".
 LATER = {
-    "compare": "what changed between two traces, results or settings",
-    "cure": "rank what restores performance",
     "replay": "the workload of a real trace",
     "convert": "between trace formats",
     "explore": "permute what the kernel leaves open",

@@ -15,11 +15,16 @@ from wakepath import _core
 
 # At the top, so that these modules are there before the package binds functions of their names (wakepath/__init__.py).
 from wakepath.calibrate import Fit
+from wakepath.compare import Comparison, compare_settings
+from wakepath.compare import compare as compare_files
+from wakepath.cure import Cure
+from wakepath.cure import cure as cure_scenario
 from wakepath.errors import InputError
 from wakepath.lockstep import change, core_setting, find_setting
 from wakepath.lockstep_text import lines_of
 from wakepath.paths import scenario_dirs, write_text
 from wakepath.result import Section
+from wakepath.scenario import Options, Scenario
 from wakepath.validate import Validation
 
 if TYPE_CHECKING:
@@ -112,6 +117,44 @@ def calibrate(
 def analyze(trace: str, *, beside: str | None = None) -> Section:
     """Who switches to whom and why, in a simulated or a real trace; with `beside` the figures of both."""
     return Section(json.loads(_core.compare_traces(trace, beside) if beside else _core.analyze(trace)))
+
+
+def compare(
+    *what: str | Scenario,
+    a: Sequence[str] = (),
+    b: Sequence[str] = (),
+    set: Sequence[str] = (),
+    seeds: int = 5,
+    duration: str | None = None,
+    warmup: str | None = None,
+) -> Comparison:
+    """Two results or two traces; or each scenario under `a` and under `b`, with the same seeds."""
+    if not a and not b:
+        if len(what) != 2 or not all(isinstance(w, str) for w in what):
+            raise InputError("two files are compared", suggestion="compare(A, B), or compare(SCENARIO, a=…, b=…)")
+        return compare_files(str(what[0]), str(what[1]))
+    options = Options(sets=tuple(set), duration=duration, warmup=warmup)
+    scenarios = [
+        (str(w.describe()["name"]), w.with_sets(options=options))
+        if isinstance(w, Scenario)
+        else (w, Scenario.load(w, options=options))
+        for w in what
+    ]
+    return compare_settings(scenarios, tuple(a), tuple(b), seeds=seeds)
+
+
+def cure(
+    what: str | Scenario,
+    *,
+    seeds: int = 3,
+    pairs: bool = True,
+    kernel: str | None = None,
+    machine: str | None = None,
+) -> Cure:
+    """The known levers on a scenario, ranked by what they restore."""
+    if isinstance(what, str):
+        what = Scenario.load(what, options=Options(kernel=kernel, machine=machine, duration="400ms"))
+    return cure_scenario(what, seeds=seeds, pairs=pairs)
 
 
 def verify(trace: str, *, kernel: str, setting: str | None = None, set: Sequence[str] = ()) -> Section:

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""cure: every lever is a change the scenario reader takes, and what restores is ranked first."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from wakepath.cli import status_of
+from wakepath.cure import EFFORTS, LEVERS, REACHES, Cure, cure, levers_of
+from wakepath.cure_text import text_of
+from wakepath.scenario import Options, Scenario
+
+TRACES = Path(__file__).resolve().parents[1] / "truth" / "traces"
+SHORT = Options(duration="60ms", warmup="30ms")
+
+
+def load(name: str) -> Scenario:
+    return Scenario.load(name, options=SHORT)
+
+
+@pytest.fixture(scope="module")
+def weighted() -> Cure:
+    return cure(load("starved_completions/qemu-6.1"), seeds=2)
+
+
+def test_weight_and_renice_restore_and_come_first(weighted: Cure) -> None:
+    first = [row.name for row in weighted.rows]
+    assert first[0] in ("weight 100", "kworker nice -10")
+    assert {"weight 100", "kworker nice -10"} <= set(first[:4])
+    root = cure(load("starved_completions/qemu-6.1-root"), seeds=1, pairs=False).now
+    for row in weighted.rows[:2]:
+        assert row.iops == pytest.approx(root.iops, rel=0.02)
+        assert row.gain > 0.3
+
+
+def test_each_row_says_what_to_type_and_what_undoes_it(weighted: Cure) -> None:
+    for row in weighted.rows:
+        assert row.shell
+        assert row.undone_by
+        assert all(row.shell)
+        assert all(row.undone_by)
+        assert "{" not in "".join(row.shell).replace("{print", "")
+    text = text_of(weighted, 5)
+    assert "echo 100 > /sys/fs/cgroup/kubepods/cpu.weight" in text
+    assert "undone by" in text
+
+
+def test_live_levers_come_before_restarts_boots_and_patches(weighted: Cure) -> None:
+    order = [EFFORTS.index(row.effort) for row in weighted.rows]
+    assert order == sorted(order)
+
+
+def test_a_scenario_that_loses_nothing_gains_nothing_live() -> None:
+    found = cure(load("starved_completions/qemu-6.1-root"), seeds=1, pairs=False)
+    assert not any(row.gain > 0.02 for row in found.rows if row.effort == "live")
+
+
+def test_every_lever_is_taken_by_the_reader(weighted: Cure) -> None:
+    """None is refused where it applies, on CFS and EEVDF, v1 and v2, one CPU and several."""
+    assert weighted.refused == ()
+    for name in ("starved_completions", "starved_completions/qemu-6.12", "starved_completions/this-machine"):
+        scenario = load(name)
+        for lever in levers_of(scenario):
+            scenario.with_sets(*lever.sets)
+
+
+def test_the_table_is_whole() -> None:
+    for entry in tomllib.loads(LEVERS.read_text(encoding="utf-8"))["lever"]:
+        assert entry["effort"] in EFFORTS
+        assert entry["reach"] in REACHES
+        assert entry["undone_by"]
+        assert entry["shell"]
+        assert entry["set"]
+        assert entry["values"]
+
+
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "c.json"
+    arguments = ["cure", "starved_completions/qemu-6.12", "--seeds", "1", "--duration", "50ms", "--no-pairs"]
+    assert status_of([*arguments, "--json", str(out)]) == 0
+    assert [row["rank"] for row in json.loads(out.read_text())["rows"]][:3] == [1, 2, 3]
+    assert "renice" in capsys.readouterr().out
+    assert status_of(["cure", "no_such_scenario"]) == 2
