@@ -2,6 +2,7 @@
 // The figures of wakepath.result/1 (design, section 5), all but made_by.
 #include <algorithm>
 
+#include "models/run/fio_json.h"
 #include "models/run/io_wq_json.h"
 #include "models/run/simulation.h"
 
@@ -208,6 +209,10 @@ json Simulation::io_uring_json(double seconds) const {
           {"local_work_passes_per_s", rate(a.local_passes, b.local_passes)},
           {"polls_per_s", rate(a.polls, b.polls)},
           {"cq_overflows", a.overflows - b.overflows}};
+}
+
+json Simulation::fio_result() const {
+  return fio_json(jobs_, static_cast<double>(std::max<engine::Time>(1, machine_.now() - window_start_)) / 1e9);
 }
 
 json Simulation::result(engine::Stop end) const {

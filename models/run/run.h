@@ -19,6 +19,7 @@ struct Options {
   // Called every few thousand events with the simulated share done (0..1); returns false to stop the run early.
   std::function<bool(double)> progress;
   bool check_accounting = true;  // design 3.6; cheap, stays on
+  bool fio_json = false;         // also give the jobs in fio's own schema
 };
 
 enum class End : std::uint8_t { finished, limit, stopped };
@@ -27,6 +28,7 @@ struct Outcome {
   End end = End::finished;
   std::string json;   // result object without made_by; "status": finished | limit | stopped
   std::string limit;  // which limit, in words
+  std::string fio;    // as `fio --output-format=json+`; "" unless asked for
 };
 
 // Throws std::logic_error when the accounting does not close or an invariant breaks: a defect of ours, never the

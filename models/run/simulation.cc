@@ -220,6 +220,7 @@ Outcome run(const scenario::Scenario& s, const Options& o) {
                                     : fmt::format("{} ms of wall time", s.run.max_wall_ms);
   }
   out.json = sim.result(end).dump();
+  if (o.fio_json) out.fio = sim.fio_result().dump(1);
   if (o.sink != nullptr) o.sink->finish();
   return out;
 }

@@ -28,6 +28,7 @@ class Simulation {
   ~Simulation();
   engine::Stop run();  // warm-up and window
   [[nodiscard]] nlohmann::ordered_json result(engine::Stop end) const;
+  [[nodiscard]] nlohmann::ordered_json fio_result() const;  // of the same window, in fio's schema
 
  private:
   struct Rule;

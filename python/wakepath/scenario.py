@@ -215,7 +215,7 @@ def _load(path: str, o: Options) -> _core.Scenario:
         return _from_case_file(path, o)
     suffix = _plain_suffix(path)
     if suffix == ".json":
-        return _from_result(path, o)
+        return _from_json(path, o)
     if suffix == ".sh":
         return _core.Scenario.from_shell(read_text(path), path, **o.core())
     if suffix == ".jsonl":
@@ -227,18 +227,27 @@ def _load(path: str, o: Options) -> _core.Scenario:
     return _core.Scenario.load(path, **o.core())
 
 
-def _from_result(path: str, o: Options) -> _core.Scenario:
-    """A result carries the resolved text it was made from: run that again."""
+def _from_json(path: str, o: Options) -> _core.Scenario:
+    """A result carries the resolved text it was made from: run that again. Else it may be a file of rt-app."""
+    text = read_text(path)
     try:
-        data = json.loads(read_text(path))
+        data = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(f"is not JSON: {error.msg}", path, error.lineno) from None
-    text = data.get("made_by", {}).get("scenario") if isinstance(data, dict) else None
-    if not isinstance(text, str):
-        raise InputError(
-            "is not a result of wakepath run (no made_by.scenario)", path, suggestion="write one with --json FILE"
-        )
-    return _core.Scenario.load_text(text, f"{path}#scenario", **o.core())
+        if '"tasks"' not in text:  # rt-app's may hold comments
+            raise InputError(f"is not JSON: {error.msg}", path, error.lineno) from None
+        data = {"tasks": {}}
+    resolved = data.get("made_by", {}).get("scenario") if isinstance(data, dict) else None
+    if isinstance(resolved, str):
+        return _core.Scenario.load_text(resolved, f"{path}#scenario", **o.core())
+    from wakepath import rt_app
+
+    if rt_app.is_rt_app(data):
+        return _core.Scenario.load_text(rt_app.scenario_text(text, path), f"{path}#scenario", **o.core())
+    raise InputError(
+        "is neither a result of wakepath run (no made_by.scenario) nor an rt-app file (no tasks)",
+        path,
+        suggestion="write a result with --json FILE",
+    )
 
 
 def _from_case_file(path: str, o: Options) -> _core.Scenario:
