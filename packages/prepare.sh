@@ -109,6 +109,13 @@ install_packages() {  # of the list files given
   [ -z "$missing" ] || fail "still missing after the installation: $missing"
 }
 
+install_optional() {  # of the list files given: what cannot be installed is said, and does not stop anything
+  local missing
+  missing=$(missing_packages "$@" | tr '\n' ' ')
+  [ -n "$missing" ] || return 0
+  (install_packages "$@") || say "going on without; some trace formats need: $missing"
+}
+
 pins() { cat "$@" | grep '==' | LC_ALL=C sort; }
 
 sum_of() { cat "$@" | sha256sum | cut -d' ' -f1; }
@@ -196,6 +203,7 @@ one_at_a_time() {  # one_at_a_time FUNCTION: in a subshell under the lock
 prepare_run() {
   is_ready_to_run && return  # done by whoever held the lock before
   install_packages "$root/packages/debian-run.txt"
+  install_optional "$root/packages/debian-formats.txt"
   make_venv
   install_pins run
   configure_release
@@ -203,7 +211,7 @@ prepare_run() {
 }
 
 prepare_test() {
-  install_packages "$root/packages/debian-run.txt" "$root/packages/debian-test.txt"
+  install_packages "$root/packages/debian-run.txt" "$root/packages/debian-test.txt" "$root/packages/debian-formats.txt"
   make_venv
   install_pins run
   install_pins test

@@ -26,6 +26,7 @@ PYBIND11_MODULE(_core, m) {
   wakepath::bindings::register_records(m);
   wakepath::bindings::register_run(m);
   wakepath::bindings::register_trace(m);
+  wakepath::bindings::register_formats(m);
   wakepath::bindings::register_verify(m);
   wakepath::bindings::register_bench(m);
 }

@@ -9,7 +9,7 @@
 
 #include "models/run/run.h"
 #include "python/bindings/record_table.h"
-#include "sim/trace/ftrace_writer.h"
+#include "sim/trace/writer.h"
 
 namespace wakepath::bindings {
 
@@ -61,8 +61,8 @@ const char* end_name(run::End end) {
   return "finished";
 }
 
-std::unique_ptr<trace::FtraceWriter> open_writer(const std::string& path, const trace::StringPool& pool, int cpus) {
-  auto writer = trace::FtraceWriter::create(path, pool, cpus);
+std::unique_ptr<trace::Writer> open_writer(const std::string& path, const trace::StringPool& pool, int cpus) {
+  auto writer = trace::Writer::create(path, pool, cpus);
   if (!writer) raise_input_error(writer.error().message, path, 0, "");
   return std::move(*writer);
 }
@@ -81,13 +81,14 @@ class Records : public trace::Sink {
 };
 
 py::tuple run_scenario(const scenario::Scenario& s, const py::object& progress, const std::optional<std::string>& trace,
-                       RecordTable* records) {
+                       RecordTable* records, const py::object& fio_json) {
   Watch watch(progress);
   trace::StringPool own_pool;
   trace::StringPool& pool = records != nullptr ? records->pool() : own_pool;
-  std::unique_ptr<trace::FtraceWriter> writer;
+  std::unique_ptr<trace::Writer> writer;
   if (trace) writer = open_writer(*trace, pool, s.machine.cpus);
   run::Options options;
+  options.fio_json = !fio_json.is_none();
   options.progress = [&watch](double share) { return watch(share); };
   Records both(writer.get(), records);
   if (writer || records != nullptr) {
@@ -102,6 +103,7 @@ py::tuple run_scenario(const scenario::Scenario& s, const py::object& progress, 
   }
   if (writer && !writer->status()) raise_input_error(writer->status().error().message, *trace, 0, "");
   watch.rethrow();
+  if (options.fio_json) fio_json(outcome.fio);
   return py::make_tuple(end_name(outcome.end), outcome.json, outcome.limit);
 }
 
@@ -110,8 +112,9 @@ py::tuple run_scenario(const scenario::Scenario& s, const py::object& progress, 
 void register_run(py::module_& m) {
   m.def("run", &run_scenario, py::arg("scenario"), py::kw_only(), py::arg("progress") = py::none(),
         py::arg("trace") = py::none(), py::arg("records") = static_cast<RecordTable*>(nullptr),
+        py::arg("fio_json") = py::none(),
         "Run a scenario; gives (end, result as JSON text, limit). `progress(share)` may return False to stop. "
-        "`trace`: a file, `records`: a table to be filled.");
+        "`trace`: a file, `records`: a table to be filled, `fio_json`: called with the jobs in fio's JSON+.");
 }
 
 }  // namespace wakepath::bindings

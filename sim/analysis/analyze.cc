@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "sim/analysis/call_chains.h"
 #include "sim/analysis/compare.h"
 #include "sim/trace/event_names.h"
 #include "sim/trace/scan.h"
@@ -36,7 +37,7 @@ json to_json(const trace::Report& r) {
            {"first_ts_ns", r.first_ts_ns},
            {"last_ts_ns", r.last_ts_ns},
            {"ends_within_line", r.ends_within_line}};
-  out["format"] = r.perf_records == 0 ? "ftrace" : r.ftrace_records == 0 ? "perf script" : "mixed";
+  out["format"] = r.format();
   if (r.entries_written > r.entries_in_buffer) out["overwritten_at_start"] = r.entries_written - r.entries_in_buffer;
   return out;
 }
@@ -50,11 +51,21 @@ struct Read {
 
 tl::expected<Read, trace::Error> read(const std::string& path) {
   trace::StringPool pool;
-  auto reader = trace::Reader::open(path, pool);
+  auto reader = trace::Reader::open(path, pool, {.keep_call_chains = true});
   if (!reader) return tl::make_unexpected(reader.error());
   Analyzer analyzer(pool);
-  if (const auto done = reader->drain(analyzer); !done) return tl::make_unexpected(done.error());
+  CallChains chains(pool);
+  trace::Event e;
+  for (;;) {
+    const auto more = reader->next(e);
+    if (!more) return tl::make_unexpected(more.error());
+    if (!*more) break;
+    analyzer.on_event(e);
+    chains.on_event(e, reader->call_chain());
+  }
+  analyzer.finish();
   Read out{analyzer.transitions(), analyzer.json()};
+  if (!chains.empty()) out.result["call_chains"] = chains.json();
   out.result["schema"] = "wakepath.analysis/1";
   out.result["trace"] = to_json(reader->report());
   out.result["trace"]["file"] = trace::scan::printable(path);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "sim/trace/scan.h"
+
 namespace wakepath::trace {
 namespace {
 
@@ -116,6 +118,10 @@ void append_state(std::string& out, std::uint16_t prev_state) {
 std::optional<std::uint16_t> parse_state(std::string_view letters) {
   std::uint16_t state = 0;
   if (letters.empty()) return std::nullopt;
+  if (scan::digit(letters.front())) {  // tools without the letters print the number (calibration/record/wakeups.bt)
+    constexpr std::uint16_t kAll = kStatePreempted | (kStatePreempted - 1);
+    return scan::number(letters, state) && state <= kAll ? std::optional(state) : std::nullopt;
+  }
   if (letters.back() == '+') {
     state = kStatePreempted;
     letters.remove_suffix(1);
@@ -128,8 +134,15 @@ std::optional<std::uint16_t> parse_state(std::string_view letters) {
     }
     const auto* it =
         std::find_if(kStates.begin(), kStates.end(), [c = letters[i]](const StateLetter& s) { return s.letter == c; });
-    if (it == kStates.end()) return std::nullopt;
-    state = static_cast<std::uint16_t>(state | it->bit);
+    if (it != kStates.end()) {
+      state = static_cast<std::uint16_t>(state | it->bit);
+    } else if (letters[i] == 'x') {  // kernels before 4.14: dead; may be killed; being woken; not part of the load
+      state = static_cast<std::uint16_t>(state | kStateDead);
+    } else if (letters[i] == 'N') {
+      state = kStateIdle;
+    } else if (letters[i] != 'K' && letters[i] != 'W') {
+      return std::nullopt;
+    }
   }
   return letters.empty() ? std::nullopt : std::optional(state);
 }

@@ -170,7 +170,14 @@ const char* parse_timer(EventType type, Text s, StringPool& pool, Event& e) {
   Event::Timer t{};
   Text p = s;
   if (!skip(s, "hrtimer=")) return "a timer without hrtimer=";
-  if (type == EventType::hrtimer_expire_entry) {
+  if (type == EventType::hrtimer_expire_entry && s.find(" now=") < s.find(" function=")) {  // libtraceevent's plugin
+    Text now;
+    if (!until(s, " now=", p) || !until(s, " function=", now) || !number(now, t.now)) {
+      return "a timer without function= or now=";
+    }
+    if (s.ends_with("/0x0")) s.remove_suffix(4);
+    t.function = pool.intern(s);
+  } else if (type == EventType::hrtimer_expire_entry) {
     const auto now = s.rfind(" now=");
     if (!until(s, " function=", p) || now == Text::npos || !number(s.substr(s.rfind(" now=") + 5), t.now)) {
       return "a timer without function= or now=";

@@ -295,16 +295,12 @@ std::string FtraceWriter::header() const {
       records_, cpus_);
 }
 
-tl::expected<void, Error> FtraceWriter::close() {
-  if (closed_) return status_;
-  closed_ = true;
+tl::expected<void, Error> FtraceWriter::complete() {
   output_->write(text_);
   text_.clear();
-  status_ = output_->finish(header());
+  auto done = output_->finish(header());
   output_.reset();
-  return status_;
+  return done;
 }
-
-void FtraceWriter::finish() { static_cast<void>(close()); }
 
 }  // namespace wakepath::trace

@@ -17,22 +17,19 @@
 #include "sim/trace/event.h"
 #include "sim/trace/output.h"
 #include "sim/trace/string_pool.h"
+#include "sim/trace/writer.h"
 
 namespace wakepath::trace {
 
-class FtraceWriter final : public Sink {
+class FtraceWriter final : public Writer {
  public:
-  // Writes `path` when finish() is called, and not before: until then, and after an error, an older file stays.
-  // `pool` must outlive the writer. `cpus` is the header's #P; 0: as many as records name.
+  // `cpus` is the header's #P; 0: as many as records name.
   static tl::expected<std::unique_ptr<FtraceWriter>, Error> create(const std::string& path, const StringPool& pool,
                                                                    int cpus = 0);
-
   void on_event(const Event& e) override;
-  void finish() override;  // close() whose error is kept for status()
-  // Completes the file; the second call gives the result of the first.
-  tl::expected<void, Error> close();
-  [[nodiscard]] const tl::expected<void, Error>& status() const { return status_; }
-  [[nodiscard]] std::int64_t records() const { return records_; }
+
+ protected:
+  tl::expected<void, Error> complete() override;
 
  private:
   FtraceWriter(std::unique_ptr<Output> output, const StringPool& pool, int cpus);
@@ -41,10 +38,7 @@ class FtraceWriter final : public Sink {
   std::unique_ptr<Output> output_;
   const StringPool* pool_;
   std::string text_;
-  std::int64_t records_ = 0;
   int cpus_;
-  bool closed_ = false;
-  tl::expected<void, Error> status_;
 };
 
 // One record as a line with its newline, appended to `out`.

@@ -44,6 +44,11 @@ class Plain final : public Input {
     return read_fd(buffer, size);
   }
 
+  [[nodiscard]] bool is_plain_file() const override {
+    struct stat st {};
+    return fd_ > STDIN_FILENO && ::fstat(fd_, &st) == 0 && S_ISREG(st.st_mode);
+  }
+
   tl::expected<std::string_view, std::string> peek() {
     while (peeked_ < head_.size()) {
       const Bytes n = read_fd(head_.data() + peeked_, head_.size() - peeked_);

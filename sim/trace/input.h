@@ -19,6 +19,9 @@ class Input {
   // Fills buffer[0, size) as far as one step goes; 0 at the end. The error is one clause without the file's name.
   virtual tl::expected<std::size_t, std::string> read(char* buffer, std::size_t size) = 0;
 
+  // A regular file whose bytes are given out as they are: whoever opens its path reads the same.
+  [[nodiscard]] virtual bool is_plain_file() const { return false; }
+
   // Opens a file; "-" is standard input.
   static tl::expected<std::unique_ptr<Input>, std::string> open(const std::string& path);
 };

@@ -169,7 +169,7 @@ void parse_name(std::string_view rest, Line& out) {
 }
 
 bool parse_record(std::string_view line, Line& out) {
-  out.reason = "no \"[CPU]\" column: a line of trace text is `comm-pid [cpu] … stamp: event: …`";
+  out.reason = kNoRecord;
   for (std::size_t open = line.find('['); open != std::string_view::npos; open = line.find('[', open + 1)) {
     const auto close = line.find(']', open);
     if (close == std::string_view::npos) return false;
@@ -194,10 +194,12 @@ bool parse_record(std::string_view line, Line& out) {
   return false;
 }
 
-// "CPU:1 [LOST 5 EVENTS]", "CPU:1 [LOST EVENTS]" (kernel/trace/trace.c), "CPU:1 [5 EVENTS DROPPED]" (trace-cmd).
+// "CPU:1 [LOST 5 EVENTS]", "CPU:1 [LOST EVENTS]" (kernel/trace/trace.c), "CPU:1 [5 EVENTS DROPPED]" (trace-cmd),
+// "Lost 5 events" (bpftrace, which does not say where).
 bool parse_lost(std::string_view line, Line& out) {
   std::string_view s = scan::ltrim(line);
   std::string_view cpu;
+  if (scan::skip(s, "Lost ")) return scan::number(scan::word(s), out.lost) && s == "events";
   if (scan::skip(s, "CPU:")) {
     cpu = scan::word(s);
     if (!scan::number(cpu, out.cpu) || out.cpu < 0) return false;
@@ -226,7 +228,8 @@ bool parse_frame(std::string_view line, Line& out) {
   if (s.starts_with("=> ")) return true;
   std::size_t n = 0;
   while (n < s.size() && scan::hex_digit(s[n])) ++n;
-  return n >= 4 && n <= 16 && (n == s.size() || blank(s[n]));
+  const bool short_address = n > 0 && s.substr(n).starts_with(" [unknown]");  // perf: "\t               0 [unknown]"
+  return (n >= 4 || short_address) && n <= 16 && (n == s.size() || blank(s[n]));
 }
 
 }  // namespace
@@ -261,7 +264,8 @@ Line parse_line(std::string_view line) {
   while (!line.empty() && (line.back() == '\r' || blank(line.back()))) line.remove_suffix(1);
   if (line.empty()) {
     out.kind = LineKind::blank;
-  } else if (line.front() == '#' || (line.starts_with("cpus=") && all_digits(line.substr(5)))) {
+  } else if (line.front() == '#' || (line.starts_with("cpus=") && all_digits(line.substr(5))) ||
+             (line.starts_with("Attaching ") && line.find(" probe") != std::string_view::npos)) {
     out.kind = LineKind::header;
     out.text = line;
   } else if (parse_record(line, out)) {

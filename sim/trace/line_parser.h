@@ -16,7 +16,7 @@ namespace wakepath::trace {
 
 enum class LineKind : std::uint8_t {
   blank,
-  header,  // "# ...", "cpus=2"
+  header,  // "# ...", "cpus=2", "Attaching 5 probes..." (bpftrace)
   record,
   lost,        // "CPU:1 [LOST 5 EVENTS]"; cpu and lost hold
   call_chain,  // a frame of the record before; text holds
@@ -39,6 +39,10 @@ struct Line {
   std::string_view comm, name, text;  // text: what follows the name
   const char* reason = nullptr;
 };
+
+// The reason of a line without "[cpu]": it may still be a line of another layout (blk_line.h).
+inline constexpr const char* kNoRecord =
+    "no \"[CPU]\" column: a line of trace text is `comm-pid [cpu] … stamp: event: …`";
 
 [[nodiscard]] Line parse_line(std::string_view line);
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sim/trace/packer.h"
+#include "sim/trace/spool.h"
 
 namespace wakepath::trace {
 namespace {
@@ -19,19 +20,6 @@ namespace {
 constexpr std::size_t kFlushSize = 1 << 18;
 
 std::string reason_of(int error) { return std::string("cannot be written: ") + std::strerror(error); }
-
-// 0 or errno.
-int write_all(int fd, std::string_view data) {
-  while (!data.empty()) {
-    const ssize_t n = ::write(fd, data.data(), data.size());
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      return errno;
-    }
-    data.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return 0;
-}
 
 int copy_all(int from, int to) {
   if (::lseek(from, 0, SEEK_SET) < 0) return errno;

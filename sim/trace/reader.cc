@@ -1,259 +1,109 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sim/trace/reader.h"
 
-#include <cstring>
+#include <array>
+#include <string_view>
 
-#include "sim/trace/event_names.h"
-#include "sim/trace/field_parser.h"
-#include "sim/trace/scan.h"
+#include "sim/trace/input.h"
+#include "sim/trace/perfetto_source.h"
+#include "sim/trace/process_input.h"
+#include "sim/trace/reorder_source.h"
+#include "sim/trace/spool.h"
+#include "sim/trace/text_source.h"
+#include "sim/trace/trace_dat_source.h"
 
 namespace wakepath::trace {
 namespace {
 
-constexpr std::size_t kLineLimit = 1 << 16;  // no tracepoint prints more than a page
-constexpr std::size_t kBufferSize = 1 << 18;
-constexpr std::size_t kNamesLimit = 4 << 20;  // distinct names: beyond it the input is no trace, and memory has an end
-constexpr std::size_t kExcerpt = 120;
 constexpr std::size_t kHeadSize = 4096;  // enough to tell text from the binary formats
 
-// sys_NAME(…) of ftrace and sys_enter_NAME of perf are the same tracepoint.
-EventType type_of_line(const Line& line) {
-  if (!line.sys_enter && !line.sys_exit) return type_of(line.name);
-  if (line.name == "io_submit") return line.sys_enter ? EventType::sys_enter_io_submit : EventType::sys_exit_io_submit;
-  if (line.name == "io_getevents") {
-    return line.sys_enter ? EventType::sys_enter_io_getevents : EventType::sys_exit_io_getevents;
-  }
-  if (line.name == "io_uring_enter") {
-    return line.sys_enter ? EventType::sys_enter_io_uring_enter : EventType::sys_exit_io_uring_enter;
-  }
-  return EventType::unknown;
-}
+enum class Format : std::uint8_t { text, perf_data, trace_dat, perfetto, other };
 
-const char* binary_reason(std::string_view head) {
-  if (head.starts_with("PERFILE2")) return "is a perf.data file, not text: convert it with `perf script --ns -i FILE`";
-  if (head.starts_with("\x17\x08\x44tracing")) {
-    return "is a trace-cmd file (trace.dat), not text: convert it with `trace-cmd report -t FILE`";
-  }
-  if (head.find('\0') != std::string_view::npos) return "is binary, not trace text (ftrace or perf script)";
-  return nullptr;
-}
-
-}  // namespace
-
-Reader::Reader(std::unique_ptr<Input> input, StringPool& pool, std::string path, ReadOptions options)
-    : input_(std::move(input)), pool_(&pool), path_(std::move(path)), options_(options), buffer_(kBufferSize) {}
-
-tl::expected<Reader, Error> Reader::open(const std::string& path, StringPool& pool, ReadOptions options) {
-  auto input = Input::open(path);
-  if (!input) return tl::make_unexpected(Error{path, 0, input.error()});
-  Reader reader(std::move(*input), pool, path, options);
-  while (reader.end_ < kHeadSize) {
-    const auto n = reader.input_->read(reader.buffer_.data() + reader.end_, reader.buffer_.size() - reader.end_);
-    if (!n) return tl::make_unexpected(reader.error(n.error()));
-    if (*n == 0) break;
-    reader.end_ += *n;
-  }
-  if (reader.end_ == 0) return tl::make_unexpected(reader.error("is empty, there is no trace in it"));
-  const std::string_view head(reader.buffer_.data(), reader.end_);
-  if (const char* reason = binary_reason(head)) return tl::make_unexpected(reader.error(reason));
-  return reader;
-}
-
-Error Reader::error(std::string message, std::int64_t line) const { return Error{path_, line, std::move(message)}; }
-
-tl::expected<bool, Error> Reader::read_line(std::string_view& line) {
-  bool too_long = false;
-  std::size_t scanned = 0;
-  for (;;) {
-    const char* data = buffer_.data() + begin_;
-    const void* newline = std::memchr(data + scanned, '\n', end_ - begin_ - scanned);
-    if (newline != nullptr) {
-      const auto size = static_cast<std::size_t>(static_cast<const char*>(newline) - data);
-      begin_ += size + 1;
-      ++report_.lines;
-      line = too_long ? std::string_view() : std::string_view(data, size);
-      if (!too_long && size <= kLineLimit) return true;
-      bad("the line is longer than 64 KiB", line.substr(0, kExcerpt));
-      too_long = false;
-      scanned = 0;
-      continue;
-    }
-    if (input_ended_) {
-      if (begin_ == end_) return false;
-      line = std::string_view(data, end_ - begin_);
-      begin_ = end_;
-      ++report_.lines;
-      report_.ends_within_line = true;
-      if (!too_long && line.size() <= kLineLimit) return true;
-      bad("the line is longer than 64 KiB", std::string_view());
-      return false;
-    }
-    if (end_ - begin_ > kLineLimit) {  // go on looking for its end, but keep nothing of it
-      too_long = true;
-      begin_ = end_ = 0;
-    }
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
-    end_ -= begin_;
-    begin_ = 0;
-    scanned = end_;
-    const auto n = input_->read(buffer_.data() + end_, buffer_.size() - end_);
-    if (!n)
-      return tl::make_unexpected(error(n.error() + " after line " + std::to_string(report_.lines), report_.lines));
-    input_ended_ = *n == 0;
-    end_ += *n;
-  }
-}
-
-void Reader::bad(const char* reason, std::string_view text) {
-  ++report_.bad_lines;
-  if (report_.first_bad.size() < Report::kBadLinesKept) {
-    report_.first_bad.push_back({report_.lines, reason, scan::printable(text.substr(0, kExcerpt))});
-  }
-}
-
-// "# entries-in-buffer/entries-written: 27342/27342   #P:1"
-void Reader::take_header(std::string_view text) {
-  ++report_.header_lines;
-  constexpr std::string_view kEntries = "entries-in-buffer/entries-written: ";
-  const auto at = text.find(kEntries);
-  if (at == std::string_view::npos) return;
-  text.remove_prefix(at + kEntries.size());
-  std::string_view in_buffer, written = scan::word(text);
-  std::int64_t a = 0, b = 0;
-  if (scan::until(written, "/", in_buffer) && scan::number(in_buffer, a) && scan::number(written, b)) {
-    report_.entries_in_buffer = a;
-    report_.entries_written = b;
-  }
-}
-
-void Reader::note_stamp(const Line& line, const Event& e) {
-  const bool first = report_.ftrace_records + report_.perf_records == 1;
-  if (first) report_.first_ts_ns = e.ts_ns;
-  if (!first && e.ts_ns < report_.last_ts_ns) ++report_.stamps_back;
-  report_.last_ts_ns = e.ts_ns;
-  std::int64_t precision = 1;
-  if (line.stamp_digits > 0) {
-    for (int i = line.stamp_digits; i < 9; ++i) precision *= 10;
-  }
-  if (precision > report_.precision_ns) report_.precision_ns = precision;
-}
-
-void Reader::take_record(const Line& line, Event& e) {
-  ++(line.layout == Layout::perf ? report_.perf_records : report_.ftrace_records);
-  e.ts_ns = line.ts_ns;
-  e.flags = line.flags;
-  e.preempt_depth = line.preempt_depth;
-  e.migrate_disable = line.migrate_disable;
-  e.has_flags = line.has_flags;
-  e.cpu = line.cpu;
-  e.pid = line.pid;
-  e.comm = pool_->intern(line.comm);
-  note_stamp(line, e);
-}
-
-// True when the line gave a record.
-bool Reader::take(const Line& line, std::string_view text, Event& e) {
-  e = Event{};
-  switch (line.kind) {
-    case LineKind::blank:
-      return false;
-    case LineKind::header:
-      take_header(line.text);
-      return false;
-    case LineKind::call_chain:
-      ++report_.call_chain_lines;
-      if (options_.keep_call_chains && has_pending_) pending_chain_.push_back(pool_->intern(line.text));
-      return false;
-    case LineKind::bad:
-      bad(line.reason, text);
-      return false;
-    case LineKind::lost:
-      if (!line.comm.empty()) take_record(line, e);
-      e.type = EventType::lost_events;
-      e.ts_ns = line.comm.empty() ? report_.last_ts_ns : line.ts_ns;
-      e.cpu = line.cpu;
-      e.u.value = line.lost;
-      ++report_.losses;
-      report_.lost_events += line.lost;
-      return true;
-    case LineKind::record:
-      break;
-  }
-  if (line.name == "<stack trace>") {  // the kernel prints it as a record; its frames follow
-    ++report_.call_chain_lines;
-    return false;
-  }
-  e.type = type_of_line(line);
-  if (e.type == EventType::unknown) {
-    std::string name = line.sys_enter ? "sys_enter_" : line.sys_exit ? "sys_exit_" : "";
-    name += scan::printable(line.name);
-    const bool known = report_.unknown.contains(name);
-    if (!known && report_.unknown.size() >= Report::kUnknownNamesKept) name = "(others)";
-    ++report_.unknown[name];
-    e.u.unknown = {pool_->intern(name)};
-  } else if (const char* reason = parse_fields(e.type, line.text, *pool_, e); reason != nullptr) {
-    bad(reason, text);
-    return false;
-  }
-  take_record(line, e);
-  return true;
-}
-
-tl::expected<bool, Error> Reader::at_end() {
-  if (report_.records == 0 && !has_pending_ && (report_.bad_lines > 0 || report_.header_lines == 0)) {
-    if (report_.first_bad.empty()) return tl::make_unexpected(error("holds no trace record"));
-    const BadLine& b = report_.first_bad.front();
-    return tl::make_unexpected(error("no trace record in the whole file; its first line: " + b.reason, b.line));
+// A packet of the one field that a Perfetto trace has, and bytes that no text holds.
+bool looks_like_perfetto(std::string_view head) {
+  if (!head.starts_with('\x0a')) return false;
+  for (const char c : head.substr(0, 256)) {
+    if (static_cast<unsigned char>(c) < 0x09 || (c > 0x0d && c < 0x20)) return true;
   }
   return false;
 }
 
-tl::expected<bool, Error> Reader::next_record(Event& e) {
-  std::string_view text;
-  for (;;) {
-    const auto more = read_line(text);
-    if (!more) return more;
-    if (!*more) return at_end();
-    if (take(parse_line(text), text, e)) return true;
-    if (pool_->size() > kNamesLimit) {
-      return tl::make_unexpected(error("more than four million distinct names: this is no trace", report_.lines));
-    }
+Format format_of(std::string_view head) {
+  if (head.starts_with("PERFILE2")) return Format::perf_data;
+  if (head.starts_with("\x17\x08\x44tracing")) return Format::trace_dat;
+  if (looks_like_perfetto(head)) return Format::perfetto;
+  if (head.starts_with("PAR1") || head.find('\0') != std::string_view::npos) return Format::other;
+  return Format::text;
+}
+
+std::string reason_of_other(std::string_view head) {
+  if (head.starts_with("PAR1")) {
+    return "holds Parquet columns, which are read on the Python side: wakepath convert FILE OUT.txt";
   }
+  constexpr std::size_t kTarMagic = 257;
+  if (head.size() > kTarMagic && head.substr(kTarMagic).starts_with("ustar")) {
+    return "is a tarball, not a trace: wakepath analyze, verify and convert take one of calibration/record/collect.sh";
+  }
+  return "is binary, and none of: ftrace or perf script text, trace.dat, perf.data, a Perfetto trace";
+}
+
+tl::expected<std::string, std::string> read_head(Input& input) {
+  std::string head(kHeadSize, '\0');
+  std::size_t size = 0;
+  while (size < head.size()) {
+    const auto n = input.read(head.data() + size, head.size() - size);
+    if (!n) return tl::make_unexpected(n.error());
+    if (*n == 0) break;
+    size += *n;
+  }
+  head.resize(size);
+  return head;
+}
+
+using Opened = tl::expected<std::unique_ptr<Source>, std::string>;
+
+Opened open_binary(Format format, std::unique_ptr<Input> input, const std::string& head, const std::string& path,
+                   StringPool& pool, ReadOptions options) {
+  auto file = Spool::of(path, std::move(input), head);
+  if (!file) return tl::make_unexpected(file.error());
+  if (format == Format::trace_dat) return open_trace_dat(std::move(*file), path, pool);
+  if (format == Format::perfetto) return open_perfetto(std::move(*file), path, pool);
+  auto text = perf_script(std::move(*file), options.keep_call_chains);
+  if (!text) return tl::make_unexpected(text.error());
+  auto source = std::make_unique<TextSource>(std::move(*text), std::string_view(), pool, path, options);
+  source->report().container = "perf.data";
+  return source;
+}
+
+}  // namespace
+
+tl::expected<Reader, Error> Reader::open(const std::string& path, StringPool& pool, ReadOptions options) {
+  const auto fail = [&](std::string message) { return tl::make_unexpected(Error{path, 0, std::move(message)}); };
+  auto input = Input::open(path);
+  if (!input) return fail(input.error());
+  const auto head = read_head(**input);
+  if (!head) return fail(head.error());
+  if (head->empty()) return fail("is empty, there is no trace in it");
+  const Format format = format_of(*head);
+  if (format == Format::other) return fail(reason_of_other(*head));
+  if (format == Format::text) {
+    std::unique_ptr<Source> text = std::make_unique<TextSource>(std::move(*input), *head, pool, path, options);
+    if (head->starts_with("Attaching ")) text = std::make_unique<ReorderSource>(std::move(text));  // bpftrace
+    return Reader(std::move(text));
+  }
+  auto source = open_binary(format, std::move(*input), *head, path, pool, options);
+  if (!source) return fail(source.error());
+  return Reader(std::move(*source));
 }
 
 tl::expected<bool, Error> Reader::next(Event& e) {
-  if (failed_ && !has_pending_) return tl::make_unexpected(*failed_);
-  if (finished_ && !has_pending_) return false;
-  // Frames stand under their record, so with call chains the reader stays one record ahead.
-  for (;;) {
-    Event fresh;
-    bool got = false;
-    if (!failed_ && !finished_) {
-      const auto more = next_record(fresh);
-      if (!more) failed_ = std::make_unique<Error>(more.error());
-      got = more && *more;
-      finished_ = more && !*more;
-    }
-    if (!options_.keep_call_chains) {
-      e = fresh;
-    } else {
-      e = pending_;
-      const bool had = has_pending_;
-      chain_ = std::move(pending_chain_);
-      pending_chain_.clear();
-      pending_ = fresh;
-      has_pending_ = got;
-      if (!had && got) continue;
-      got = had;
-    }
-    if (got) {
-      ++report_.records;
-      ++report_.by_type[static_cast<std::size_t>(e.type)];
-      return true;
-    }
-    if (failed_) return tl::make_unexpected(*failed_);
-    return false;
+  auto more = source_->next(e);
+  if (more && *more) {
+    Report& r = source_->report();
+    ++r.records;
+    ++r.by_type[static_cast<std::size_t>(e.type)];
   }
+  return more;
 }
 
 tl::expected<void, Error> Reader::drain(Sink& sink) {
