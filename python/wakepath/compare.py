@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wakepath import _core
+from wakepath import _core, recording
 from wakepath.errors import InputError
 from wakepath.parallel import Keep, map_runs
 from wakepath.paths import read_text
@@ -193,9 +193,11 @@ def _named(prefix: str, row: dict[str, Any], keys: tuple[str, ...]) -> dict[str,
 
 def compare_traces(a: str, b: str) -> Comparison:
     """The event patterns of two traces (sim/analysis/compare.h), the most changed figure first."""
+    with recording.open(a) as first, recording.open(b) as second:
+        found = json.loads(_core.compare_traces(first.trace, second.trace))
     rows = [
         Row("figures", r["name"], r["a"], r["b"], 0.0, 0.0, False, _effect(r["a"], r["b"]))
-        for r in json.loads(_core.compare_traces(a, b))["rows"]
+        for r in found["rows"]
         if not r["minor"] and (r["a"] or 0) != (r["b"] or 0)
     ]
     return Comparison("traces", a, b, 1, tuple(sorted(rows, key=lambda r: (-r.effect, r.metric))))

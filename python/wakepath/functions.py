@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from wakepath import _core
+from wakepath import _core, recording
 
 # At the top, so that these modules are there before the package binds functions of their names (wakepath/__init__.py).
 from wakepath.calibrate import Fit
@@ -20,8 +20,8 @@ from wakepath.compare import compare as compare_files
 from wakepath.cure import Cure
 from wakepath.cure import cure as cure_scenario
 from wakepath.errors import InputError
-from wakepath.lockstep import change, core_setting, find_setting
-from wakepath.lockstep_text import lines_of
+from wakepath.lockstep import change, core_setting
+from wakepath.lockstep_text import TEXT_FORMATS, lines_of
 from wakepath.paths import scenario_dirs, write_text
 from wakepath.result import Section
 from wakepath.scenario import Options, Scenario
@@ -116,7 +116,11 @@ def calibrate(
 
 def analyze(trace: str, *, beside: str | None = None) -> Section:
     """Who switches to whom and why, in a simulated or a real trace; with `beside` the figures of both."""
-    return Section(json.loads(_core.compare_traces(trace, beside) if beside else _core.analyze(trace)))
+    with recording.open(trace) as first:
+        if beside is None:
+            return Section(json.loads(_core.analyze(first.trace)))
+        with recording.open(beside) as second:
+            return Section(json.loads(_core.compare_traces(first.trace, second.trace)))
 
 
 def compare(
@@ -157,16 +161,23 @@ def cure(
     return cure_scenario(what, seeds=seeds, pairs=pairs)
 
 
-def verify(trace: str, *, kernel: str, setting: str | None = None, set: Sequence[str] = ()) -> Section:
-    """The scheduler model in lockstep with a recorded trace; with `set` which decisions would have been others."""
-    found, where = find_setting(trace, setting)
-    core = core_setting(found, kernel, where)
-    if set:
-        core["changed"] = change(core, tuple(set))
-    data: dict[str, Any] = json.loads(_core.verify(trace, json.dumps(core)))
-    data["setting"] = {"file": where, "resolved": core}
-    wanted = {d["line"] for d in data["divergences"]}
-    texts = lines_of(trace, wanted) if wanted else {}
+def verify(trace: str, *, kernel: str | None = None, setting: str | None = None, set: Sequence[str] = ()) -> Section:
+    """The scheduler model in lockstep with a recorded trace; with `set` which decisions would have been others.
+
+    kernel may be left out where the recording tells it (a tarball of collect.sh, a setting with `kernel`).
+    """
+    with recording.open(trace, setting) as recorded:
+        version = kernel or recorded.kernel
+        if not version:
+            raise InputError("does not tell its kernel", trace, suggestion="--kernel 6.1")
+        core = core_setting(recorded.setting, version, recorded.setting_from)
+        if set:
+            core["changed"] = change(core, tuple(set))
+        data: dict[str, Any] = json.loads(_core.verify(recorded.trace, json.dumps(core)))
+        data["setting"] = {"file": recorded.setting_from, "resolved": core, "notes": recorded.notes}
+        wanted = {d["line"] for d in data["divergences"]}
+        # In a binary trace `line` counts records; there is no text to show.
+        texts = lines_of(recorded.trace, wanted) if wanted and data["trace"]["format"] in TEXT_FORMATS else {}
     for divergence in data["divergences"]:
         divergence["text"] = texts.get(divergence["line"], "")
     return Section(data)

@@ -103,6 +103,9 @@ def _opened(path: str) -> Iterator[IO[bytes] | Iterator[bytes]]:
         yield file
 
 
+TEXT_FORMATS = ("ftrace", "perf script", "mixed")  # of a trace report: its lines can be shown
+
+
 def lines_of(path: str, wanted: set[int]) -> dict[int, str]:
     """The text of some lines of a trace, by number from 1."""
     found: dict[int, str] = {}

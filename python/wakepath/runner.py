@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from wakepath import _core
+from wakepath.formats import written
+from wakepath.paths import write_text
 from wakepath.records import Trace
 from wakepath.result import SCHEMA, Result
 from wakepath.scenario import Options, Scenario, toml_key
@@ -27,12 +29,14 @@ def run(
     samples: int | None = None,
     control: bool = False,
     trace: str | bool | None = None,
+    fio_json: str | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Simulate. Ctrl-C ends the run early; its result then says status "stopped" and holds what was computed.
 
     duration, warmup: with their unit, "1s". control: also the same workload in the root group (`result.control`).
-    trace: a file to write records to as ftrace text, or True: `result.trace` keeps them in memory, some 140 bytes each.
+    trace: a file to write records to, in the format of its suffix, or True: `result.trace` keeps them in memory, some
+    140 bytes each. fio_json: a file for the jobs in the schema of fio's json+.
     """
     table = _core.Records() if trace is True else None
     file = trace if isinstance(trace, str) else None
@@ -50,13 +54,13 @@ def run(
     outside = control_of(scenario) if control else None
     kept = Trace(table) if table is not None else None
     if outside is None:
-        return Result(_complete(scenario, *_simulate(scenario, progress, file, table)), kept)
+        return Result(_complete(scenario, *_simulate(scenario, progress, file, table, fio_json)), kept)
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         # Both at once, without the GIL; signals reach the main thread only, so it tells the other to stop.
         second = pool.submit(_simulate, outside, lambda share: not stop.is_set(), None)
         try:
-            first = _simulate(scenario, progress, file, table)
+            first = _simulate(scenario, progress, file, table, fio_json)
             if first[0] == "stopped":
                 stop.set()
             other = second.result()
@@ -95,10 +99,20 @@ def control_of(scenario: Scenario) -> Scenario | None:
 
 
 def _simulate(
-    scenario: Scenario, progress: Progress | None, trace: str | None, records: _core.Records | None = None
+    scenario: Scenario,
+    progress: Progress | None,
+    trace: str | None,
+    records: _core.Records | None = None,
+    fio_json: str | None = None,
 ) -> tuple[str, dict[str, Any], str, float]:
     started = time.perf_counter()
-    end, text, limit = _core.run(scenario.core, progress=progress, trace=trace, records=records)
+    fio: list[str] = []
+    with written(trace) as file:
+        end, text, limit = _core.run(
+            scenario.core, progress=progress, trace=file, records=records, fio_json=fio.append if fio_json else None
+        )
+    if fio_json:
+        write_text(fio_json, fio[0] + "\n")
     return end, json.loads(text), limit, time.perf_counter() - started
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from wakepath import _core
 from wakepath.paths import check_writable, write_text
 from wakepath.trace_report import complaints
 
@@ -19,14 +18,17 @@ from wakepath.trace_report import complaints
 @click.option("--json", "json_file", metavar="FILE|-", help="Write everything as JSON; - is standard output.")
 @click.option("--report", metavar="FILE.html", help="Write a page for a browser.")
 def command(trace: str, beside: str | None, json_file: str | None, report: str | None) -> int:
-    """Say who switches to whom and why in TRACE: ftrace text or perf script text, simulated or real, packed or not.
+    """Say who switches to whom and why in TRACE, simulated or real: any format that `wakepath convert` reads, or a
+    tarball of collect.sh.
 
     Exit status 1: the trace is not in order (lines that cannot be read, cut, shuffled, two formats in one file); the
     figures are those of what could be read.
     """
     check_writable(json_file)
     check_writable(report)
-    data = json.loads(_core.compare_traces(trace, beside) if beside else _core.analyze(trace))
+    from wakepath.functions import analyze
+
+    data = analyze(trace, beside=beside)
     if json_file:
         write_text(json_file, json.dumps(data, indent=1) + "\n")
     if beside:

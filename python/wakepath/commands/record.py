@@ -32,15 +32,19 @@ def size_of(text: str | None) -> int | None:
 @click.option("--read-only", is_flag=True, help="Only read. For a file or device with data.")
 @click.option("--overwrite-data", is_flag=True, help="The file or device may be written over, whatever it holds.")
 @click.option("--size", metavar="SIZE", help="Of the test file. Default 512M, 64M with --quick.")
-@click.option("--how", is_flag=True, help="Say how to record on a machine without wakepath.")
+@click.option("--how", is_flag=True, help="Say how to record on a machine without wakepath, which may not be changed.")
+@click.option("--script", is_flag=True, help="Print collect.sh itself, to be piped to a shell there.")
 def command(**values: Any) -> int:
     """Probe this machine: costs of system calls, switches, io_uring, the device, and windows of fio.
 
     At most three minutes. Everything that is changed on the way (a trace instance, a cgroup, a test file) is removed
     again. `wakepath calibrate DIR` makes a machine file of it.
     """
-    if values["how"]:
-        raise InputError("'record --how' is not yet available in this version", suggestion="docs/recording.md")
+    if values["how"] or values["script"]:
+        from wakepath.record_how import collect_script, how_text
+
+        print(how_text() if values["how"] else collect_script(), end="")
+        return 0
     if not values["out"]:
         raise InputError("no folder for the recording is given", suggestion="--out DIR")
     from wakepath.recorder.session import Plan, record

@@ -10,6 +10,7 @@ import click
 
 from wakepath.commands._options import scenario_from, scenario_options
 from wakepath.errors import LimitReachedError
+from wakepath.formats import check_suffix
 from wakepath.paths import check_writable, write_text
 from wakepath.progress import Bar
 from wakepath.result import Result
@@ -25,7 +26,12 @@ from wakepath.scenario import Scenario
 @click.option(
     "--json", "json_file", metavar="FILE|-", help="Write the result (wakepath.result/1); - is standard output."
 )
-@click.option("--trace", metavar="FILE", help="Write the window's records as ftrace text; .xz, .gz, .zst are packed.")
+@click.option(
+    "--trace",
+    metavar="FILE",
+    help="Write the window's records: .txt ftrace, .pftrace Perfetto, .dat trace-cmd, .parquet; .xz, .gz, .zst pack.",
+)
+@click.option("--fio-json", metavar="FILE", help="Write the jobs as fio's --output-format=json+ would.")
 @click.option("--report", metavar="FILE.html", help="Write a page for a browser.")
 @click.option("--deterministic", is_flag=True, help="Leave out what depends on this machine's speed.")
 @click.option(
@@ -38,12 +44,20 @@ def command(**values: Any) -> int:
     """
     from wakepath.summary import summary
 
-    for output in (values["json_file"], values["trace"], values["report"]):
+    for output in (values["json_file"], values["trace"], values["fio_json"], values["report"]):
         check_writable(output)
+    if values["trace"]:
+        check_suffix(values["trace"])
     scenario = scenario_from(values)
     bar = Bar("simulating")
     try:
-        result = run(scenario, control=values["control"], trace=values["trace"], progress=bar)
+        result = run(
+            scenario,
+            control=values["control"],
+            trace=values["trace"],
+            fio_json=values["fio_json"],
+            progress=bar,
+        )
     finally:
         bar.close()
     if values["draws"]:

@@ -14,13 +14,17 @@ from wakepath.paths import check_writable, write_text
 
 @click.command("verify")
 @click.argument("trace", metavar="TRACE")
-@click.option("--kernel", metavar="V", required=True, help="The recorded kernel: v6.1, 6.12 or a whole uname -r.")
+@click.option(
+    "--kernel",
+    metavar="V",
+    help="The recorded kernel: v6.1, 6.12 or a whole uname -r; a tarball of collect.sh tells it.",
+)
 @click.option("--setting", metavar="FILE", help="The recording's setting; default: TRACE.setting.json where it exists.")
 @click.option(
     "--set", "sets", multiple=True, metavar="KEY=VALUE", help="What if: kernel.switches.X, kernel.sched.X_ns, cgroup.G."
 )
 @click.option("--json", "json_file", metavar="FILE|-", help="Write everything as JSON; - is standard output.")
-def command(trace: str, kernel: str, setting: str | None, sets: tuple[str, ...], json_file: str | None) -> int:
+def command(trace: str, kernel: str | None, setting: str | None, sets: tuple[str, ...], json_file: str | None) -> int:
     """Hold the scheduler model beside the recorded kernel, decision by decision.
 
     From TRACE come the wakeups, the blocking, the charged times; the model says what it would have decided. Groups and

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""collect.sh and its tarballs: what it takes, what is known from one, what a damaged or foreign one says."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wakepath import recording
+
+TESTS = Path(__file__).resolve().parents[1]
+SCRIPT = TESTS.parent / "calibration" / "record" / "collect.sh"
+RECORDED = TESTS / "data" / "formats" / "collect-w10240.tar.xz"
+Call = Callable[..., Any]
+
+
+def collect(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", str(SCRIPT), *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+def test_the_script_is_plain_sh(shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not here")
+    command = [shell, "sh", "-n"] if shell == "busybox" else [shell, "-n"]
+    subprocess.run([*command, str(SCRIPT)], check=True)
+
+
+def test_settings_of_this_machine(tmp_path: Path, wakepath: Call) -> None:
+    done = collect("-t", "none", "-s", "1", "-o", "t.tar.gz", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "no events will be recorded" in done.stderr
+    from wakepath.collected import Collected
+
+    collected = Collected(str(tmp_path / "t.tar.gz"), str(tmp_path / "unpacked"))
+    setting = collected.setting()
+    assert setting["kernel"] == os.uname().release
+    assert setting["cpus"] == os.cpu_count()
+    assert any(file.endswith("/stat") for file in collected.values("after.txt"))
+    tasks = {int(line.split("\t")[0]) for line in collected.text("tasks.txt").splitlines()}
+    assert os.getpid() in tasks
+    said = wakepath("analyze", str(tmp_path / "t.tar.gz"))
+    assert said.status == 2
+    assert "holds no events" in said.err
+
+
+def test_nothing_is_left_behind_and_nothing_done_on_a_dry_run(tmp_path: Path) -> None:
+    done = collect("-n", folder=tmp_path)
+    assert done.returncode == 0
+    assert "CPUs" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["-s", "five"], ["-l", "0"], ["-t", "strace"], ["-x"], ["-o"]])
+def test_wrong_arguments_are_status_2(tmp_path: Path, arguments: list[str]) -> None:
+    done = collect(*arguments, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tarball_gives_trace_and_setting() -> None:
+    with recording.open(str(RECORDED)) as opened:
+        assert opened.kernel.startswith("6.18")
+        assert opened.setting["cpus"] == 2
+        assert opened.setting["cgroups"]["wpfmt"]["shares"] == 10240
+        assert {"fio"} == {t["name"] for t in opened.setting["tasks"] if t["cgroup"] == "wpfmt"}
+        assert Path(opened.trace).is_file()
+        assert all(isinstance(note, str) for note in opened.notes)
+        place = Path(opened.trace)
+    assert not place.exists()
+
+
+def test_commands_take_the_tarball(wakepath: Call, tmp_path: Path) -> None:
+    said = wakepath("analyze", str(RECORDED), "--json", "-")
+    assert said.status == 0, said.err
+    found = json.loads(said.out)
+    by_event = found["trace"]["by_event"]
+    assert by_event["sched_switch"] > 3000
+    assert by_event["block_rq_complete"] > 700
+    assert found["trace"]["precision_ns"] == 1
+    assert found["trace"]["stamps_back"] == 0
+    said = wakepath("verify", str(RECORDED), "--json", str(tmp_path / "v.json"))
+    assert said.status in (0, 1), said.err
+    verdict = json.loads((tmp_path / "v.json").read_text())
+    assert verdict["setting"]["resolved"]["groups"][0]["shares"] == 10240 << 10
+    assert verdict["agreement"]["pick"]["n"] > 500
+    said = wakepath("convert", str(RECORDED), str(tmp_path / "t.pftrace"))
+    assert said.status == 0, said.err
+
+
+def test_a_damaged_tarball_is_one_line(wakepath: Call, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.tar.xz"
+    cut.write_bytes(RECORDED.read_bytes()[: RECORDED.stat().st_size // 2])
+    said = wakepath("analyze", str(cut))
+    assert said.status == 2
+    assert "damaged" in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+def test_a_foreign_tarball_is_refused_and_never_written_outside(wakepath: Call, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.tar.gz"
+    with tarfile.open(foreign, "w:gz") as tar:
+        member = tarfile.TarInfo("x/../../escaped.txt")
+        member.size = 2
+        tar.addfile(member, io.BytesIO(b"hi"))
+    said = wakepath("analyze", str(foreign))
+    assert said.status == 2
+    assert "none of calibration/record/collect.sh" in said.err
+    assert not (tmp_path / "escaped.txt").exists()
+
+
+def test_record_says_how(wakepath: Call) -> None:
+    said = wakepath("record", "--how")
+    assert said.status == 0
+    for part in ("kubectl debug", "perf record -a", "trace-cmd record", "bpftrace", "collect.sh"):
+        assert part in said.out
+    assert wakepath("record", "--script").out == SCRIPT.read_text()
+    assert wakepath("record").status == 2
