@@ -7,10 +7,10 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 #include "models/machine/machine.h"
+#include "sim/engine/fifo.h"
 
 namespace wakepath::aio {
 
@@ -53,7 +53,7 @@ class Context {
   void unlink(KTask& t);
 
   Machine& machine_;
-  std::deque<Iocb*> ring_;
+  engine::Fifo<Iocb*> ring_;
   std::vector<Waiter> waiters_;
 };
 

@@ -6,12 +6,12 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <vector>
 
 #include "models/block/queue.h"
 #include "models/block/steering.h"
+#include "sim/engine/fifo.h"
 
 namespace wakepath::block {
 
@@ -52,7 +52,7 @@ struct QueueInterrupt final : machine::IrqLine {
   Machine& machine_;
   Queue& queue_;
   Completions& completions_;
-  std::deque<Request*> cq_;
+  engine::Fifo<Request*> cq_;
   bool raised_ = false;  // the interrupt is pending, or its sweep is not over
   KTask* thread_ = nullptr;
   bool run_thread_ = false;

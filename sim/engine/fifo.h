@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A queue, first in first out, in one block of memory that grows to the most it ever held and is then used round and
+// round: no allocation per element, which a std::deque makes for every 512 bytes that pass through it.
+//
+//     first_ ->  [ c d . . . . a b ]    size_ 4: a b c d; the capacity is a power of two
+#pragma once
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "sim/engine/check.h"
+
+namespace wakepath::engine {
+
+template <class T>
+class Fifo {
+ public:
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] const T& front() const {
+    WAKEPATH_CHECK(size_ > 0, "the first of an empty queue");
+    return slots_[first_];
+  }
+  void push_back(T value) {
+    if (size_ == slots_.size()) grow();
+    slots_[(first_ + size_++) & (slots_.size() - 1)] = std::move(value);
+  }
+  void pop_front() {
+    WAKEPATH_CHECK(size_ > 0, "the first of an empty queue leaves");
+    first_ = (first_ + 1) & (slots_.size() - 1);
+    --size_;
+  }
+
+ private:
+  void grow() {
+    std::vector<T> more(slots_.empty() ? kFirst : 2 * slots_.size());
+    for (std::size_t i = 0; i < size_; ++i) more[i] = std::move(slots_[(first_ + i) & (slots_.size() - 1)]);
+    slots_ = std::move(more);
+    first_ = 0;
+  }
+
+  static constexpr std::size_t kFirst = 16;
+  std::vector<T> slots_;
+  std::size_t first_ = 0, size_ = 0;
+};
+
+}  // namespace wakepath::engine
