@@ -116,6 +116,19 @@ def run_delay(copy: Copy, value: str) -> int:
     return int(next(t for t in result["tasks"] if t["comm"] == "wakee")["run_delay_ns"]["p99"])
 
 
+def would_change(copy: Copy) -> None:
+    """The command of the page: which decisions of a recorded 6.12 the rule would change."""
+    truth = ROOT / "tests" / "truth"
+    command = next(line.split() for line in PAGE.read_text(encoding="utf-8").splitlines() if " verify tests/" in line)
+    assert command[:2] == ["./wakepath", "verify"]
+    where = [str(truth.parents[1] / word) if word.startswith("tests/") else word for word in command[1:]]
+    data = json.loads(copy.wakepath(*where, "--json", "-"))
+    decisions = data["changed"]["decisions"]["wakeup_preemption"]
+    assert 0 < decisions["would_change"] < decisions["n"]
+    rows = [row for row in data["changed"]["would_change"] if row["kind"] == "wakeup_preemption"]
+    assert all(change["before"] == "preempts" for row in rows for change in row["first"])
+
+
 @pytest.mark.slow
 def test_the_page_is_true(copy: Copy) -> None:
     unit = "CMakeFiles/wakepath_unit.dir/tests/unit"
@@ -140,6 +153,7 @@ def test_the_page_is_true(copy: Copy) -> None:
     vary = f"kernel.switches.{SWITCH}=false,true"
     copy.wakepath("sweep", "rule.toml", "--vary", vary, "--duration", "50ms", "--jobs", "1", "--csv", "sweep.csv")
     assert len((copy.tree / "sweep.csv").read_text(encoding="utf-8").splitlines()) == 3
+    would_change(copy)
     assert SWITCH in copy.wakepath("kernels", "v6.12")
     assert "not eligible" in copy.wakepath("explain", f"kernel.switches.{SWITCH}")
 
