@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "models/sched/core_impl.h"
+#include "models/sched/follow.h"
 
 namespace wakepath::sched {
 
@@ -38,6 +39,15 @@ void Scheduler::assume_vruntime(Entity& se, std::uint64_t vruntime) {
   se.vruntime = vruntime;
   if (waits) se.cfs_rq->timeline.insert(se, vruntime);
 }
+
+void assume_deadline(Entity& se, std::uint64_t deadline) {
+  const bool waits = se.on_rq && se.cfs_rq->curr != &se;
+  if (waits) se.cfs_rq->timeline.erase(se);
+  se.deadline = deadline;
+  if (waits) se.cfs_rq->timeline.insert(se, deadline);
+}
+
+void assume_unprotected(Entity& se) { se.vlag = static_cast<std::int64_t>(se.deadline + 1); }
 
 void Scheduler::assume_exec_start(Task& t, Time exec_start) {
   for (Entity* se = &t.se; se != nullptr; se = se->parent) se->exec_start = static_cast<std::uint64_t>(exec_start);

@@ -10,6 +10,7 @@ using trace::EventType;
 
 namespace {
 
+constexpr std::size_t kHeldSteps = 4096;
 constexpr int kMaxCpu = 8191;  // CONFIG_NR_CPUS of the largest distribution kernels
 
 Seen resched_of(const Event& e) {
@@ -42,8 +43,47 @@ bool Assembler::is_tick_function(trace::StringId id) {
   return known == 1;
 }
 
+void Assembler::emit(const Step& s) {
+  if (line_.empty()) {
+    sink_->on_step(s);
+    return;
+  }
+  line_.push_back({s});
+  if (line_.size() < kHeldSteps) return;
+  for (Cpu& c : cpus_) answer_wakeups(c, false, false);
+}
+
+void Assembler::hold_wakeup(Cpu& c) {
+  c.unanswered.push_back(released_ + static_cast<std::int64_t>(line_.size()));
+  line_.push_back({c.wake, false});
+}
+
+// A switch without a runtime to print follows one preempting wakeup or more: which, is told if there was one.
+void Assembler::answer_wakeups(Cpu& c, bool told, bool switch_prints) {
+  if (c.unanswered.empty()) return;
+  told = told && (switch_prints || c.unanswered.size() == 1);
+  for (const std::int64_t number : c.unanswered) {
+    Waiting& w = line_[static_cast<std::size_t>(number - released_)];
+    w.answered = true;
+    if (!told) continue;
+    w.step.resched_before = Seen::no;
+    w.step.resched_after = switch_prints ? Seen::no : Seen::yes;
+  }
+  c.unanswered.clear();
+  release();
+}
+
+void Assembler::release() {
+  while (!line_.empty() && line_.front().answered) {
+    sink_->on_step(line_.front().step);
+    line_.pop_front();
+    ++released_;
+  }
+}
+
 void Assembler::gap(int cpu, const Event& e, std::int64_t line) {
   ++gaps_;
+  for (Cpu& c : cpus_) answer_wakeups(c, false, false);
   for (std::size_t i = 0; i < cpus_.size(); ++i) {
     if (cpu < 0 || static_cast<std::size_t>(cpu) == i) cpus_[i] = Cpu{};
   }
@@ -52,7 +92,7 @@ void Assembler::gap(int cpu, const Event& e, std::int64_t line) {
   s.cpu = static_cast<std::int16_t>(cpu);
   s.line = line;
   s.ts_ns = s.end_ns = e.ts_ns;
-  sink_->on_step(s);
+  emit(s);
 }
 
 void Assembler::on_event(const Event& e, std::int64_t line) {
@@ -107,7 +147,7 @@ void Assembler::settle(Cpu& c, const Event& e, Seen resched, std::int64_t line) 
   if (c.held) {
     c.answer.resched_after = resched;
     c.held = false;
-    sink_->on_step(c.answer);
+    emit(c.answer);
   }
   // need_resched was set and is not any more: the scheduler was called and kept the task. One record with interrupts on
   // does not show that: interrupted while it was written, it has flags from before the interrupt and a stamp from
@@ -141,7 +181,7 @@ void Assembler::settle_account(Cpu& c, const Event& e, Seen resched) {
   }
   s.resched_after = resched;
   s.end_ns = e.ts_ns;
-  sink_->on_step(s);
+  emit(s);
 }
 
 void Assembler::emit_kept(Cpu& c, std::int16_t cpu) {
@@ -155,7 +195,7 @@ void Assembler::emit_kept(Cpu& c, std::int16_t cpu) {
   s.prev_state = trace::kStatePreempted;
   s.resched_before = Seen::yes;
   s.resched_after = Seen::no;
-  sink_->on_step(s);
+  emit(s);
 }
 
 void Assembler::on_waking(Cpu& c, const Event& e, Seen resched, std::int64_t line) {
@@ -196,7 +236,11 @@ void Assembler::on_wakeup(Cpu& c, const Event& e, Seen resched, std::int64_t lin
     return;
   }
   c.wake.resched_after = resched;
-  sink_->on_step(c.wake);
+  if (resched == Seen::unknown && c.wake.local && c.wake.print.seen && c.wake.print.pid == e.pid) {
+    hold_wakeup(c);
+  } else {
+    emit(c.wake);
+  }
 }
 
 void Assembler::on_runtime(Cpu& c, const Event& e, Seen resched, std::int64_t line) {
@@ -236,7 +280,7 @@ void Assembler::on_switch(Cpu& c, const Event& e, std::int64_t line) {
     const bool kept_running = e.u.sw.prev_state == 0 || e.u.sw.prev_state == trace::kStatePreempted;
     c.answer.resched_after = kept_running ? Seen::yes : Seen::unknown;
     c.held = false;
-    sink_->on_step(c.answer);
+    emit(c.answer);
   }
   Step s;
   s.kind = StepKind::schedule;
@@ -248,19 +292,21 @@ void Assembler::on_switch(Cpu& c, const Event& e, std::int64_t line) {
   s.prev_state = e.u.sw.prev_state;
   s.resched_before = c.resched;
   s.resched_after = Seen::no;
+  const bool told = !e.has_flags && s.prev.pid == e.pid;
+  answer_wakeups(c, told, c.printed && c.account.print.pid == s.prev.pid);
   if (c.printed) {
     if (c.account.print.pid == s.prev.pid) {
       s.print = c.account.print;
       if (c.account.resched_before == Seen::yes) s.resched_before = Seen::yes;
     } else {
-      sink_->on_step(c.account);
+      emit(c.account);
     }
     c.printed = false;
   }
   c.open = c.clear_once = false;
   c.current = s.task;
   c.resched = Seen::no;
-  sink_->on_step(s);
+  emit(s);
 }
 
 void Assembler::on_migrate(const Event& e, Cpu& c, std::int64_t line) {
@@ -273,15 +319,16 @@ void Assembler::on_migrate(const Event& e, Cpu& c, std::int64_t line) {
   s.line = line;
   s.ts_ns = s.end_ns = e.ts_ns;
   s.task = name_of(e.u.task);
-  sink_->on_step(s);
+  emit(s);
 }
 
 void Assembler::finish() {
   for (Cpu& c : cpus_) {
-    if (c.printed) sink_->on_step(c.account);
-    if (c.held) sink_->on_step(c.answer);
+    if (c.printed) emit(c.account);
+    if (c.held) emit(c.answer);
     c.printed = c.held = false;
   }
+  for (Cpu& c : cpus_) answer_wakeups(c, false, false);
 }
 
 }  // namespace wakepath::verify

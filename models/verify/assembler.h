@@ -6,9 +6,14 @@
 // Which sched_stat_runtime is what: between sched_waking and sched_wakeup it is the wakeup's; directly before a
 // sched_switch the switch's; in the tick's timer function the tick's; with need_resched set before it and clear after
 // it, a call of the scheduler that kept the running task; everything else is an accounting that decides nothing.
+//
+// perf script prints no flags. There the answer of a wakeup that charged the running task is told by the next switch of
+// the CPU: one after a preempting wakeup keeps that wakeup's clock, so it has no runtime to print; one that prints a
+// runtime followed none (spec §2.1b). Steps wait for that, in order; kHeldSteps of them at most.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "models/verify/step.h"
@@ -42,11 +47,16 @@ class Assembler {
     std::int64_t clear_line = 0, clear_ns = 0;
     bool any = false;
     std::int64_t last_ns = 0;
-    TaskName current;  // pid -1: not known yet
+    TaskName current;                      // pid -1: not known yet
+    std::vector<std::int64_t> unanswered;  // wakeups since its last switch, by their number in line
   };
 
   Cpu& cpu_of(int cpu);
   void gap(int cpu, const trace::Event& e, std::int64_t line);
+  void emit(const Step& s);
+  void hold_wakeup(Cpu& c);
+  void answer_wakeups(Cpu& c, bool told, bool switch_prints);
+  void release();
   void settle(Cpu& c, const trace::Event& e, Seen resched, std::int64_t line);
   void settle_account(Cpu& c, const trace::Event& e, Seen resched);
   void emit_kept(Cpu& c, std::int16_t cpu);
@@ -60,6 +70,12 @@ class Assembler {
   trace::StringPool* pool_;
   StepSink* sink_;
   std::vector<Cpu> cpus_;
+  struct Waiting {
+    Step step;
+    bool answered = true;
+  };
+  std::deque<Waiting> line_;
+  std::int64_t released_ = 0;               // of the line so far: the number of its first
   std::vector<std::int8_t> tick_function_;  // by StringId: -1 not looked at
   std::int64_t gaps_ = 0, stamps_back_ = 0, unpaired_ = 0;
 };

@@ -20,8 +20,12 @@ bool fair(const Task& t) { return t.sched_class == Class::fair; }
 
 }  // namespace
 
-Follower::Follower(const Setting& setting, const trace::StringPool& pool, int start_state)
-    : setting_(setting), pool_(&pool), bounds_(setting.switches, setting.tunables), start_state_(start_state) {
+Follower::Follower(const Setting& setting, const trace::StringPool& pool, Start start, std::vector<Present> present)
+    : setting_(setting),
+      pool_(&pool),
+      bounds_(setting.switches, setting.tunables),
+      start_(std::move(start)),
+      present_(std::move(present)) {
   cpus_.resize(static_cast<std::size_t>(setting.cpus));
   restart();
 }
@@ -35,6 +39,7 @@ void Follower::on_step(const Step& s) {
   }
   if (static_cast<std::size_t>(s.cpu) >= cpus_.size()) return;  // verify_file says so
   Cpu& c = cpus_[static_cast<std::size_t>(s.cpu)];
+  if (!c.started && !present_.empty()) start_cpu(s.cpu);
   c.waiting.push_back(s);
   take(c, c.waiting.size() > kWaitingSteps);
 }
@@ -99,7 +104,7 @@ bool Follower::clock_of(Cpu& c, const Step& s, bool at_end, std::int64_t& now) {
   const std::int64_t stamp = s.print.seen ? s.print.ts_ns : s.ts_ns;
   const StampClock::Estimate estimate = c.clock.estimate(key, stamp, s.end_ns);
   c.spread = estimate.spread;
-  now = std::max(std::min(estimate.now, limit), latest);
+  now = std::max(std::min(estimate.now + start_.clock_error(s.line, estimate.spread), limit), latest);
   if (s.kind == StepKind::schedule && c.started && sched_->rq(s.cpu).clock_skip_requested) now = latest;
   if (idle) c.clock.idle();
   return true;
@@ -166,8 +171,7 @@ void Follower::run_wake(const Step& s, std::int64_t now) {
   }
   const bool trace = s.resched_after == Seen::yes;
   if (judged_kind) {
-    const bool can = known(curr, now) && known(t.task, now) &&
-                     (setting_.switches.eevdf || bounds_.wakeup_is_determined(curr, t.task, trace));
+    const bool can = setting_.switches.eevdf || bounds_.wakeup_is_determined(curr, t.task, trace);
     verdict(Kind::wakeup_preemption, s, can, {trace ? 1 : 0, r.preempts ? 1 : 0, false}, t.task, &t.task);
   }
   if (sched_->need_resched(s.cpu) != trace) sched_->follow_resched(s.cpu, trace, true);
@@ -182,8 +186,7 @@ void Follower::run_tick(const Step& s, std::int64_t now) {
   }
   const bool choice = fair(curr) && sched_->rq(s.cpu).cfs.h_nr_running > 1;
   sched_->tick(s.cpu, now);
-  const bool determined =
-      setting_.switches.eevdf ? queue_known(s.cpu, now) : !fair(curr) || bounds_.tick_is_determined(curr);
+  const bool determined = setting_.switches.eevdf || !fair(curr) || bounds_.tick_is_determined(curr);
   if (!told || s.resched_before == Seen::yes) {
     if (choice) verdict(Kind::tick_preemption, s, false, {0, 0, false}, curr, nullptr);
     return;
@@ -221,7 +224,6 @@ void Follower::run_schedule(const Step& s, std::int64_t now) {
   if (!blocks && !idle_prev) static_cast<TaskState*>(prev.owner)->waiting_since_ns = now;
   const Task* naive = nullptr;
   int candidates = 0;
-  const bool all_known = queue_known(s.cpu, now);
   const Bounds::Buddies buddies = bounds_.buddies(sched_->rq(s.cpu).cfs);
   for (const auto& [pid, other] : tasks_) {
     const Task& o = other->task;
@@ -232,13 +234,8 @@ void Follower::run_schedule(const Step& s, std::int64_t now) {
     if (naive == nullptr || since(o) < since(*naive) || (since(o) == since(*naive) && o.pid < naive->pid)) naive = &o;
   }
   const sched::SwitchResult r = sched_->schedule(s.cpu, preempted, now);
-  if (blocks && c.started) {
-    auto& left = *static_cast<TaskState*>(prev.owner);
-    left.blocked_once = true;
-  }
   if (c.started && candidates > 1 && fair(*next)) {
-    const bool can =
-        all_known && (setting_.switches.eevdf || !fair(*r.next) || bounds_.pick_is_determined(*r.next, buddies));
+    const bool can = setting_.switches.eevdf || !fair(*r.next) || bounds_.pick_is_determined(*r.next, buddies);
     verdict(Kind::pick, s, can, {next->pid, r.next->pid, naive == next}, *next, r.next);
     if (!can && fair(*r.next) && !setting_.switches.eevdf) bounds_.narrow_by_pick(*next, *r.next);
   }
@@ -291,7 +288,7 @@ void Follower::check_print(const Step& s) {
 // One decision other than a vruntime. `other` is shown beside the running task where they diverge.
 void Follower::verdict(Kind k, const Step& s, bool can, Answers a, const Task& about, const Task* other) {
   can = can && cpus_[static_cast<std::size_t>(s.cpu)].accounted;  // else the trace tells no clock at all
-  Outcome o{k, s.line, can, a, about.pid, std::nullopt};
+  Outcome o{k, s.line, s.ordinal, can, a, about.pid, std::nullopt};
   if (can && a.trace != a.model && (outcomes_ == nullptr || keep_states_) && judge_.wants(k)) {
     const auto text = [&](std::int64_t answer) {
       if (k != Kind::pick) return std::string(answer != 0 ? "preempts" : "does not preempt");

@@ -3,9 +3,10 @@
 // from the trace's decision where the model's differs.
 //
 // From the trace it takes what comes from outside the scheduler: who wakes, who blocks, how long each stint on the CPU
-// was charged for (and so the run queue's clock), nice values. From the setting: groups, tunables. Warm-up: what a
-// trace cannot show of its start is assumed until it is seen (CFS: bounds.h, entity by entity; EEVDF: by lag_known),
-// and nothing that depends on it is judged. A vruntime is taken over from the trace only there.
+// was charged for (and so the run queue's clock), nice values. From the setting: groups, tunables. What a trace cannot
+// show of its start: on CFS it is held as ranges (bounds.h), and nothing that depends on them is judged; a vruntime is
+// taken over from the trace only there. On EEVDF it is a Start that somebody chose; what that leaves to be judged is
+// found by comparing several (search.h).
 //
 // Invariants: after each schedule step the model's current task is the trace's next; clocks of a CPU do not go back.
 #pragma once
@@ -23,6 +24,7 @@
 #include "models/verify/bounds.h"
 #include "models/verify/clock.h"
 #include "models/verify/judge.h"
+#include "models/verify/start.h"
 #include "models/verify/step.h"
 #include "sim/trace/string_pool.h"
 
@@ -49,23 +51,32 @@ struct Answers {
 };
 struct Outcome {
   Kind kind = Kind::pick;
-  std::int64_t line = 0;
-  bool can = false;  // be judged
+  std::int64_t line = 0, ordinal = 0;  // of the step
+  bool can = false;                    // be judged
   Answers answers;
   std::int32_t pid = 0;
   std::optional<Divergence> divergence;
 };
 void count(Judge& judge, Outcome& o, std::vector<Decision>* decisions);
 
+// A task of the trace and what it did before that began.
+struct Present {
+  enum class How : std::uint8_t { asleep, queued, running };
+  TaskName name;
+  int cpu = 0;
+  How how = How::asleep;
+  std::int64_t since_ns = 0;  // running: last accounted then
+};
+
 class Follower final : public StepSink, private sched::Observer {
  public:
-  // `start_state` 0: lags of the start are 0 (EEVDF); others: some, the same each time.
-  Follower(const Setting& setting, const trace::StringPool& pool, int start_state = 0);
+  Follower(const Setting& setting, const trace::StringPool& pool, Start start = {}, std::vector<Present> present = {});
 
   void on_step(const Step& s) override;
   void finish();
 
   [[nodiscard]] const Judge& judge() const { return judge_; }
+  [[nodiscard]] const Start& start() const { return start_; }  // with what was drawn on the way
   [[nodiscard]] std::int64_t assumed_tasks() const { return assumed_; }
   [[nodiscard]] std::int64_t resyncs() const { return resyncs_; }
   [[nodiscard]] std::string name_of_pid(std::int32_t pid) const;
@@ -77,9 +88,6 @@ class Follower final : public StepSink, private sched::Observer {
   struct TaskState {
     sched::Task task;
     trace::StringId comm = 0;
-    bool blocked_once = false;  // EEVDF: from the next wakeup on its lag is the model's
-    bool lag_known = false;
-    std::int64_t first_seen_ns = 0;
     std::int64_t waiting_since_ns = 0;  // for the naive pick
     bool printed = false;
     std::uint64_t last_printed = 0;
@@ -107,18 +115,21 @@ class Follower final : public StepSink, private sched::Observer {
   void run_migrate(const Step& s, std::int64_t now);
   void check_print(const Step& s);
   void verdict(Kind k, const Step& s, bool can, Answers a, const sched::Task& about, const sched::Task* other);
-  [[nodiscard]] std::int64_t start_lag(std::size_t nth) const;
+  [[nodiscard]] Start::Key key_of(const sched::Entity& se, Start::What what) const;
+  void assume_lag(sched::Entity& se);
+  void assume_used_up(sched::Task& t, const sched::Entity* queued_before);
+  void assume_unprotected(sched::Task& t);
+  void assume_present(int cpu, std::int64_t now);
+  void start_cpu(int cpu);
   // follower_state.cc
-  TaskState& task_of(const TaskName& name, int cpu, std::int64_t now_ns);
-  TaskState& create(TaskState& t, const TaskName& name, int cpu, std::int64_t now_ns);
+  TaskState& task_of(const TaskName& name, int cpu, std::int64_t now);
+  TaskState& create(TaskState& t, const TaskName& name, int cpu);
   sched::TaskGroup* group_of(const std::string& comm);
   void make_runnable(TaskState& t, int cpu, std::int64_t now);
   void make_current(const TaskName& name, int cpu, std::int64_t now);
   void before_wakeup(TaskState& t);
   void after_wakeup(TaskState& t);
   void learn_before(const Step& s, std::int64_t now);
-  [[nodiscard]] bool known(const sched::Task& t, std::int64_t now) const;
-  [[nodiscard]] bool queue_known(int cpu, std::int64_t now) const;  // everything that is queued there
   [[nodiscard]] std::vector<std::string> state_of(int cpu, const sched::Task* other) const;
   void diverged(Kind k, const Step& s, const sched::Task& t, std::string trace, std::string model,
                 const sched::Task* other);
@@ -136,7 +147,9 @@ class Follower final : public StepSink, private sched::Observer {
   std::vector<Decision>* decisions_ = nullptr;
   std::vector<Outcome>* outcomes_ = nullptr;
   bool keep_states_ = true;
-  const int start_state_;
+  Start start_;
+  std::vector<Present> present_;
+  int epoch_ = 0;  // of restarts: what is assumed after one is not what was assumed before
   struct {
     const sched::Task* task = nullptr;
     std::int64_t runtime_ns = 0;

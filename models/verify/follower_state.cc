@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
+#include "models/sched/follow.h"
 #include "models/verify/follower.h"
 
 namespace wakepath::verify {
@@ -15,10 +17,6 @@ using sched::Entity;
 using sched::Task;
 
 namespace {
-
-// EEVDF prints no vruntime, and lags are bounded: after so many ticks what is left of a wrong start is too small to
-// decide anything.
-constexpr std::int64_t kWarmTicks = 5;
 
 std::int64_t diff(std::uint64_t a, std::uint64_t b) { return static_cast<std::int64_t>(a - b); }
 
@@ -51,6 +49,7 @@ std::string entity_text(const char* role, const std::string& name, const Entity&
 }  // namespace
 
 void Follower::restart() {
+  ++epoch_;
   tasks_.clear();
   groups_.clear();
   bounds_.forget();
@@ -59,7 +58,7 @@ void Follower::restart() {
   for (const GroupSpec& g : setting_.groups) {
     groups_.push_back(sched_->create_group(g.name, nullptr, g.shares));
     if (setting_.switches.eevdf) {
-      for (Entity& se : groups_.back()->se) se.vlag = start_lag(groups_.size() << 8);
+      for (Entity& se : groups_.back()->se) assume_lag(se);
       continue;
     }
     for (Entity& se : groups_.back()->se) bounds_.unknown(se);
@@ -67,15 +66,69 @@ void Follower::restart() {
   for (Cpu& c : cpus_) c.started = false;
 }
 
-// EEVDF: the lag with which the nth entity slept before the trace began, one guess a start state: of either sign, from
-// a 64th of a slice to a slice.
-std::int64_t Follower::start_lag(std::size_t nth) const {
-  if (start_state_ == 0 || !setting_.switches.eevdf) return 0;
-  const std::uint64_t dice =
-      (static_cast<std::uint64_t>(start_state_) * 0x9e3779b97f4a7c15ull) ^ ((nth + 1) * 0xbf58476d1ce4e5b9ull);
-  const std::uint64_t mixed = (dice ^ (dice >> 29)) * 0x94d049bb133111ebull;
-  const std::int64_t size = setting_.tunables.base_slice_ns >> ((mixed >> 33) % 7);
-  return (mixed >> 60) % 2 == 0 ? size : -size;
+// EEVDF: the lag an entity slept with before the trace began; what a dequeue leaves at most (entity_lag).
+void Follower::assume_lag(Entity& se) {
+  const auto slice = static_cast<std::uint64_t>(setting_.tunables.base_slice_ns);
+  const std::uint64_t most = std::max(2 * slice, static_cast<std::uint64_t>(setting_.tunables.tick_ns));
+  se.vlag = start_.value(key_of(se, Start::lag), static_cast<std::int64_t>(sched::calc_delta_fair(most, se.load)));
+}
+
+Start::Key Follower::key_of(const Entity& se, Start::What what) const {
+  if (se.task != nullptr) return Start::task(se.task->pid, epoch_, what);
+  const auto it = std::find(groups_.begin(), groups_.end(), se.my_q->tg);
+  return Start::group(static_cast<std::size_t>(it - groups_.begin()), epoch_, what);
+}
+
+// EEVDF: of the request of a task that was queued before the trace began, and of its groups' up to one that was queued
+// already.
+void Follower::assume_used_up(Task& t, const Entity* queued_before) {
+  if (!setting_.switches.eevdf || t.sched_class != Class::fair) return;
+  for (Entity* se = &t.se; se != queued_before; se = se->parent) {
+    const std::int64_t part = start_.value(key_of(*se, Start::used_up), diff(se->deadline, se->vruntime));
+    sched::assume_deadline(*se, se->deadline - static_cast<std::uint64_t>(part < 0 ? -part : part));
+  }
+}
+
+// EEVDF up to 6.16: whether the one that runs at the start has begun a new request since it was switched in.
+void Follower::assume_unprotected(Task& t) {
+  if (!setting_.switches.eevdf || t.sched_class != Class::fair) return;
+  for (Entity* se = &t.se; se != nullptr; se = se->parent) {
+    if (start_.value(key_of(*se, Start::unprotected), Start::kWhole) > 0) sched::assume_unprotected(*se);
+  }
+}
+
+// Who waited, and who slept but was still queued, it or its group, for its negative lag.
+void Follower::assume_present(int cpu, std::int64_t now) {
+  for (const Present& p : present_) {
+    if (p.cpu == cpu && p.how == Present::How::queued) make_runnable(task_of(p.name, cpu, now), cpu, now);
+  }
+  for (const Present& p : present_) {
+    if (p.cpu != cpu || p.how != Present::How::asleep || !setting_.switches.delay_dequeue) continue;
+    Task& t = task_of(p.name, cpu, now).task;
+    if (start_.value(Start::task(t.pid, epoch_, Start::delayed), Start::kWhole) <= Start::kWhole / 2) continue;
+    for (Entity* se = &t.se; se != nullptr && !se->on_rq; se = se->parent) se->vlag = -std::abs(se->vlag);
+    make_runnable(*static_cast<TaskState*>(t.owner), cpu, now);
+    sched_->follow_switch(cpu, t);
+    sched::Scheduler::set_state(t, sched::State::interruptible);
+    sched_->schedule(cpu, false, now);
+  }
+}
+
+// The CPU as it was when the trace began. The one that runs is queued first: it counts in every average.
+void Follower::start_cpu(int cpu) {
+  const auto runs = std::find_if(present_.begin(), present_.end(),
+                                 [cpu](const Present& p) { return p.cpu == cpu && p.how == Present::How::running; });
+  if (runs == present_.end()) return;
+  const std::int64_t since = runs->since_ns;
+  if (runs->name.pid != 0) make_runnable(task_of(runs->name, cpu, since), cpu, since);
+  assume_present(cpu, since);
+  if (runs->name.pid != 0) {
+    make_current(runs->name, cpu, since);
+    Task& curr = sched_->current(cpu);
+    assume_unprotected(curr);
+    sched::Scheduler::assume_exec_start(curr, since);
+  }
+  cpus_[static_cast<std::size_t>(cpu)].started = true;
 }
 
 sched::TaskGroup* Follower::group_of(const std::string& comm) {
@@ -87,23 +140,22 @@ sched::TaskGroup* Follower::group_of(const std::string& comm) {
   return nullptr;
 }
 
-Follower::TaskState& Follower::create(TaskState& t, const TaskName& name, int cpu, std::int64_t now_ns) {
+Follower::TaskState& Follower::create(TaskState& t, const TaskName& name, int cpu) {
   const PolicyOf p = policy_of(name.prio);
   const std::string& comm = pool_->str(name.comm);
   t.comm = name.comm;
-  t.first_seen_ns = now_ns;
   sched_->init_task(t.task, comm, name.pid, p.policy, p.nice, p.rt_priority, group_of(comm), cpu);
   t.task.owner = &t;
-  t.task.se.vlag = start_lag(tasks_.size());
+  if (setting_.switches.eevdf) assume_lag(t.task.se);
   if (!setting_.switches.eevdf && p.policy == sched::Policy::other) bounds_.unknown(t.task.se);
   return t;
 }
 
-Follower::TaskState& Follower::task_of(const TaskName& name, int cpu, std::int64_t now_ns) {
+Follower::TaskState& Follower::task_of(const TaskName& name, int cpu, std::int64_t now) {
   std::unique_ptr<TaskState>& slot = tasks_[name.pid];
   if (!slot) {
     slot = std::make_unique<TaskState>();
-    return create(*slot, name, cpu, now_ns);
+    return create(*slot, name, cpu);
   }
   TaskState& t = *slot;
   if (t.comm != name.comm) {  // renamed: a kworker by its work, a program by exec, perhaps into a group
@@ -113,16 +165,15 @@ Follower::TaskState& Follower::task_of(const TaskName& name, int cpu, std::int64
     if (t.task.on_rq == sched::OnRq::no && t.task.group != (group != nullptr ? group : sched_->root_group())) {
       bounds_.forget(t.task.se);
       slot = std::make_unique<TaskState>();
-      return create(*slot, name, cpu, now_ns);
+      return create(*slot, name, cpu);
     }
   }
   if (t.task.prio() != name.prio) {
     const PolicyOf p = policy_of(name.prio);
     if (p.policy == t.task.policy && p.policy == sched::Policy::other) {
-      sched_->set_nice(t.task, p.nice, now_ns);
+      sched_->set_nice(t.task, p.nice, now);
     } else {
-      sched_->set_policy(t.task, p.policy, p.nice, p.rt_priority, now_ns);
-      t.lag_known = t.blocked_once = false;
+      sched_->set_policy(t.task, p.policy, p.nice, p.rt_priority, now);
       if (!setting_.switches.eevdf && p.policy == sched::Policy::other) bounds_.unknown(t.task.se);
     }
   }
@@ -142,13 +193,15 @@ void Follower::make_runnable(TaskState& t, int cpu, std::int64_t now) {
   const bool resched = rq.resched;
   const bool skip = rq.clock_skip_requested;
   ++assumed_;
-  t.lag_known = t.blocked_once = false;
   if (!setting_.switches.eevdf && t.task.sched_class == Class::fair) bounds_.unknown(t.task.se);
   t.waiting_since_ns = now;
+  const Entity* queued = &t.task.se;
+  while (queued != nullptr && !queued->on_rq) queued = queued->parent;
   before_wakeup(t);
   t.task.state = sched::State::interruptible;
   sched_->wake_up(t.task, cpu, now);
   after_wakeup(t);
+  if (!cpus_[static_cast<std::size_t>(cpu)].started) assume_used_up(t.task, queued);
   sched_->follow_resched(cpu, resched, skip);
 }
 
@@ -173,11 +226,7 @@ void Follower::make_current(const TaskName& name, int cpu, std::int64_t now) {
 }
 
 void Follower::before_wakeup(TaskState& t) {
-  if (!setting_.switches.eevdf) {
-    if (t.task.sched_class == Class::fair) bounds_.before_wakeup(t.task);
-  } else if (t.blocked_once) {
-    t.lag_known = true;
-  }
+  if (!setting_.switches.eevdf && t.task.sched_class == Class::fair) bounds_.before_wakeup(t.task);
   t.vruntime_before = t.task.se.vruntime;
 }
 
@@ -203,20 +252,6 @@ void Follower::learn_before(const Step& s, std::int64_t now) {
     }
   }
   bounds_.settle(curr);
-}
-
-bool Follower::known(const Task& t, std::int64_t now) const {
-  if (t.sched_class != Class::fair || !setting_.switches.eevdf) return true;
-  const auto& state = *static_cast<const TaskState*>(t.owner);
-  return state.lag_known || now - state.first_seen_ns >= kWarmTicks * setting_.tunables.tick_ns;
-}
-
-bool Follower::queue_known(int cpu, std::int64_t now) const {
-  if (!setting_.switches.eevdf) return true;
-  return std::all_of(tasks_.begin(), tasks_.end(), [&](const auto& entry) {
-    const Task& t = entry.second->task;
-    return t.cpu != cpu || t.on_rq != sched::OnRq::queued || known(t, now);
-  });
 }
 
 std::vector<std::string> Follower::state_of(int cpu, const Task* other) const {

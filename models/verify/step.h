@@ -40,11 +40,12 @@ struct Step {
   std::uint16_t prev_state = 0;
   Seen resched_before = Seen::unknown;  // need_resched of the CPU, before and after
   Seen resched_after = Seen::unknown;
-  std::int64_t line = 0;    // of the record that names the step
-  std::int64_t ts_ns = 0;   // of its first record (sched_waking for a wakeup)
-  std::int64_t end_ns = 0;  // of its last
-  TaskName task;            // wakee, next
-  TaskName prev;            // of a schedule
+  std::int64_t line = 0;     // of the record that names the step
+  std::int64_t ordinal = 0;  // in the stretch that is followed (ensemble.h)
+  std::int64_t ts_ns = 0;    // of its first record (sched_waking for a wakeup)
+  std::int64_t end_ns = 0;   // of its last
+  TaskName task;             // wakee, next
+  TaskName prev;             // of a schedule
   struct {
     bool seen = false;
     std::int64_t line = 0, ts_ns = 0;

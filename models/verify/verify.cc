@@ -35,7 +35,7 @@ class Fork final : public StepSink {
  public:
   Fork(const Settings& settings, const trace::StringPool& pool) : base(settings.base, pool) {
     if (!settings.changed) return;
-    changed.emplace(*settings.changed, pool);
+    changed.emplace(*settings.changed, pool, &base);
     difference.emplace();
     base.collect_decisions(&difference->base);
     changed->collect_decisions(&difference->changed);
@@ -102,7 +102,7 @@ json warm_up_text() {
       "CFS: a task counts from its first printed vruntime on, and again from the next one where it was placed "
       "against a min_vruntime that was not known yet",
       "CFS: a group's entity counts from the first placement that tells its vruntime, or after five ticks",
-      "EEVDF: a task counts after it blocked and woke once, or after five ticks"};
+      "EEVDF: a decision counts where every start that is possible up to it, of those tried, comes to the same answer"};
 }
 
 json result_json(const Fork& models, const Assembler& assembler, const trace::Report& r, const std::string& path,
@@ -115,8 +115,8 @@ json result_json(const Fork& models, const Assembler& assembler, const trace::Re
   for (const Divergence& d : judge.divergences()) out["divergences"].push_back(divergence_json(d));
   out["judged"] = judge.judged();
   out["warm_up"] = {{"rules", warm_up_text()},
-                    {"tasks_assumed_runnable", models.base.first().assumed_tasks()},
-                    {"resynchronised", models.base.first().resyncs()},
+                    {"tasks_assumed_runnable", models.base.assumed_tasks()},
+                    {"resynchronised", models.base.resyncs()},
                     {"gaps", assembler.gaps()},
                     {"wakeups_without_waking", assembler.unpaired()}};
   out["trace"] = analysis::to_json(r);

@@ -23,10 +23,10 @@ Call = Callable[..., Said]
 def cases() -> dict[str, tuple[str, str]]:
     """Trace name -> its case file#id and kernel."""
     found = {}
-    for file in ("qemu", "sched", "qemu-iouring"):
+    for file in ("qemu", "sched", "qemu-iouring", "host", "host-iouring"):
         for line in (TRUTH / f"{file}.jsonl").read_text(encoding="utf-8").splitlines():
             case = json.loads(line)
-            name = Path(case["trace"]).name
+            name = Path(case.get("trace", "none")).name
             if (TRACES / name).is_file():
                 found[name.removesuffix(".txt.xz")] = (f"{TRUTH / file}.jsonl#{case['id']}", case["kernel"])
     return found
@@ -49,7 +49,16 @@ CFS = [
     "A-6.1-stock-q128-m1-wroot",
     "D-6.1-d71k-q128-m1-w1000-iouring",
 ]
-EEVDF = ["B-6.12-ping-root", "B-6.12-hog3-n0_5_10", "B-6.12-pipe3-root", "B-6.12-per100_1000-hogcg1000"]
+EEVDF = [
+    "B-6.12-ping-root",
+    "B-6.12-hog3-n0_5_10",
+    "B-6.12-pipe3-root",
+    "B-6.12-per100_1000-hogcg1000",
+    "A-6.12-d71k-q128-m1-w1000",
+    "A-6.12-d71k-q128-m1-wroot",
+    "A-6.12-d50k-q32-m1-w500",
+    "A-6.12-d80k-q128-m1-w500",
+]
 
 
 def verify(wakepath: Call, name: str, *more: str) -> tuple[Said, dict[str, Any]]:
@@ -94,6 +103,48 @@ def test_most_of_a_trace_is_judged(wakepath: Call) -> None:
     assert vruntime["not_judged"] < 20
     assert data["agreement"]["pick"]["n"] > 1400
     assert data["agreement"]["pick"]["naive_share"] < 0.1  # the longest waiting one is the wrong one in a ping-pong
+
+
+def test_most_of_a_trace_that_prints_no_vruntime_is_judged(wakepath: Call) -> None:
+    _, data = verify(wakepath, "A-6.12-d71k-q128-m1-w1000")
+    for kind in ("wakeup_preemption", "pick"):
+        judged = data["agreement"][kind]
+        assert judged["n"] > 1000
+        assert judged["not_judged"] < 0.05 * judged["n"]
+
+
+def test_a_real_machine_by_perf_script(wakepath: Call) -> None:
+    """6.18, no need_resched in the records: whether a wakeup preempts is told by the clock the switch kept."""
+    said, data = verify(wakepath, "libaio-randwrite-qd32-b32-s10240")
+    assert said.status == 0, said.err
+    assert data["agreement"]["wakeup_preemption"]["n"] > 500
+    assert data["agreement"]["pick"]["n"] > 500
+    check_bars(data["agreement"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(name for name in CASES if "-6.12-" in name))
+def test_every_trace_of_6_12(wakepath: Call, name: str) -> None:
+    _, data = verify(wakepath, name)
+    check_bars(data["agreement"])
+
+
+@pytest.mark.parametrize(
+    "switch",
+    ["run_to_parity", *(pytest.param(name, marks=pytest.mark.slow) for name in ("delay_dequeue", "place_lag"))],
+)
+def test_a_wrong_rule_of_eevdf_is_seen(switch: str) -> None:
+    """No choice of a start hides it: the same recording beside a kernel with one rule changed."""
+    from wakepath import _core
+    from wakepath.lockstep import core_setting
+
+    name = "A-6.12-d71k-q128-m1-w500"
+    file, _, wanted = CASES[name][0].partition("#")
+    case = next(c for c in map(json.loads, Path(file).read_text(encoding="utf-8").splitlines()) if c["id"] == wanted)
+    setting = core_setting(case["setting"], "6.12", name) | {"switches": {switch: "false"}}
+    data = json.loads(_core.verify(str(TRACES / f"{name}.txt.xz"), json.dumps(setting)))
+    assert data["below_bars"]
+    assert data["divergences"]
 
 
 def test_a_wrong_rule_is_seen(wakepath: Call) -> None:

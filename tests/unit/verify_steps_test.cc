@@ -22,10 +22,7 @@ struct Steps final : verify::StepSink {
 };
 
 // Lines without their "comm-pid [cpu]": the running task is h-9.
-std::vector<verify::Step> steps_of(const std::string& lines) {
-  std::string text;
-  std::istringstream in(lines);
-  for (std::string line; std::getline(in, line);) text += "               h-9       [000] " + line + "\n";
+std::vector<verify::Step> steps_of_text(const std::string& text) {
   const tests::TemporaryFolder folder;
   const std::string path = folder.file("steps.txt");
   std::ofstream(path) << text;
@@ -39,6 +36,29 @@ std::vector<verify::Step> steps_of(const std::string& lines) {
   assembler.finish();
   return out.all;
 }
+
+std::vector<verify::Step> steps_of(const std::string& lines) {
+  std::string text;
+  std::istringstream in(lines);
+  for (std::string line; std::getline(in, line);) text += "               h-9       [000] " + line + "\n";
+  return steps_of_text(text);
+}
+
+// perf script has no flags: "comm pid [cpu] seconds: sched:event: fields".
+std::vector<verify::Step> perf_steps_of(const std::string& lines) {
+  std::string text;
+  std::istringstream in(lines);
+  for (std::string line; std::getline(in, line);) text += "    h     9 [000]  1.00000" + line + "\n";
+  return steps_of_text(text);
+}
+
+const char* const kPerfWakes =
+    "1000: sched:sched_waking: comm=p pid=4 prio=120 target_cpu=000\n"
+    "1100: sched:sched_stat_runtime: comm=h pid=9 runtime=700 [ns]\n"
+    "1200: sched:sched_wakeup: comm=p pid=4 prio=120 target_cpu=000\n";
+const char* const kPerfSwitch =
+    "2500: sched:sched_switch: prev_comm=h prev_pid=9 prev_prio=120 prev_state=S ==> next_comm=p next_pid=4 "
+    "next_prio=120\n";
 
 const char* const kSwitchIn =
     "d..2.   1000: sched_switch: prev_comm=k prev_pid=3 prev_prio=120 prev_state=S ==> next_comm=h next_pid=9 "
@@ -128,4 +148,45 @@ TEST_CASE("the clock is read off a stamp by the distance seen most often", "[ver
   clock.idle();
   clock.learn(key, 60000, 60000 + 609 + 37);
   CHECK(clock.estimate(key, 70000, 72000).now == 70646);
+}
+
+TEST_CASE("without flags the next switch tells whether a wakeup preempted: it kept the wakeup's clock", "[verify]") {
+  const std::string print = "2400: sched:sched_stat_runtime: comm=h pid=9 runtime=900 [ns]\n";
+  const auto kept = perf_steps_of(std::string(kPerfWakes) + kPerfSwitch);
+  REQUIRE(kept.size() == 2);
+  CHECK(kept[0].kind == StepKind::wake);
+  CHECK(kept[0].resched_before == Seen::no);
+  CHECK(kept[0].resched_after == Seen::yes);
+  const auto went_on = perf_steps_of(kPerfWakes + print + kPerfSwitch);
+  REQUIRE(went_on.size() == 2);
+  CHECK(went_on[0].resched_after == Seen::no);
+  CHECK(went_on[1].print.seen);
+}
+
+TEST_CASE("of two wakeups before a switch that kept a clock, neither is told", "[verify]") {
+  const std::string second =
+      "1300: sched:sched_waking: comm=q pid=5 prio=120 target_cpu=000\n"
+      "1400: sched:sched_stat_runtime: comm=h pid=9 runtime=200 [ns]\n"
+      "1500: sched:sched_wakeup: comm=q pid=5 prio=120 target_cpu=000\n";
+  const auto both = perf_steps_of(kPerfWakes + second + kPerfSwitch);
+  REQUIRE(both.size() == 3);
+  CHECK(both[0].task.pid == 4);
+  CHECK(both[1].task.pid == 5);
+  for (int i = 0; i < 2; ++i) CHECK(both[i].resched_after == Seen::unknown);
+  const auto print = "2400: sched:sched_stat_runtime: comm=h pid=9 runtime=900 [ns]\n";
+  const auto none = perf_steps_of(kPerfWakes + second + print + kPerfSwitch);
+  REQUIRE(none.size() == 3);
+  for (int i = 0; i < 2; ++i) CHECK(none[i].resched_after == Seen::no);
+}
+
+TEST_CASE("a wakeup that charged nobody, or whose switch is not there, is not told", "[verify]") {
+  const std::string silent =
+      "1000: sched:sched_waking: comm=p pid=4 prio=120 target_cpu=000\n"
+      "1200: sched:sched_wakeup: comm=p pid=4 prio=120 target_cpu=000\n";
+  const auto without = perf_steps_of(silent + kPerfSwitch);
+  REQUIRE(without.size() == 2);
+  CHECK(without[0].resched_after == Seen::unknown);
+  const auto cut = perf_steps_of(kPerfWakes);
+  REQUIRE(cut.size() == 1);
+  CHECK(cut[0].resched_after == Seen::unknown);
 }
