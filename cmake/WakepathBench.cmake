@@ -9,3 +9,7 @@ if(benchmark_FOUND AND bench_sources)
 else()
   message(STATUS "wakepath: no benchmarks built (Google Benchmark found: ${benchmark_FOUND})")
 endif()
+# What bench/ratchet/count.py counts the instructions of.
+add_executable(wakepath_ratchet EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/bench/ratchet/main.cc")
+target_link_libraries(wakepath_ratchet PRIVATE wakepath_flags wakepath::models wakepath::analysis)
+target_compile_definitions(wakepath_ratchet PRIVATE WAKEPATH_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

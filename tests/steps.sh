@@ -128,3 +128,13 @@ step_consumer() {
   logged consumer-build cmake --build build/consumer/build
   build/consumer/build/consumer
 }
+
+step_ratchet() {
+  logged build-ratchet cmake --build "$release" --target wakepath_ratchet --parallel "$(nproc)"
+  "$venv/bin/python" bench/ratchet/count.py
+}
+
+step_mutants() {
+  logged build-unit cmake --build "$release" --target wakepath_unit --parallel "$(nproc)"
+  "$venv/bin/python" tests/mutants.py --json build/mutants.json
+}
