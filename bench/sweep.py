@@ -4,7 +4,7 @@
     .venv/bin/python bench/sweep.py [POINTS [DURATION]]      default: 1000 points of 1s
 
 The machine must be idle. Exit status 1: two cores are less than 1.9 times one, or memory grew by more than 20 %
-from the first quarter of the points to the last. One core runs an eighth of the points.
+from the first quarter of the points to the last. One core runs a quarter of the points.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> int:
     duration = sys.argv[2] if len(sys.argv) > 2 else "1s"
     cores = len(os.sched_getaffinity(0))
     timed(4, "100ms", cores)  # files read, packages imported
-    one, _ = timed(max(8, points // 8), duration, 1)
+    one, _ = timed(max(8, points // 4), duration, 1)
     every, memory = timed(points, duration, cores)
     early, late = max(memory[: len(memory) // 4]), max(memory[-len(memory) // 4 :])
     print(f"{points} points of {duration}: {one:.2f}/s on one core, {every:.2f}/s on {cores}: {every / one:.2f} times")

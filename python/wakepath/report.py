@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wakepath import _core
 from wakepath.extras import need
@@ -15,6 +15,9 @@ from wakepath.result import Result, flatten
 from wakepath.runner import run
 from wakepath.scenario import Scenario
 from wakepath.summary import headline, summary, trust
+
+if TYPE_CHECKING:
+    from wakepath.validate import Validation
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -90,6 +93,20 @@ def _made_by(result: Result) -> str:
     ]
     rows += [{"what": "trust", "value": line} for line in trust(result.data)]
     return _table("How it was made, and how far to trust it", rows)
+
+
+def validation_html(validation: Validation, said: str) -> str:
+    """The page of a validation: predicted over measured where cases were run, then what was printed."""
+    from wakepath.report_figures import truth_figure
+
+    frame = validation.to_pandas()
+    body = ""
+    for number, metric in enumerate(("iops", "context_switches_per_s")):
+        figure = truth_figure(frame, metric)
+        if figure is not None:
+            body += chart(number, figure)
+    text = f"<pre>{escape(said)}</pre>\n<p>{escape(citation())}</p>\n"
+    return page("wakepath validation", "", body + text, plotly_head() if body else "")
 
 
 def with_records(result: Result) -> Result:

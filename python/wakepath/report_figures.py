@@ -155,6 +155,35 @@ def wake_figure(edges: list[Wake]) -> Any:
     return figure
 
 
+def truth_figure(frame: Any, metric: str) -> Any:
+    """Predicted over measured, a colour per role; the diagonal is a perfect prediction."""
+    go = need("plotly.graph_objects", "plot")
+    shown = frame[(frame["metric"] == metric) & frame["predicted"].notna() & (frame["measured"] > 0)]
+    if shown.empty:
+        return None
+    figure = _figure(xaxis_title=f"measured {metric}", yaxis_title="predicted", legend={"orientation": "h", "y": 1.15})
+    ends = [float(shown["measured"].min()), float(shown["measured"].max())]
+    figure.add_trace(
+        go.Scatter(x=ends, y=ends, mode="lines", line={"color": "#bbb"}, showlegend=False, hoverinfo="skip")
+    )
+    for number, (role, part) in enumerate(shown.groupby("role")):
+        figure.add_trace(
+            go.Scatter(
+                name=str(role),
+                x=part["measured"].tolist(),
+                y=part["predicted"].tolist(),
+                text=part["id"].tolist(),
+                mode="markers",
+                marker={"color": COLOURS[number], "size": 7, "opacity": 0.7},
+                hovertemplate="%{text}<br>measured %{x:,.0f}, predicted %{y:,.0f}<extra></extra>",
+            )
+        )
+    figure.update_xaxes(type="log")
+    figure.update_yaxes(type="log")
+    figure.update_layout(height=420)
+    return figure
+
+
 def _arrow(figure: Any, edge: Wake, start: tuple[float, float], end: tuple[float, float], width: float) -> None:
     """Beside the straight line between the two, so that both directions and both kinds are seen."""
     go = need("plotly.graph_objects", "plot")

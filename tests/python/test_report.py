@@ -94,6 +94,22 @@ def test_the_command_writes_it(wakepath: Callable[..., Any], tmp_path: Path) -> 
     assert "Timeline of CPUs" in out.read_text(encoding="utf-8")
 
 
+def test_the_page_of_a_validation(wakepath: Callable[..., Any], tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    out = tmp_path / "v.html"
+    said = wakepath(
+        "validate", str(root / "tests/truth/qemu.jsonl"), "--only", "d50k-q1-", "--kernel", "6.1", "--duration", "50ms",
+        "--report", str(out),
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    if browser.CHROMIUM is None:
+        pytest.skip("no chromium here: packages/debian-test.txt names it")
+    seen = browser.look(out, tmp_path)
+    assert seen.console == []
+    assert "plot-container" in seen.document
+    assert "qemu-A-6.1-d50k-q1-" in seen.document
+
+
 def test_matplotlib(result: wp.Result) -> None:
     assert len(plot.timeline(result).patches) > 10
     bars = plot.waterfall(result).patches

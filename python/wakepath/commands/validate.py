@@ -54,9 +54,9 @@ def command(**values: Any) -> int:
         write_text(values["json_file"], json.dumps(data, indent=1) + "\n")
     said = text(validation, all_metrics=values["all_metrics"])
     if values["report"]:
-        from wakepath.report import page
+        from wakepath.report import validation_html
 
-        write_text(values["report"], page("wakepath validation", said))
+        write_text(values["report"], validation_html(validation, said))
     print(said, file=sys.stderr if values["json_file"] == "-" else sys.stdout, end="")
     return 0 if validation.held else 1
 
