@@ -57,17 +57,19 @@ Call<void> Pipe::wake_one(Machine& m, KTask& t, Waiters& waiters) {
 Call<void> Pipe::read(Machine& m, KTask& t) {
   co_await run_cost(m, t, CostId::syscall_entry);
   bool was_full = full(), slept = false;
-  while (empty()) {
-    co_await run_cost(m, t, CostId::pipe_wait);
-    readers_.push_back(&t);
-    t.set_state(State::interruptible);
-    if (empty()) co_await t.schedule();
-    t.set_state(State::running);
-    std::erase(readers_, &t);
-    was_full = full();
-    slept = true;
-  }
-  co_await run_cost(m, t, slept ? CostId::pipe_resume : CostId::pipe_read);
+  do {
+    while (empty()) {
+      co_await run_cost(m, t, CostId::pipe_wait);
+      readers_.push_back(&t);
+      t.set_state(State::interruptible);
+      if (empty()) co_await t.schedule();
+      t.set_state(State::running);
+      std::erase(readers_, &t);
+      was_full = full();
+      slept = true;
+    }
+    co_await run_cost(m, t, slept ? CostId::pipe_resume : CostId::pipe_read);
+  } while (empty());  // another reader was faster: what the kernel's pipe->mutex would have shown it at once
   take();
   if (was_full) co_await wake_one(m, t, writers_);
   if (slept && !empty()) co_await wake_one(m, t, readers_);
@@ -77,17 +79,19 @@ Call<void> Pipe::read(Machine& m, KTask& t) {
 Call<void> Pipe::write(Machine& m, KTask& t) {
   co_await run_cost(m, t, CostId::syscall_entry);
   bool was_empty = empty(), slept = false;
-  while (!has_room()) {
-    co_await run_cost(m, t, CostId::pipe_wait);
-    writers_.push_back(&t);
-    t.set_state(State::interruptible);
-    if (full()) co_await t.schedule();  // it waits for a free slot, though bytes of the first page may be gone
-    t.set_state(State::running);
-    std::erase(writers_, &t);
-    was_empty = empty();
-    slept = true;
-  }
-  co_await run_cost(m, t, slept ? CostId::pipe_resume : CostId::pipe_write);
+  do {
+    while (!has_room()) {
+      co_await run_cost(m, t, CostId::pipe_wait);
+      writers_.push_back(&t);
+      t.set_state(State::interruptible);
+      if (full()) co_await t.schedule();  // it waits for a free slot, though bytes of the first page may be gone
+      t.set_state(State::running);
+      std::erase(writers_, &t);
+      was_empty = empty();
+      slept = true;
+    }
+    co_await run_cost(m, t, slept ? CostId::pipe_resume : CostId::pipe_write);
+  } while (!has_room());  // another writer was faster
   put();
   if (was_empty) co_await wake_one(m, t, readers_);
   if (slept && !full()) co_await wake_one(m, t, writers_);

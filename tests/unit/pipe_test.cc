@@ -63,6 +63,22 @@ TEST_CASE("pipe: a byte that is read at once gives its slot back") {
   CHECK(p.bytes() == 0);
 }
 
+TEST_CASE("pipe: of several readers on several CPUs each byte is read once") {
+  scenario::Scenario s = tasks_only("6.12");
+  s.machine.cpus = 4;
+  s.programs.push_back(program("m", "psrc", 1'000, -1, 1));
+  s.programs.back().period_ns = 20'000;
+  for (int i = 0; i < 3; ++i) {
+    s.programs.push_back(program("w" + std::to_string(i), "sink", 10'000, 1, -1));
+    s.programs.back().cpu = 1 + i;
+  }
+  const auto result = nlohmann::json::parse(run::run(s).json);
+  double busy = 0;
+  for (const auto& cpu : result["cpus"]) busy += cpu["user"].get<double>();
+  // 50,000 bytes a second, 1 us for each at the writer and 10 us at its reader.
+  CHECK(busy == Approx(0.55).epsilon(0.03));
+}
+
 TEST_CASE("pipe: only the write into an empty pipe wakes the reader") {
   for (const char* version : {"6.1", "6.12"}) {
     scenario::Scenario s = tasks_only(version);
