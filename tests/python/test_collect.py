@@ -128,3 +128,57 @@ def test_record_says_how(wakepath: Call) -> None:
         assert part in said.out
     assert wakepath("record", "--script").out == SCRIPT.read_text()
     assert wakepath("record").status == 2
+
+
+def made_tarball(folder: Path, members: dict[str, str]) -> Path:
+    file = folder / "made.tar.gz"
+    with tarfile.open(file, "w:gz") as tar:
+        for name, text in members.items():
+            member = tarfile.TarInfo(f"wakepath-node-1/{name}")
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return file
+
+
+def section(file: str, text: str) -> str:
+    return f"== {file}\n{text}\n\n"
+
+
+def test_a_node_with_cgroup_v2(tmp_path: Path) -> None:
+    root = "/sys/fs/cgroup"
+    pod = f"{root}/kubepods.slice/kubepods-burstable.slice/pod1"
+    cgroups = section(f"hierarchy v2 {root}", "")
+    cgroups += section(f"{root}/kubepods.slice/cpu.weight", "313") + section(
+        f"{root}/kubepods.slice/cpu.max", "max 100000"
+    )
+    cgroups += section(f"{pod}/cpu.weight", "39") + section(f"{pod}/cpu.max", "200000 100000")
+    cgroups += section(f"{pod}/cpuset.cpus.effective", "0-7")
+    cgroups += section(f"{root}/system.slice/cpu.stat", "usage_usec 1")
+    v2 = "0::/kubepods.slice/kubepods-burstable.slice/pod1/container"
+    file = made_tarball(
+        tmp_path,
+        {
+            "manifest.txt": "format wakepath.collect/1\nrelease 6.1.0-22-amd64\ncpus 8\nrecorder none\n",
+            "config.txt": "CONFIG_HZ=1000\nCONFIG_IRQ_TIME_ACCOUNTING=y\n",
+            "kernel.txt": section("/proc/cmdline", "quiet preempt=full isolcpus=3"),
+            "sched.txt": section("/sys/kernel/debug/sched/latency_ns", "24000000")
+            + section("/sys/kernel/debug/sched/min_granularity_ns", "3000000"),
+            "cgroups.txt": cgroups,
+            "tasks.txt": f"900\t900\t0\t0\t0\t{v2}\tmy job\n31\t31\t-20\t0\t0\t0::/\tkworker/0:1H-kblockd\n"
+            "77\t77\t0\t0\t0\t0::/system.slice/sshd.service\tsshd\n",
+        },
+    )
+    from wakepath.collected import Collected
+    from wakepath.lockstep import core_setting
+
+    setting = Collected(str(file), str(tmp_path / "u")).setting()
+    assert setting["hz"] == 1000
+    assert setting["preempt"] == "full"
+    assert setting["irq_time_accounting"] is True
+    assert setting["sched"] == {"latency_ns": 24_000_000, "min_granularity_ns": 3_000_000}
+    name = "kubepods.slice/kubepods-burstable.slice/pod1"
+    assert setting["cgroups"] == {name: {"weight": 39, "max": "200000 100000", "cpus": "0-7"}}
+    assert setting["tasks"] == [{"name": "my job", "tid": 900, "cgroup": name}]
+    assert setting["nice"] == {"kworker/0:1H": -20}
+    core = core_setting(setting, setting["kernel"], str(file))
+    assert core["groups"][0]["tasks"] == ["my job"]
