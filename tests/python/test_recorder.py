@@ -331,3 +331,15 @@ def test_a_trace_without_a_kernel_asks_for_one() -> None:
 
     with pytest.raises(InputError, match="which kernel"):
         trace_recording("t.txt", {}, "", [])
+
+
+def test_a_tarball_of_collect_sh_alone_gives_a_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from wakepath.cli import status_of
+
+    tarball = next((Path(__file__).parents[1] / "data").rglob("collect-w10240.tar.xz"))
+    out = tmp_path / "m.toml"
+    assert status_of(["calibrate", str(tarball), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "still estimates" in said
+    assert "no probes" in said
+    assert "[uncertainty]" in out.read_text()

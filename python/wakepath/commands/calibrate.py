@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ import click
 from wakepath.calibrate import Fit
 from wakepath.commands._options import SET_HELP, options_from
 from wakepath.errors import InputError
-from wakepath.paths import check_writable, write_text
+from wakepath.paths import check_writable, read_text, write_text
 from wakepath.progress import Bar
 
 if TYPE_CHECKING:
@@ -50,8 +52,10 @@ def _are_cases(paths: tuple[str, ...]) -> bool:
     return any(".json" in path for path in paths) or not all(Path(path).exists() for path in paths)
 
 
-def _open(path: str, kernel: str | None) -> Recording:
-    """A folder of `record`; else a trace of any kind, alone."""
+def _open(path: str, kernel: str | None, stack: ExitStack) -> Recording:
+    """A folder of `record`; else a trace or a tarball of collect.sh, alone."""
+    from wakepath import recording
+    from wakepath.formats import convert
     from wakepath.recorder.from_trace import trace_recording
     from wakepath.recorder.recording import is_recording, read_recording
 
@@ -61,20 +65,35 @@ def _open(path: str, kernel: str | None) -> Recording:
         raise InputError("no such file", path, suggestion="a folder of wakepath record, CASES.jsonl, or a trace")
     if Path(path).is_dir():
         raise InputError("is no recording: it has no recording.json", path, suggestion="wakepath record --out DIR")
-    from wakepath.lockstep import find_setting
+    found = stack.enter_context(recording.open(path))  # what it unpacks lives as long as the stack
+    text = found.trace
+    if not _is_text(text):
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="wakepath."))
+        text = str(Path(folder) / "trace.txt")
+        convert(found.trace, text)
+    return trace_recording(text, found.setting, kernel or found.kernel, found.notes)
 
-    setting, _ = find_setting(path, None)
-    return trace_recording(path, setting, kernel or str(setting.get("kernel", "")), [])
+
+def _is_text(path: str) -> bool:
+    try:
+        read_text(path)
+    except InputError:
+        return False
+    return True
 
 
 def _calibrate_recording(values: dict[str, Any]) -> int:
-    from wakepath.recorder.calibration import calibrate_recording, machine_text, report_lines
-
     if len(values["inputs"]) > 1:
         raise InputError("a recording is calibrated from by itself", ", ".join(values["inputs"]))
     check_writable(values["out"])
     check_writable(values["json_file"])
-    recording = _open(values["inputs"][0], values["only_kernel"])
+    with ExitStack() as stack:
+        return _fit_and_write(_open(values["inputs"][0], values["only_kernel"], stack), values)
+
+
+def _fit_and_write(recording: Recording, values: dict[str, Any]) -> int:
+    from wakepath.recorder.calibration import calibrate_recording, machine_text, report_lines
+
     bar = Bar("calibrating")
 
     def report(what: str, share: float) -> None:

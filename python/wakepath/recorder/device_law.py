@@ -107,10 +107,10 @@ def estimate(
     intercept, slope = theil_sen({n: t for n, t in seen.items() if n >= servers})
     source = f"batches of {min(seen)} to {max(seen)} {kind}s seen by the recorder"
     latency = max(0.0, intercept - way_to_the_eye_ns)
-    if len(traced) >= 1:
-        # The trace says when the interrupt came, the batches how much each request adds.
-        latency = max(0.0, statistics.median([t - n * slope for n, t in traced.items()]))
-        source += f"; latency from {len(traced)} sizes of batches in a kernel trace"
+    if 1 in traced and traced[1] > slope:
+        # A single request is on its way from the doorbell to the interrupt for latency and service, and nothing else.
+        latency = traced[1] - slope
+        source += "; latency from single requests of a kernel trace"
     reads = from_probes(probes, "read", ring)
     read_slope = theil_sen(reads)[1] if kind == "write" and len(reads) >= 3 else None
     one = probes.costs[f"{kind}_last/1"].quantiles

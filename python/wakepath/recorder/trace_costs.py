@@ -19,7 +19,9 @@ from dataclasses import dataclass, field
 from wakepath.paths import read_text
 from wakepath.recorder.urtrace import Cost
 
-_FTRACE = re.compile(r"^\s*(\S.*)-(\d+)\s+(?:\(.*?\)\s+)?\[(\d+)\]\s+\S+\s+(\d+)\.(\d{6,9}): (\w+)(?::|\()? ?(.*)$")
+_FTRACE = re.compile(
+    r"^\s*(\S.*)-(\d+)\s+(?:\(.*?\)\s+)?\[(\d+)\]\s+\S+\s+(\d+)(?:\.(\d{6,9}))?: (\w+)(?::|\()? ?(.*)$"
+)
 _PERF = re.compile(r"^\s*(\S.*?)\s+(\d+)(?:/\d+)?\s+\[(\d+)\]\s+(\d+)\.(\d{6,9}):\s+\w+:(\w+): ?(.*)$")
 _BLOCKS = 16
 
@@ -70,7 +72,8 @@ def cost_of(kind: str, values: Sequence[int]) -> Cost:
 def records(path: str) -> Iterator[Record]:
     for line in read_text(path).splitlines():
         if m := _FTRACE.match(line) or _PERF.match(line):
-            ns = int(m[4]) * 1_000_000_000 + int(m[5].ljust(9, "0"))
+            # Without a point the stamp is in ns: a clock that ftrace does not divide.
+            ns = int(m[4]) * 1_000_000_000 + int(m[5].ljust(9, "0")) if m[5] else int(m[4])
             name, text = m[6], m[7]
             if name.startswith(("sys_enter_", "sys_exit_")):  # as perf names them
                 name = name.removeprefix("sys_")
