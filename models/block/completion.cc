@@ -92,14 +92,14 @@ Call<void> Completions::run(ExecContext& ctx) {
 
 // ---- the interrupt -------------------------------------------------------------------------------------------------
 
-QueueInterrupt::QueueInterrupt(Machine& m, Queue& q, Completions& c, int irq_cpu, int index)
-    : machine_(m), queue_(q), completions_(c) {
+QueueInterrupt::QueueInterrupt(Machine& m, Queue& q, Completions& c, int irq_cpu, HwQueue& h)
+    : machine_(m), queue_(q), completions_(c), hctx_(h) {
   cpu = &m.cpu(irq_cpu);
-  number = 36 + index;
-  name_id = m.tp.name(fmt::format("{}q{}", m.scenario.block.name, index + 1));
+  number = 36 + h.index;
+  name_id = m.tp.name(fmt::format("{}q{}", m.scenario.block.name, h.index + 1));
   const auto& conf = m.scenario;
   if (conf.kernel.threadirqs || conf.block.threaded_interrupts) {
-    const std::string name = fmt::format("irq/{}-{}q{}", number, conf.block.name, index + 1);
+    const std::string name = fmt::format("irq/{}-{}q{}", number, conf.block.name, h.index + 1);
     thread_ = &m.add_task(name, "irq", "", 0, irq_cpu, true, true, sched::Policy::fifo, 50);
     thread_->body = thread_body(*thread_);
     thread_->resume_at = thread_->body.handle();
@@ -167,6 +167,7 @@ Call<void> QueueInterrupt::sweep(ExecContext& ctx) {
   while (!cq_.empty()) {
     Request& rq = *cq_.front();
     cq_.pop_front();
+    --rq.hctx->in_ring;
     co_await run_cost(machine_, ctx, CostId::cqe);
     const Steer how = completions_.steer(cpu->id(), rq);
     if (how != Steer::direct) {
@@ -184,6 +185,7 @@ Call<void> QueueInterrupt::sweep(ExecContext& ctx) {
     }
   }
   if (thread_ == nullptr) raised_ = false;
+  if (hctx_.stopped) co_await queue_.restart_stopped(ctx, hctx_);
   for (Request *rq = batch, *next; rq != nullptr; rq = next) {
     next = rq->next;  // ending it gives the tag back
     co_await queue_.end_request(ctx, *rq);

@@ -40,7 +40,7 @@ class Completions final : public Machine::SoftirqHandler {
 // The interrupt of one hardware queue. Threaded (nvme.use_threaded_interrupts, or threadirqs on the command line): the
 // handler only wakes its thread, SCHED_FIFO 50 on the same CPU, which sweeps with bottom halves off.
 struct QueueInterrupt final : machine::IrqLine {
-  QueueInterrupt(Machine& m, Queue& q, Completions& c, int irq_cpu, int index);
+  QueueInterrupt(Machine& m, Queue& q, Completions& c, int irq_cpu, HwQueue& h);
   ~QueueInterrupt() override;
   void post(Request& rq);  // the device wrote a completion entry
   Call<void> handle(ExecContext& irq) override;
@@ -52,6 +52,7 @@ struct QueueInterrupt final : machine::IrqLine {
   Machine& machine_;
   Queue& queue_;
   Completions& completions_;
+  HwQueue& hctx_;
   engine::Fifo<Request*> cq_;
   bool raised_ = false;  // the interrupt is pending, or its sweep is not over
   KTask* thread_ = nullptr;

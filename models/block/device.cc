@@ -13,7 +13,8 @@ using engine::Time;
 DeviceLaw::DeviceLaw(const scenario::Device& d, std::uint64_t seed)
     : d_(d),
       delay_only_(d.law == "delay"),
-      serial_(d.law == "serial"),
+      serial_(d.law == "serial" || d.law == "notified"),
+      notified_(d.law == "notified"),
       reads_differ_(d.read_service_ns.mean_ns() > 0),
       service_(seed, "device.service", 0),
       latency_(seed, "device.latency", 0),
@@ -31,7 +32,8 @@ Time DeviceLaw::completion_time(Time now, const Bio& bio) {
   Time done = now;
   if (!delay_only_) {
     auto server = std::min_element(free_at_.begin(), free_at_.end());
-    done = std::max(now, *server) +
+    const bool asleep = notified_ && *server <= now;
+    done = (asleep ? now + machine::draw_ns(d_.latency_ns, latency_) : std::max(now, *server)) +
            machine::draw_ns(!bio.write && reads_differ_ ? d_.read_service_ns : d_.service_ns, service_) + transfer;
     *server = done;
   }
@@ -39,7 +41,7 @@ Time DeviceLaw::completion_time(Time now, const Bio& bio) {
     cap_free_ = std::max(cap_free_, done - (d_.cap_burst - 1) * cap_step_) + cap_step_;
     done = std::max(done, cap_free_ - cap_step_);
   }
-  done += machine::draw_ns(d_.latency_ns, latency_) + (delay_only_ ? transfer : 0);
+  if (!notified_) done += machine::draw_ns(d_.latency_ns, latency_) + (delay_only_ ? transfer : 0);
   if (d_.grid_ns > 0) done = (done + d_.grid_ns - 1) / d_.grid_ns * d_.grid_ns;
   return done;
 }

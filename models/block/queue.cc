@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "models/block/completion.h"
+#include "models/block/split.h"
 #include "models/kernel/switches.h"
 
 namespace wakepath::block {
@@ -15,7 +16,7 @@ using machine::run_cost;
 using sched::State;
 using trace::EventType;
 
-// Runs the hctx's list from kblockd: what was inserted by a sleeping submitter.
+// Runs the hctx's list from kblockd: what was inserted by a sleeping submitter, or left when the ring was full.
 struct HwQueue::RunWork final : workqueue::Work {
   RunWork(Queue& q, HwQueue& h) : queue(q), hctx(h) {}
   Call<void> function(KTask& worker) override { co_await queue.run_list(worker, hctx); }
@@ -32,6 +33,9 @@ Queue::Queue(Machine& m, workqueue::Workqueues& wqs)
   batches_ = conf_.driver == "nvme" && m.k.completion_batch && !elevator_;
   has_queue_rqs_ =
       conf_.driver == "nvme" || conf_.driver == "virtio_blk" || (conf_.driver == "null_blk" && m.k.null_blk_queue_rqs);
+  const auto most = conf_.max_sectors > 0 ? conf_.max_sectors * 512 : conf_.max_sectors_kb * 1024;
+  max_bytes_ = static_cast<std::uint32_t>(most);
+  splitter_ = std::make_unique<Splitter>(*this, max_bytes_);
   kblockd_ = &wqs.create("kblockd", {.highpri = true});
   timer_function_ = m.tp.name("null_cmd_timer_expired [null_blk]");
   completions_ = std::make_unique<Completions>(m, *this);
@@ -57,7 +61,7 @@ std::unique_ptr<HwQueue> Queue::make_hctx(int index, const QueueMap& map) {
   const int depth = std::max(1, conf_.queue_depth);
   h->wake_batch = std::clamp(depth / 8, 1, 8);
   const int irq_cpu = conf_.irq_cpus.empty() ? map.irq_cpu(index) : conf_.irq_cpus[i % conf_.irq_cpus.size()];
-  h->irq = std::make_unique<QueueInterrupt>(m, *this, *completions_, irq_cpu, index);
+  h->irq = std::make_unique<QueueInterrupt>(m, *this, *completions_, irq_cpu, *h);
   return h;
 }
 
@@ -135,6 +139,8 @@ Call<void> Queue::wake_tag_waiter(ExecContext& ctx, HwQueue& h) {
 // ---- submission ----------------------------------------------------------------------------------------------------
 
 Call<void> Queue::submit(KTask& t, Bio& bio, Plug* plug) {
+  if (bio.bytes > max_bytes_) [[unlikely]]
+    co_return co_await splitter_->submit(t, bio, plug);
   if (bio.polled && poll_hctxs_.empty()) bio.polled = false;  // bio_clear_polled
   HwQueue& h = bio.polled
                    ? *poll_hctxs_[static_cast<std::size_t>(poll_map_.queue_of[static_cast<std::size_t>(t.cpu->id())])]
@@ -210,6 +216,7 @@ Call<void> Queue::run_by_kblockd(ExecContext& ctx, HwQueue& h) {
 }
 
 Call<void> Queue::run_list(ExecContext& ctx, HwQueue& h) {
+  if (h.stopped) return {};
   Request *head = nullptr, *tail = nullptr;
   for (Request* rq : h.insert_list) {
     rq->next = nullptr;
@@ -218,6 +225,21 @@ Call<void> Queue::run_list(ExecContext& ctx, HwQueue& h) {
   }
   h.insert_list.clear();
   return issue_list(ctx, head);
+}
+
+// The ring has no room for `left` and what follows (virtio_queue_rq: -ENOSPC): back to the dispatch list.
+void Queue::stop(HwQueue& h, Request* left) {
+  ++counters.ring_full;
+  h.stopped = true;
+  auto at = h.insert_list.begin();
+  for (; left != nullptr; left = left->next) at = std::next(h.insert_list.insert(at, left));
+}
+
+// virtblk_done: the interrupt made room, kblockd goes on.
+Call<void> Queue::restart_stopped(ExecContext& irq, HwQueue& h) {
+  if (!h.stopped) return {};
+  h.stopped = false;
+  return kblockd_->queue(irq, *h.run_work);
 }
 
 // null_blk starts the timer of a request as it issues it; the others tell the device of a whole run at the doorbell.
@@ -238,14 +260,23 @@ Call<void> Queue::issue_runs(ExecContext& ctx, Request* first) {
 }
 
 Call<void> Queue::issue_run(ExecContext& ctx, Request* first) {
-  for (Request *rq = first, *next; rq != nullptr; rq = next) {
+  HwQueue& h = *first->hctx;
+  for (Request *rq = first, *next, *last = nullptr; rq != nullptr; last = rq, rq = next) {
     next = rq->next;
     // A null_blk that holds data is a blocking queue: it may sleep before each request, and copies with its lock held.
     if (device_.copies_data && ctx.kind == ExecContext::Kind::task && ctx.cpu->resched_at_might_sleep())
       co_await static_cast<KTask&>(ctx).schedule(true);
     co_await run_cost(machine_, ctx, CostId::issue_rq);
+    if (ring_full(h)) {
+      stop(h, rq);
+      if (last == nullptr) co_return;
+      last->next = nullptr;
+      break;
+    }
+    ++h.in_ring;
     machine_.tp.request(*ctx.cpu, EventType::block_rq_issue, rq->bio->sector, rq->bio->write, rq->bio->bytes);
-    if (device_.copies_data) co_await run_cost(machine_, ctx, CostId::data_copy, Mode::irqs_off);
+    if (device_.copies_data)
+      co_await ctx.run_ns(machine_.cost(CostId::data_copy) * rq->bio->bytes / 4096, Mode::irqs_off);
     if (conf_.irqmode < 2) {
       co_await end_at_issue(ctx, *rq);
       continue;
@@ -253,10 +284,18 @@ Call<void> Queue::issue_run(ExecContext& ctx, Request* first) {
     if (conf_.virtual_timer_completion)
       machine_.local_timer(rq->ctx_cpu).arm(*rq, law_.completion_time(machine_.now(), *rq->bio));
   }
-  ++counters.doorbells;
-  co_await run_cost(machine_, ctx, CostId::doorbell);
-  if (conf_.irqmode < 2) co_return;
-  if (conf_.virtual_timer_completion) co_return;
+  const bool by_itself = conf_.irqmode < 2 || conf_.virtual_timer_completion;  // a null_blk
+  const bool rings = !device_.doorbell_when_idle || in_device == 0;
+  // A host is told on the way out of the guest, and is at work while the way back takes its time.
+  if (law_.notified() && !by_itself) give_to_device(first);
+  if (rings) {
+    ++counters.doorbells;
+    co_await run_cost(machine_, ctx, CostId::doorbell);
+  }
+  if (!law_.notified() && !by_itself) give_to_device(first);
+}
+
+void Queue::give_to_device(Request* first) {
   for (Request* rq = first; rq != nullptr; rq = rq->next) {
     ++in_device;
     machine_.engine.arm(rq->device, law_.completion_time(machine_.now(), *rq->bio));
@@ -265,6 +304,7 @@ Call<void> Queue::issue_run(ExecContext& ctx, Request* first) {
 
 // null_blk without a timer: irqmode 0 ends the request here, 1 by way of blk_mq_complete_request.
 Call<void> Queue::end_at_issue(ExecContext& ctx, Request& rq) {
+  --rq.hctx->in_ring;
   const Steer how = conf_.irqmode == 1 ? completions_->steer(ctx.cpu->id(), rq) : Steer::direct;
   return how == Steer::direct ? end_request(ctx, rq) : completions_->hand_over(ctx, rq, how);
 }
@@ -273,6 +313,7 @@ Call<void> Queue::end_at_issue(ExecContext& ctx, Request& rq) {
 
 Call<void> Request::expired(ExecContext& irq) {
   Machine& m = queue->machine_;
+  --hctx->in_ring;
   co_await run_cost(m, irq, CostId::cqe);
   co_await queue->end_request(irq, *this);
 }
@@ -283,6 +324,7 @@ Call<int> Queue::poll(ExecContext& ctx, HwQueue& h) {
   for (; !h.poll_cq.empty(); ++ended) {
     Request& rq = *h.poll_cq.front();
     h.poll_cq.pop_front();
+    --h.in_ring;
     co_await run_cost(machine_, ctx, CostId::cqe);
     co_await end_request(ctx, rq);
   }

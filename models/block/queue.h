@@ -58,6 +58,7 @@ struct Plug {
 };
 
 class Completions;
+class Splitter;
 struct QueueInterrupt;
 
 struct HwQueue {
@@ -68,8 +69,10 @@ struct HwQueue {
   std::vector<std::unique_ptr<Request>> requests;
   std::vector<Request*> free_tags;
   int freed_since_wake = 0, wake_batch = 1;
+  int in_ring = 0;       // issued and not yet taken from the ring by an interrupt
+  bool stopped = false;  // the ring was full: nothing is issued until an interrupt has taken something
   std::deque<KTask*> tag_waiters;
-  std::deque<Request*> insert_list;  // software queue: waits for a run of the hctx
+  std::deque<Request*> insert_list;  // software queue, elevator or dispatch list: waits for a run of the hctx
   struct RunWork;
   std::unique_ptr<RunWork> run_work;
   std::unique_ptr<QueueInterrupt> irq;
@@ -83,6 +86,7 @@ class Queue {
   ~Queue();
 
   // submit_bio in task context: allocates a request (may sleep for a tag) and adds it to the plug, or issues it.
+  // One that is larger than the device takes is split.
   Call<void> submit(KTask& t, Bio& bio, Plug* plug);
   Call<void> flush_plug(KTask& t, Plug& plug, bool from_schedule);
   [[nodiscard]] bool has_poll_queues() const { return !poll_hctxs_.empty(); }
@@ -90,7 +94,7 @@ class Queue {
   Call<int> poll(ExecContext& ctx, HwQueue& h);
 
   struct Counters {
-    std::uint64_t submitted = 0, completed = 0, tag_waits = 0, doorbells = 0;
+    std::uint64_t submitted = 0, completed = 0, tag_waits = 0, doorbells = 0, ring_full = 0;
   } counters;
   int in_device = 0;  // issued, not yet completed by the device
   [[nodiscard]] std::uint64_t in_flight() const { return counters.submitted - counters.completed; }
@@ -115,6 +119,12 @@ class Queue {
   Call<void> end_at_issue(ExecContext& ctx, Request& rq);
   Call<void> run_list(ExecContext& ctx, HwQueue& h);
   Call<void> end_request(ExecContext& ctx, Request& rq);
+  void give_to_device(Request* first);
+  void stop(HwQueue& h, Request* left);
+  Call<void> restart_stopped(ExecContext& irq, HwQueue& h);
+  [[nodiscard]] bool ring_full(const HwQueue& h) const {
+    return conf_.ring_requests > 0 && h.in_ring >= conf_.ring_requests;
+  }
 
   Machine& machine_;
   workqueue::Workqueue* kblockd_ = nullptr;
@@ -123,8 +133,10 @@ class Queue {
   const scenario::Device& device_;
   bool batches_ = false;        // nvme: the requests of one sweep are ended together, after it
   bool has_queue_rqs_ = false;  // the driver takes a whole plug
-  QueueMap map_, poll_map_;
   bool elevator_ = false;
+  std::uint32_t max_bytes_;  // of one request
+  std::unique_ptr<Splitter> splitter_;
+  QueueMap map_, poll_map_;
   std::unique_ptr<Completions> completions_;
   std::vector<std::unique_ptr<HwQueue>> hctxs_, poll_hctxs_;
   trace::StringId timer_function_ = 0;

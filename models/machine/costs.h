@@ -31,6 +31,7 @@ namespace wakepath::machine {
   X(getevents_disarm, "io_getevents: after a sleep: leave the wait queue")                                        \
   X(irq_entry, "hard interrupt entry and handler start")                                                          \
   X(irq_exit, "hard interrupt end")                                                                               \
+  X(irq_delivery, "extra of an interrupt into a running virtual CPU: exit, injection, entry; 0 on bare metal")    \
   X(irq_timer_rearm, "timer interrupt: reprogram the clock event when more timers are pending")                   \
   X(cqe, "take one completion: sweep or timer expiry, and its steering")                                          \
   X(rq_end, "end one request: bio end, pages, tag")                                                               \

@@ -178,7 +178,7 @@ Call<void> Cpu::hardirq_body(ExecContext& ctx) {
     pending_.erase(pending_.begin());
     line.pending = false;
     ++interrupts;
-    if (from_idle_) co_await run_cost(machine_, ctx, CostId::idle_exit);
+    co_await run_cost(machine_, ctx, from_idle_ ? CostId::idle_exit : CostId::irq_delivery);
     co_await run_cost(machine_, ctx, CostId::irq_entry);
     co_await line.handle(ctx);
     if (softirq_pending_ != 0 && machine_.scenario.kernel.threadirqs && !below_[0]->bh_disabled) [[unlikely]]
@@ -201,7 +201,8 @@ Call<void> Cpu::softirq_body(ExecContext& ctx) {
         break;
       }
     }
-    co_await run_cost(machine_, ctx, CostId::softirq_exit);
+    // Interrupts stay off from the last look on (__do_softirq): what one raised now would wait for the next interrupt.
+    co_await run_cost(machine_, ctx, CostId::softirq_exit, Mode::irqs_off);
     leave_interrupt();
     co_await ctx.park();
   }

@@ -25,7 +25,6 @@ constexpr Row kRows[] = {
     {"filename", R, "", ""},
     {"filename_format", D, "", ""},
     {"unique_filename", D, "", ""},
-    {"filesize", D, "", ""},
     {"fill_device", D, "", ""},
     {"file_append", D, "", ""},
     {"openfiles", D, "", ""},

@@ -64,12 +64,14 @@ struct Block {  // one block device
   int hw_queues = 1;       // total hardware queues (steering rule R3 counts them)
   int poll_queues = 0;     // further queues without interrupts, for polled requests
   int queue_depth = 1023;  // driver tags per hardware queue
+  int ring_requests = 0;   // requests the driver's ring holds, where that is fewer than the tags; 0: all
   int rq_affinity = 1;
   std::string driver = "nvme";            // nvme, null_blk, virtio_blk: who has queue_rqs, who ends in softirq
   std::vector<int> irq_cpus;              // CPU of each queue's interrupt; empty: the first CPU mapped to it
   std::vector<int> queue_map;             // queue of each CPU; empty: the driver's own map
   bool virtual_timer_completion = false;  // null_blk irqmode 2: one timer per request on the CPU that queued it
   std::uint64_t max_sectors_kb = 1280;
+  std::uint64_t max_sectors = 0;     // instead, in sectors, when not 0
   bool threaded_interrupts = false;  // nvme.use_threaded_interrupts
   std::string elevator = "none";     // none, mq-deadline: requests are ended one by one, and pass a list
   int irqmode = 2;                   // null_blk: 0 ends at issue, 1 at issue by blk_mq_complete_request, 2 later
@@ -78,7 +80,8 @@ struct Block {  // one block device
 // How long the device takes. Requests pass: servers -> iops cap -> latency -> grid -> coalescing -> interrupt.
 struct Device {
   std::string law =
-      "serial";  // "serial": max(now, free) + service + latency; "parallel": `servers` of them; "delay": now + latency
+      "serial";  // "serial": max(now, free) + service + latency; "parallel": `servers` of them; "delay": now + latency;
+                 // "notified": one server that wakes `latency` after a doorbell and works until nothing is left
   int servers = 1;
   Dist service_ns;            // time a server is taken
   Dist latency_ns;            // added after it, unlimited parallelism
@@ -89,6 +92,7 @@ struct Device {
   Time coalesce_ns = 0;       // ... or the oldest is this old (0: no timer: every completion raises unless n > 1)
   bool copies_data = false;
   Dist read_service_ns;             // service time of reads where it differs (absent: service_ns)
+  bool doorbell_when_idle = false;  // the driver rings only a device that has gone idle (virtio event index)
   bool interrupt_on_drain = false;  // an interrupt when nothing is left in the device (a host that works off its ring)
   std::int64_t bytes_per_s = 0;     // 0: size does not matter. Data beyond 4 KiB of a request takes its time
   bool write_cache = false;         // a volatile cache: PREFLUSH and FUA mean something
@@ -137,6 +141,7 @@ struct FioJob {  // fio's options under fio's names; defaults are fio's
   std::string name = "fio";
   std::string rw = "randwrite", ioengine = "libaio";
   std::int64_t bs = 4096, size = 0;
+  std::int64_t filesize = 0;  // of each file; 0: size / nrfiles
   int iodepth = 1, iodepth_batch_submit = 1, iodepth_batch_complete_min = 1, iodepth_batch_complete_max = 1,
       iodepth_low = 0;
   int numjobs = 1;

@@ -139,6 +139,9 @@ void add_block(Keys& k) {
            "further queues without interrupts, for polled I/O (nvme.poll_queues, fio hipri); 0: polled I/O is "
            "completed by interrupt all the same");
   s.number("queue_depth", FIELD(Block, queue_depth), 1, 65535, "tags per hardware queue (nr_requests)");
+  s.number("ring_requests", FIELD(Block, ring_requests), 0, 65535,
+           "requests the driver's ring holds at once, where fewer than tags (virtio without indirect descriptors: ring "
+           "size / 3); a full ring stops the queue until an interrupt; 0: no limit but the tags");
   s.number("rq_affinity", FIELD(Block, rq_affinity), 0, 2, "queue/rq_affinity: where completions run",
            "0: where the interrupt is, 1: the submitting CPU's cache group, 2: the submitting CPU");
   s.one_of("driver", FIELD(Block, driver), {"nvme", "null_blk", "virtio_blk"},
@@ -151,18 +154,25 @@ void add_block(Keys& k) {
         "null_blk irqmode 2: one timer per request on the CPU that queued it");
   s.add("threaded_interrupts", boolean, FIELD(Block, threaded_interrupts),
         "nvme.use_threaded_interrupts=1: completions run in a SCHED_FIFO thread of the interrupt's CPU");
-  s.one_of("elevator", FIELD(Block, elevator), {"none", "mq-deadline"},
-           "queue/scheduler; with one, requests are ended one by one, in order (its sorting is not modelled)");
+  s.one_of(
+      "elevator", FIELD(Block, elevator), {"none", "mq-deadline"},
+      "queue/scheduler; with one, requests pass a list that a run of the queue dispatches, and are ended one by one, "
+      "in order (its sorting is not modelled)");
   s.number("irqmode", FIELD(Block, irqmode), 0, 2,
            "null_blk irqmode: 0 ends a request as it is issued, 1 the same by blk_mq_complete_request, 2 after the "
            "device's time");
-  s.number("max_sectors_kb", FIELD(Block, max_sectors_kb), 4, 1 << 20, "queue/max_sectors_kb");
+  s.number("max_sectors_kb", FIELD(Block, max_sectors_kb), 4, 1 << 20,
+           "queue/max_sectors_kb: what is larger goes to the device in several requests");
+  s.number(
+      "max_sectors", FIELD(Block, max_sectors), 0, 1 << 21,
+      "the same in sectors of 512 bytes, where it is not a whole number of KiB (null_blk: 255); 0: max_sectors_kb");
 }
 
 void add_device(Keys& k) {
   Section s{k, Part::device, "device."};
-  s.one_of("law", FIELD(Device, law), {"serial", "parallel", "delay"},
-           "serial: max(now, free) + service + latency; parallel: `servers` of them; delay: now + latency");
+  s.one_of("law", FIELD(Device, law), {"serial", "parallel", "delay", "notified"},
+           "serial: max(now, free) + service + latency; parallel: `servers` of them; delay: now + latency; notified: "
+           "one server that wakes `latency` after a doorbell and then serves until nothing is left");
   s.number("servers", FIELD(Device, servers), 1, 65536, "servers of the law parallel");
   s.add("service_ns", dist, FIELD(Device, service_ns), "time one server is taken by a request");
   s.add("latency_ns", dist, FIELD(Device, latency_ns), "time added after it, for any number of requests at once");
@@ -175,6 +185,8 @@ void add_device(Keys& k) {
   s.add("coalesce_ns", time_ns, FIELD(Device, coalesce_ns), "... or when the oldest is this old; 0: no timer");
   s.add("copies_data", boolean, FIELD(Device, copies_data), "completion copies the data on the CPU (cost data_copy)");
   s.add("read_service_ns", dist, FIELD(Device, read_service_ns), "the same for reads, where they take another time");
+  s.add("doorbell_when_idle", boolean, FIELD(Device, doorbell_when_idle),
+        "the driver rings (cost doorbell) only when the device has gone idle: virtio's event index");
   s.add("interrupt_on_drain", boolean, FIELD(Device, interrupt_on_drain),
         "an interrupt is raised only when no request is left in the device: a virtual disk whose host works off the "
         "ring");
@@ -258,7 +270,8 @@ void add_workload(Keys& k) {
   s.add("bs", fio_size, FIELD(FioJob, bs), "fio bs, blocksize: bytes per I/O");
   k.back().low = 512;
   k.back().high = 1 << 30;
-  s.add("size", fio_size, FIELD(FioJob, size), "fio size: bytes of the file; descriptive");
+  s.add("size", fio_size, FIELD(FioJob, size), "fio size: bytes of all files together");
+  s.add("filesize", fio_size, FIELD(FioJob, filesize), "fio filesize: bytes of each file, where not size / nrfiles");
   s.number("iodepth", FIELD(FioJob, iodepth), 1, 65536, "fio iodepth: I/Os in flight", "write 1 or more");
   s.number("iodepth_batch_submit", FIELD(FioJob, iodepth_batch_submit), 0, 65536,
            "fio iodepth_batch, iodepth_batch_submit: I/Os collected before io_submit; 0 or above iodepth: iodepth");
