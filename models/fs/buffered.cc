@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Buffered I/O and fsync as far as they block: a page that is not in the cache is read, a writer waits for the inode's
-// lock and, by fs.write_wait, for what the filesystem makes it wait for (its log, a page under writeback); fsync writes
-// what is dirty and has the device flush. Writeback by time or by threshold is not modelled.
-// Source: fs/xfs/xfs_file.c (xfs_file_buffered_write), fs/ext4/file.c (ext4_buffered_write_iter), fs/xfs/xfs_file.c
-// (xfs_file_fsync), 6.1 and 6.12.
+// Buffered I/O of io_uring, where a first attempt may not wait: a page that is not in the cache is read, a writer takes
+// the inode's lock and changes its timestamps, which XFS refuses to one that may not wait, and dirties pages of the
+// page cache. By fs.write_wait a writer that may wait does so for what else the filesystem has it wait for.
+// Source: fs/xfs/xfs_file.c (xfs_file_buffered_write), fs/ext4/file.c (ext4_buffered_write_iter), 6.1 and 6.12.
 #include <algorithm>
 
 #include "models/fs/dio.h"
@@ -19,8 +18,6 @@ using sched::State;
 
 namespace {
 
-constexpr std::uint32_t kPage = 4096;
-
 // One bio and the task that waits for it (submit_bio_wait and its like).
 struct WaitedBio final : block::Bio {
   WaitedBio(Machine& machine, KTask& t) : m(machine), task(t) {}
@@ -35,11 +32,11 @@ struct WaitedBio final : block::Bio {
 
 }  // namespace
 
-Call<void> Filesystem::read_or_write_and_wait(KTask& t, std::uint64_t sector, std::uint32_t bytes, bool write) {
+Call<void> Filesystem::read_and_wait(KTask& t, std::uint64_t sector, std::uint32_t bytes) {
   WaitedBio bio(machine_, t);
   bio.sector = sector;
   bio.bytes = bytes;
-  bio.write = write;
+  bio.write = false;
   block::Plug plug;
   co_await queue_.submit(t, bio, &plug);
   co_await queue_.flush_plug(t, plug, false);
@@ -76,42 +73,31 @@ Call<void> Filesystem::unlock(KTask& t, Inode& inode) {
 }
 
 Call<void> Filesystem::buffered_read(KTask& t, std::uint64_t offset, std::uint32_t bytes, bool cached) {
-  if (!cached) co_await read_or_write_and_wait(t, offset / 512, bytes, false);
-  for (std::uint32_t at = 0; at < bytes; at += kPage) co_await run_cost(machine_, t, CostId::buffered_read);
+  if (!cached) co_await read_and_wait(t, offset / 512, bytes);
+  for (std::uint32_t at = 0; at < bytes; at += kPageBytes) co_await run_cost(machine_, t, CostId::buffered_read);
 }
 
-Call<bool> Filesystem::buffered_write(KTask& t, Inode& inode, std::uint32_t bytes, bool nowait) {
+Call<bool> Filesystem::buffered_write(KTask& t, Inode& inode, std::uint64_t offset, std::uint32_t bytes, bool nowait) {
   const bool locked = co_await lock(t, inode, nowait);
   if (!locked) {
     co_await run_cost(machine_, t, CostId::uring_eagain);
     co_return false;
   }
-  const bool may_go_on = co_await update_time(t, inode, nowait);
-  if (may_go_on) {
+  bool written = co_await update_time(t, inode, nowait);
+  if (written) {
     const auto& law = machine_.scenario.fs.write_wait;
     const Time wait = law.set && !nowait ? machine::draw_ns(law, write_wait_) : 0;
     if (wait > 0) {
       machine::SleepTimer timer(machine_);
       co_await machine::block_until(t, timer, machine_.now() + wait);
     }
-    for (std::uint32_t at = 0; at < bytes; at += kPage) {
-      co_await run_cost(machine_, t, CostId::buffered_write);
-      ++inode.dirty_pages;
-    }
+    File& f = *inode.pages;
+    const auto at = static_cast<std::int64_t>(offset) % (f.pages * kPageBytes);
+    const auto length = std::min<std::int64_t>(bytes, f.pages * kPageBytes - at);
+    written = co_await cache_->write_locked(t, dirtiers_[&t], f, at, length, nowait);
   }
   co_await unlock(t, inode);
-  co_return may_go_on;
-}
-
-// Writes come in requests of up to max_sectors_kb; the flush is a request of its own.
-Call<void> Filesystem::fsync(KTask& t, Inode& inode) {
-  const int most = std::max(1, static_cast<int>(machine_.scenario.block.max_sectors_kb * 1024 / kPage));
-  while (inode.dirty_pages > 0) {
-    const int pages = std::min(most, inode.dirty_pages);
-    inode.dirty_pages -= pages;
-    co_await read_or_write_and_wait(t, 0, static_cast<std::uint32_t>(pages) * kPage, true);
-  }
-  co_await read_or_write_and_wait(t, 0, 0, true);
+  co_return written;
 }
 
 }  // namespace wakepath::fs

@@ -47,6 +47,7 @@ Call<bool> Filesystem::update_time(KTask& t, Inode& inode, bool nowait) {
   }
   co_await run_cost(machine_, t, CostId::file_update_time);
   inode.stamp = coarse;
+  if (inode.pages != nullptr) cache_->change_inode(*inode.pages, false);
   co_return true;
 }
 
@@ -58,7 +59,7 @@ Call<void> Filesystem::submit_uring(KTask& t, Dio& dio, block::Plug* plug) {
     dio.submitting = false;
     if (dio.nowait) co_return co_await run_cost(machine_, t, CostId::uring_eagain);
     co_await run_cost(machine_, t, CostId::fs_dio_submit);
-    co_await read_or_write_and_wait(t, dio.sector, dio.bytes, false);
+    co_await read_and_wait(t, dio.sector, dio.bytes);
     dio.done = true;
     co_return co_await finish(t, dio);
   }

@@ -5,11 +5,13 @@
 #pragma once
 
 #include <cstdint>
+#include <unordered_map>
 
 #include "models/aio/aio.h"
 #include "models/block/queue.h"
 #include "models/fs/inode.h"
 #include "models/fs/log_wait.h"
+#include "models/fs/page_cache.h"
 #include "models/workqueue/workqueue.h"
 
 namespace wakepath::fs {
@@ -58,10 +60,12 @@ class Filesystem {
   Call<void> finish(ExecContext& ctx, const Dio& dio);
   [[nodiscard]] bool is_block_device() const { return block_device_; }
   [[nodiscard]] bool takes_parallel_dio_writes() const { return !block_device_; }  // XFS, ext4
-  // buffered.cc. False of a write that may not wait and would have to.
+  // buffered.cc: of inodes with pages in the cache given by use(). False of a write that may not wait and would have
+  // to.
+  void use(PageCache& cache) { cache_ = &cache; }
   Call<void> buffered_read(KTask& t, std::uint64_t offset, std::uint32_t bytes, bool cached);
-  Call<bool> buffered_write(KTask& t, Inode& inode, std::uint32_t bytes, bool nowait);
-  Call<void> fsync(KTask& t, Inode& inode);
+  Call<bool> buffered_write(KTask& t, Inode& inode, std::uint64_t offset, std::uint32_t bytes, bool nowait);
+  Call<void> fsync(KTask& t, Inode& inode) { return cache_->fsync(t, *inode.pages, false); }
   block::Queue& queue() { return queue_; }
   struct Counters {
     std::uint64_t deferred = 0, in_completer = 0, in_submitter = 0, log_waits = 0, by_caller = 0;
@@ -76,7 +80,7 @@ class Filesystem {
   Call<bool> update_time(KTask& t, Inode& inode, bool nowait);
   Call<bool> lock(KTask& t, Inode& inode, bool nowait);
   Call<void> unlock(KTask& t, Inode& inode);
-  Call<void> read_or_write_and_wait(KTask& t, std::uint64_t sector, std::uint32_t bytes, bool write);
+  Call<void> read_and_wait(KTask& t, std::uint64_t sector, std::uint32_t bytes);
 
   Machine& machine_;
   block::Queue& queue_;
@@ -85,6 +89,8 @@ class Filesystem {
   engine::RandomStream unwritten_, log_time_;
   bool block_device_;
   engine::RandomStream write_wait_;
+  PageCache* cache_ = nullptr;
+  std::unordered_map<const KTask*, Dirtier> dirtiers_;
   trace::StringId work_function_ = 0;
 };
 

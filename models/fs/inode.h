@@ -14,13 +14,15 @@
 
 namespace wakepath::fs {
 
+struct File;
+
 struct Inode {
   std::uint64_t address = 0;  // where the kernel's inode would lie
   std::int64_t stamp = -1;    // coarse time of mtime and ctime, in ticks
   // Buffered writes hold the inode's lock exclusively; who may not wait gives up.
   machine::KTask* locked_by = nullptr;
   std::deque<machine::KTask*> lock_waiters;
-  int dirty_pages = 0;  // written and not on the device
+  File* pages = nullptr;  // in the page cache; null: nothing of it is written through there or synced
 };
 
 }  // namespace wakepath::fs

@@ -44,7 +44,9 @@ File::~File() = default;
 PageCache::PageCache(Machine& m, block::Queue& q, workqueue::Workqueues& wqs)
     : machine_(m), queue_(q), device_(m, q, wqs), knobs_(knobs_of(m.scenario.vm)), control_(m.scenario.kernel.hz) {
   const std::string dev = m.scenario.block.name;
-  if (m.scenario.fs.type == "ext4") {
+  if (m.scenario.fs.type == "none") {
+    journal_ = make_no_journal(m, device_);
+  } else if (m.scenario.fs.type == "ext4") {
     journal_ = m.scenario.fs.journal ? make_jbd2(m, device_) : make_no_journal(m, device_);
     conversion_wq_ = &wqs.create("ext4-rsv-conversion", {.unbound = true, .max_active = 1});
     conversion_function_ = m.tp.name("ext4_end_io_rsv_work");
@@ -88,10 +90,20 @@ Call<void> PageCache::update_time(KTask& t, File& f) {
 Call<void> PageCache::write(KTask& t, Dirtier& d, File& f, std::int64_t offset, std::int64_t bytes) {
   if (t.resched_at_might_sleep()) co_await t.schedule(true);  // inode lock
   co_await update_time(t, f);
+  co_await write_locked(t, d, f, offset, bytes, false);
+}
+
+Call<bool> PageCache::write_locked(KTask& t, Dirtier& d, File& f, std::int64_t offset, std::int64_t bytes,
+                                   bool nowait) {
   const std::int64_t first = offset / kPageBytes, last = (offset + bytes - 1) / kPageBytes;
   for (std::int64_t p = first; p <= last; ++p) {
     const bool whole = offset <= p * kPageBytes && offset + bytes >= (p + 1) * kPageBytes;
-    if (!whole && !f.present.test(p) && f.allocated.test(p)) co_await read(t, f, p * kPageBytes, kPageBytes);
+    const bool reads = !whole && !f.present.test(p) && f.allocated.test(p);
+    if (nowait) {
+      const bool may_go_on = !reads && co_await balance(t, d, true);
+      if (!may_go_on) co_return false;
+    }
+    if (reads) co_await read(t, f, p * kPageBytes, kPageBytes);
     co_await run_cost(machine_, t, CostId::buffered_write);
     f.present.set(p);
     if (f.dirty.set(p)) {
@@ -101,8 +113,9 @@ Call<void> PageCache::write(KTask& t, Dirtier& d, File& f, std::int64_t offset, 
       if (f.dirty.count() == 1) f.dirtied_at = jiffies();
       co_await flusher_->dirtied(t, f);
     }
-    co_await balance(t, d);
+    if (!nowait) co_await balance(t, d, false);
   }
+  co_return true;
 }
 
 Call<void> PageCache::read(KTask& t, File& f, std::int64_t offset, std::int64_t bytes) {
@@ -148,8 +161,9 @@ Call<void> PageCache::direct(KTask& t, File& f, std::int64_t offset, std::int64_
 
 // ---- throttling ----------------------------------------------------------------------------------------------------
 
-Call<void> PageCache::balance(KTask& t, Dirtier& d) {
-  if (d.dirtied < d.look_after) co_return;
+// False: it would have to pause, and may not (BDP_ASYNC).
+Call<bool> PageCache::balance(KTask& t, Dirtier& d, bool nowait) {
+  if (d.dirtied < d.look_after) co_return true;
   co_await run_cost(machine_, t, CostId::dirty_balance);
   const DirtyLimits l = limits();
   for (;;) {
@@ -160,7 +174,7 @@ Call<void> PageCache::balance(KTask& t, Dirtier& d) {
       d.paused_at = now;
       d.dirtied = 0;
       d.look_after = dirty_poll_interval(dirty, l.thresh);
-      co_return;
+      co_return true;
     }
     co_await flusher_->start_background(t);
     if (control_.due(now)) control_.update(now, l, dirty, counters.dirtied, counters.written, true);
@@ -176,17 +190,18 @@ Call<void> PageCache::balance(KTask& t, Dirtier& d) {
       } else if (d.look_after <= d.dirtied) {
         d.look_after += d.dirtied;
       }
-      co_return;
+      co_return true;
     }
     if (pause_jiffies > p.most) {
       now += std::min(pause_jiffies - p.most, p.most);
       pause_jiffies = p.most;
     }
+    if (nowait) co_return false;
     co_await pause(t, pause_jiffies);
     d.paused_at = now + pause_jiffies;
     d.dirtied = 0;
     d.look_after = std::max<std::int64_t>(p.next_look, 1);
-    if (p.rate > 0) co_return;
+    if (p.rate > 0) co_return true;
   }
 }
 
@@ -269,28 +284,40 @@ Call<void> PageCache::ended(ExecContext& ctx, Ioend& io) {
 }
 
 Call<void> PageCache::finish(ExecContext& ctx, Ioend& io) {
-  co_await ctx.run_ns(machine_.cost(CostId::writeback_end_page) * io.count);
+  // Page by page: who waits for one is woken when that one has ended, not the bio.
   File& f = *io.file;
-  const std::int64_t first = io.first, count = io.count;
-  for (std::int64_t p = first; p < first + count; ++p) f.writeback.clear(p);
-  writeback_ -= count;
-  counters.written += count;
+  const machine::Time cost = machine_.cost(CostId::writeback_end_page);
+  const std::int64_t end = io.first + io.count;
+  for (std::int64_t p = io.first; p < end;) {
+    std::int64_t next = end;
+    for (const File::Waiter& w : f.waiters)
+      if (w.page >= p && w.page < next) next = w.page + 1;
+    co_await ctx.run_ns(cost * (next - p));
+    writeback_ -= next - p;
+    counters.written += next - p;
+    const std::int64_t first = p;
+    for (; p < next; ++p) f.writeback.clear(p);
+    co_await wake_waiters(ctx, f, first, next);
+  }
   free_ioends_.push_back(&io);
-  for (std::size_t i = 0; i < f.waiters.size();) {
-    const File::Waiter w = f.waiters[i];
-    if (w.page < first || w.page >= first + count) {
-      ++i;
-      continue;
-    }
-    f.waiters.erase(f.waiters.begin() + static_cast<std::ptrdiff_t>(i));
-    co_await machine_.wake(ctx, *w.task);
-    i = 0;  // others may have come and gone meanwhile
+}
+
+Call<void> PageCache::wake_waiters(ExecContext& ctx, File& f, std::int64_t first, std::int64_t end) {
+  const auto waits = [&](const File::Waiter& w) { return w.page >= first && w.page < end; };
+  for (;;) {  // others may come and go meanwhile
+    const auto w = std::find_if(f.waiters.begin(), f.waiters.end(), waits);
+    if (w == f.waiters.end()) co_return;
+    KTask& task = *w->task;
+    f.waiters.erase(w);
+    co_await machine_.wake(ctx, task);
   }
 }
 
 Call<void> PageCache::wait_for_writeback(KTask& t, File& f) {
-  for (std::int64_t p = f.writeback.next(0); p >= 0; p = f.writeback.next(p + 1))
+  for (std::int64_t p = f.writeback.next(0); p >= 0; p = f.writeback.next(p + 1)) {
+    co_await run_cost(machine_, t, CostId::writeback_page);  // to find it
     co_await Ioend::wait_for_page(t, f, p);
+  }
 }
 
 // ---- fsync ---------------------------------------------------------------------------------------------------------

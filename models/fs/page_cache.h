@@ -67,6 +67,8 @@ class PageCache {
   File& add_file(std::int64_t bytes);
   // pwrite and pread of a file without O_DIRECT, from after the syscall's entry to before its exit.
   Call<void> write(KTask& t, Dirtier& d, File& f, std::int64_t offset, std::int64_t bytes);
+  // Its pages alone, by who holds the inode's lock. False: nowait, and it would have had to wait (IOCB_NOWAIT).
+  Call<bool> write_locked(KTask& t, Dirtier& d, File& f, std::int64_t offset, std::int64_t bytes, bool nowait);
   Call<void> read(KTask& t, File& f, std::int64_t offset, std::int64_t bytes);
   Call<void> fsync(KTask& t, File& f, bool datasync);
   // O_DIRECT in its caller: sleeps until the I/O has ended, finishes it itself.
@@ -98,11 +100,12 @@ class PageCache {
  private:
   friend struct Ioend;
   friend struct File::Conversion;
-  Call<void> balance(KTask& t, Dirtier& d);
+  Call<bool> balance(KTask& t, Dirtier& d, bool nowait);
   Call<void> pause(KTask& t, std::int64_t jiffies);
   Call<void> submit(KTask& t, Ioend& io, block::Plug& plug);
   Call<void> ended(ExecContext& ctx, Ioend& io);
   Call<void> finish(ExecContext& ctx, Ioend& io);
+  Call<void> wake_waiters(ExecContext& ctx, File& f, std::int64_t first, std::int64_t end);
   Ioend& take_ioend();
 
   Machine& machine_;

@@ -70,7 +70,7 @@ Call<Ring::Issue> Ring::issue_buffered(KTask& t, Request& rq, bool nonblock) {
   }
   const bool may_try = !f.block_device && machine_.scenario.fs.type == "xfs";
   if (nonblock && !may_try) co_return Issue::again;
-  const bool written = co_await fs_.buffered_write(t, f.inode, rq.sqe.bytes, nonblock);
+  const bool written = co_await fs_.buffered_write(t, f.inode, rq.sqe.offset, rq.sqe.bytes, nonblock);
   co_return written ? Issue::done : Issue::again;
 }
 

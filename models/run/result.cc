@@ -234,8 +234,10 @@ json Simulation::result(engine::Stop end) const {
   if (machine_.smp) r["migrations"] = migrations_json(seconds);
   r["workqueue"] = workqueue_json(seconds);
   const auto rate = [&](std::uint64_t a, std::uint64_t b) { return static_cast<double>(a - b) / seconds; };
-  r["block"] = {{"doorbells_per_s", rate(queue_.counters.doorbells, block_start_.doorbells)},
-                {"tag_waits_per_s", rate(queue_.counters.tag_waits, block_start_.tag_waits)}};
+  r["block"] = {{"requests_per_s", rate(queue_.counters.completed, block_start_.completed)},
+                {"doorbells_per_s", rate(queue_.counters.doorbells, block_start_.doorbells)},
+                {"tag_waits_per_s", rate(queue_.counters.tag_waits, block_start_.tag_waits)},
+                {"ring_full_per_s", rate(queue_.counters.ring_full, block_start_.ring_full)}};
   r["io_wq"] = io_wq_json(const_cast<Simulation*>(this)->io_wqs_.totals().since(io_wq_start_), seconds);
   r["io_uring"] = io_uring_json(seconds);
   r["ublk"] = json::object();

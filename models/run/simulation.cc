@@ -47,9 +47,11 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
       fs_(machine_, queue_, workqueues_),
       events_(machine_, s.events) {
   int next_cpu = 0;
-  for (const auto& conf : s.workloads)
-    if (page_cache_ == nullptr && workload::FioJob::needs_page_cache(conf))
-      page_cache_ = std::make_unique<fs::PageCache>(machine_, queue_, workqueues_);
+  if (std::any_of(s.workloads.begin(), s.workloads.end(), workload::FioJob::needs_page_cache) ||
+      std::any_of(s.rings.begin(), s.rings.end(), workload::RingProgram::needs_page_cache)) {
+    page_cache_ = std::make_unique<fs::PageCache>(machine_, queue_, workqueues_);
+    fs_.use(*page_cache_);
+  }
   for (const auto& conf : s.workloads)
     for (int j = 0; j < std::max(1, conf.numjobs); ++j) {
       std::vector<int> cpus = effective_cpus(s, conf.cpus_allowed, conf.cgroup);
@@ -64,7 +66,10 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
     programs_.emplace_back(machine_, pipes_, replay_softirq_, p);
     if (machine_.smp && p.cpu < 0) machine_.smp->set_affinity(programs_.back().task(), effective_cpus(s, {}, p.cgroup));
   }
-  for (const auto& r : s.rings) rings_.emplace_back(machine_, fs_, io_wqs_, r, static_cast<int>(rings_.size()));
+  for (const auto& r : s.rings) {
+    rings_.emplace_back(machine_, fs_, io_wqs_, r, static_cast<int>(rings_.size()));
+    if (workload::RingProgram::needs_page_cache(r)) rings_.back().use(*page_cache_);
+  }
   for (const auto& r : s.task_rules) rules_.push_back(std::make_unique<Rule>(*this, r));
   machine_.task_hook = [this](KTask& t) {
     for (auto& r : rules_)

@@ -28,7 +28,10 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const sce
   complete_min_ = std::min(conf.iodepth_batch_complete_min, conf.iodepth);
   complete_max_ = std::max(conf.iodepth_batch_complete_max, complete_min_);
   const std::int64_t size = conf.size > 0 ? conf.size : std::int64_t{1} << 30;
-  blocks_ = static_cast<std::uint64_t>(std::max<std::int64_t>(1, size / conf.bs));
+  const int files = std::max(1, conf.nrfiles);
+  blocks_ = static_cast<std::uint64_t>(
+      std::max<std::int64_t>(1, (conf.filesize > 0 ? conf.filesize : size / files) / conf.bs));
+  next_blocks_.resize(static_cast<std::size_t>(files));
   mixed_ = conf.rw == "randrw" || conf.rw == "rw" || conf.rw == "readwrite";
   writes_ = conf.rw.find("write") != std::string::npos;
   sequential_ = conf.rw.rfind("rand", 0) != 0;
@@ -55,17 +58,19 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const sce
   task_->resume_at = task_->body.handle();
 }
 
-// should_fsync: after every conf.fsync writes one sync, never two in a row.
+// should_fsync: while the number of writes issued is a multiple of conf.fsync and the I/O completed last is a write
+// (fio 3.33 looks at td->last_ddir, which a completion sets): at a depth of n, n writes are followed by n syncs.
 bool FioJob::is_sync_due() const {
-  return uring_ != nullptr && conf_.fsync > 0 && !last_was_sync_ && writes_issued_ > 0 &&
+  return uring_ != nullptr && conf_.fsync > 0 && write_completed_last_ && writes_issued_ > 0 &&
          writes_issued_ % static_cast<std::uint64_t>(conf_.fsync) == 0;
 }
 
 void FioJob::fill(IoU& u) {
-  if (conf_.nrfiles > 1) u.file = std::exchange(next_file_, (next_file_ + 1) % conf_.nrfiles);  // round robin
-  u.sync = last_was_sync_ = is_sync_due();
+  u.file = take_file();
+  u.sync = is_sync_due();
   if (u.sync) return;
-  const std::uint64_t block = sequential_ ? next_block_++ % blocks_ : offsets_.uniform(blocks_);
+  const std::uint64_t block =
+      sequential_ ? next_blocks_[static_cast<std::size_t>(u.file)]++ % blocks_ : offsets_.uniform(blocks_);
   u.dio.sector = block * (static_cast<std::uint64_t>(conf_.bs) / 512);
   u.dio.write = mixed_ ? static_cast<int>(mix_.uniform(100)) >= conf_.rwmixread : writes_;
   writes_issued_ += u.dio.write;
@@ -73,12 +78,16 @@ void FioJob::fill(IoU& u) {
 
 bool FioJob::needs_page_cache(const scenario::FioJob& c) {
   const bool synchronous = c.ioengine == "psync" || c.ioengine == "sync";
-  return synchronous || (c.ioengine == "libaio" && (!c.direct || c.fsync > 0 || c.fdatasync > 0));
+  const bool uring = c.ioengine == "io_uring" || c.ioengine == "t/io_uring";
+  return synchronous || (uring && (!c.direct || c.fsync > 0)) ||
+         (c.ioengine == "libaio" && (!c.direct || c.fsync > 0 || c.fdatasync > 0));
 }
 
 void FioJob::use(fs::PageCache& cache) {
+  if (uring_ != nullptr) return uring_->use(cache, static_cast<std::int64_t>(blocks_) * conf_.bs);
   cache_ = &cache;
-  file_ = &cache.add_file(static_cast<std::int64_t>(blocks_) * conf_.bs);
+  for (int i = 0; i < std::max(1, conf_.nrfiles); ++i)
+    files_.push_back(&cache.add_file(static_cast<std::int64_t>(blocks_) * conf_.bs));
 }
 
 // thinktime and rate_iops: sleeps before the next I/O.
@@ -160,6 +169,7 @@ Call<void> FioJob::finish_event(KTask& t, IoU& u) {
 
 void FioJob::count(IoU& u) {
   const Time now = machine_.now();
+  write_completed_last_ = !u.sync && u.dio.write;
   if (u.sync) {
     ++window_.syncs;
   } else {
@@ -198,7 +208,7 @@ Call<void> FioJob::sys_io_submit(KTask& t, std::size_t nr) {
   for (std::size_t i = 0; i < nr; ++i) {
     co_await run_cost(machine_, t, CostId::io_submit_iocb);
     if (!conf_.direct) {  // done within the call: the event is in the ring when it returns
-      co_await transfer(t, queued_[i]->dio);
+      co_await transfer(t, *queued_[i]);
       co_await aio_.complete(t, queued_[i]->dio);
     } else {
       co_await fs_.submit(t, queued_[i]->dio, use);

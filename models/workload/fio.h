@@ -4,9 +4,11 @@
 // ioengines.c, engines/libaio.c as specified in io-completion.md 5.2 and 5.6.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/aio/aio.h"
@@ -34,7 +36,7 @@ class FioJob {
     std::uint64_t completed = 0, reads = 0, submit_calls = 0, getevents_calls = 0, syncs = 0;
     engine::Histogram slat, clat, lat, sync_lat;
   };
-  // For what goes through the page cache, sleeps in its call, or is synced: a file of its own in it.
+  // For what goes through the page cache, sleeps in its call, or is synced: files of its own in it.
   void use(fs::PageCache& cache);
   [[nodiscard]] static bool needs_page_cache(const scenario::FioJob& conf);
   void reset_window() { window_ = Window{}; }
@@ -63,13 +65,14 @@ class FioJob {
   Call<void> sys_io_submit(KTask& t, std::size_t nr);
   Call<int> sys_io_getevents(KTask& t, int min_nr, int nr);
   void fill(IoU& u);
+  int take_file() { return std::exchange(next_file_, (next_file_ + 1) % std::max(1, conf_.nrfiles)); }  // round robin
   [[nodiscard]] bool is_sync_due() const;
   Call<void> finish_event(KTask& t, IoU& u);
   void count(IoU& u);
   Call<int> look_at_ring(KTask& t, int nr);  // userspace_reap
   // fio_sync.cc
   Call<void> sync_body(KTask& t);
-  Call<void> transfer(KTask& t, const fs::Dio& io);
+  Call<void> transfer(KTask& t, const IoU& u);
   Call<void> leave_kernel(KTask& t);
   Call<void> sync_when_due(KTask& t);
 
@@ -84,20 +87,20 @@ class FioJob {
   std::unique_ptr<FioUring> uring_;
   std::vector<std::uint64_t> ids_;
   std::uint64_t writes_issued_ = 0;
-  bool last_was_sync_ = false;
+  bool write_completed_last_ = false;
   int next_file_ = 0;
   engine::RandomStream offsets_, mix_;
   int batch_, complete_min_, complete_max_, low_;
   bool mixed_ = false, writes_ = false;  // of rw: reads and writes drawn by rwmixread, or writes only
   bool sequential_ = false;
-  std::uint64_t next_block_ = 0;
+  std::vector<std::uint64_t> next_blocks_;  // sequential: by file
   int in_use_ = 0;
   std::uint64_t submitted_ = 0, reaped_ = 0, issued_ = 0;
   fs::PageCache* cache_ = nullptr;
-  fs::File* file_ = nullptr;
+  std::vector<fs::File*> files_;
   fs::Dirtier dirtier_;
   std::uint64_t synced_at_ = 0;
-  std::uint64_t blocks_, ctx_id_;
+  std::uint64_t blocks_, ctx_id_;  // blocks of each file
   std::shared_ptr<machine::SleepTimer> sleep_;
   Window window_;
 };

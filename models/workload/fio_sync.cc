@@ -11,15 +11,17 @@ using machine::Mode;
 using machine::run_cost;
 
 // The call's kernel part: between entry and exit.
-Call<void> FioJob::transfer(KTask& t, const fs::Dio& io) {
+Call<void> FioJob::transfer(KTask& t, const IoU& u) {
+  const fs::Dio& io = u.dio;
+  fs::File& file = *files_[static_cast<std::size_t>(u.file)];
   const auto offset = static_cast<std::int64_t>(io.sector) * 512;
   if (conf_.direct)
-    co_await cache_->direct(t, *file_, offset, conf_.bs, io.write);
+    co_await cache_->direct(t, file, offset, conf_.bs, io.write);
   else if (io.write)
-    co_await cache_->write(t, dirtier_, *file_, offset, conf_.bs);
+    co_await cache_->write(t, dirtier_, file, offset, conf_.bs);
   else
-    co_await cache_->read(t, *file_, offset, conf_.bs);
-  if (io.write && conf_.sync != "none") co_await cache_->fsync(t, *file_, conf_.sync == "dsync");
+    co_await cache_->read(t, file, offset, conf_.bs);
+  if (io.write && conf_.sync != "none") co_await cache_->fsync(t, file, conf_.sync == "dsync");
 }
 
 Call<void> FioJob::leave_kernel(KTask& t) {
@@ -41,7 +43,7 @@ Call<void> FioJob::sync_body(KTask& t) {
     fill(u);
     u.issue = machine_.now();
     co_await run_cost(machine_, t, CostId::syscall_entry);
-    co_await transfer(t, u.dio);
+    co_await transfer(t, u);
     co_await leave_kernel(t);
     co_await run_cost(machine_, t, CostId::fio_reap_event, Mode::user);
     count(u);
@@ -59,7 +61,8 @@ Call<void> FioJob::sync_when_due(KTask& t) {
   synced_at_ = writes_issued_;
   const machine::Time began = machine_.now();
   co_await run_cost(machine_, t, CostId::syscall_entry);
-  co_await cache_->fsync(t, *file_, !due(conf_.fsync));
+  // A sync has its turn of the files like any I/O.
+  co_await cache_->fsync(t, *files_[static_cast<std::size_t>(take_file())], !due(conf_.fsync));
   co_await leave_kernel(t);
   ++window_.syncs;
   window_.sync_lat.record(machine_.now() - began);

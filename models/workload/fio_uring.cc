@@ -40,6 +40,10 @@ FioUring::FioUring(machine::Machine& m, fs::Filesystem& fs, io_uring::IoWqs& poo
   }
 }
 
+void FioUring::use(fs::PageCache& cache, std::int64_t file_bytes) {
+  for (io_uring::File& f : files_) f.inode.pages = &cache.add_file(file_bytes);
+}
+
 void FioUring::queue(const Io& io) {
   io_uring::Sqe e;
   e.op = io.sync ? io_uring::Op::fsync : io.write ? io_uring::Op::write : io_uring::Op::read;

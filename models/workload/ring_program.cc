@@ -59,6 +59,24 @@ RingProgram::RingProgram(machine::Machine& m, fs::Filesystem& fs, io_uring::IoWq
   task_->resume_at = task_->body.handle();
 }
 
+bool RingProgram::needs_page_cache(const scenario::RingProgram& conf) {
+  return std::any_of(conf.ops.begin(), conf.ops.end(), [](const std::string& text) {
+    const RingOp op = *scenario::parse_ring_op(text);  // checked when read
+    return op.kind == RingOp::Kind::fsync || (op.kind == RingOp::Kind::write && op.buffered);
+  });
+}
+
+// Every way a file is used has an inode of its own here, with the same pages.
+void RingProgram::use(fs::PageCache& cache) {
+  constexpr std::int64_t kFileBytes = std::int64_t{1} << 30;
+  std::map<std::uint64_t, fs::File*> pages;
+  for (auto& [name, f] : files_) {
+    fs::File*& p = pages[f.inode.address];
+    if (p == nullptr) p = &cache.add_file(kFileBytes);
+    f.inode.pages = p;
+  }
+}
+
 Call<void> RingProgram::body(KTask& t) {
   for (std::uint64_t turn = 0; conf_.loops == 0 || turn < static_cast<std::uint64_t>(conf_.loops); ++turn, ++turns_) {
     for (const RingOp& op : ops_) {

@@ -18,6 +18,8 @@ class RingProgram {
  public:
   RingProgram(machine::Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const scenario::RingProgram& conf,
               int index);
+  [[nodiscard]] static bool needs_page_cache(const scenario::RingProgram& conf);
+  void use(fs::PageCache& cache);
   [[nodiscard]] machine::KTask& task() { return *task_; }
   io_uring::Ring& ring() { return *ring_; }
   [[nodiscard]] const scenario::RingProgram& conf() const { return conf_; }

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// fio's io_uring engine with fsync: which I/Os it issues, and what they do to page cache, log and device. Beside the
+// traces qemu-D-6.1-iowq-*: runs of 32 writes and 32 syncs, one log write a tick, requests of 255 and 1 sectors.
+#include <map>
+
+#include "tests/unit/catch.h"
+#include "tests/unit/path_fixture.h"
+
+using namespace path_test;
+
+namespace {
+
+constexpr int kDepth = 32;
+
+scenario::Scenario write_and_sync(const std::string& version, int files) {
+  auto s = small_machine(version, kDepth);
+  s.fs.type = "xfs";
+  s.block.driver = "null_blk";
+  s.block.virtual_timer_completion = true;
+  s.block.max_sectors = 255;
+  s.device.coalesce_n = 1;
+  s.device.coalesce_ns = 0;
+  s.device.latency_ns.ns = 60'000;
+  auto& f = s.workloads[0];
+  f.ioengine = "io_uring";
+  f.rw = "write";
+  f.direct = false;
+  f.nrfiles = files;
+  f.filesize = 4 << 20;
+  f.iodepth_batch_submit = f.iodepth_batch_complete_max = 1;
+  f.fsync = 1;
+  return s;
+}
+
+// How often each run of completions of one kind is that long.
+std::map<int, long> runs(const Record& r, int result) {
+  std::map<int, long> out;
+  int length = 0, last = -1;
+  for (const auto& e : r.events) {
+    if (e.type != EventType::io_uring_complete) continue;
+    if (e.u.uring.value != last) {
+      if (last == result) ++out[length];
+      length = 0;
+      last = e.u.uring.value;
+    }
+    ++length;
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a completed write makes the next I/O a sync: runs of the depth", "[fio][uring]") {
+  Record r;
+  record(r, write_and_sync("6.1", 1));
+  for (const int result : {4096, 0}) {
+    const auto found = runs(r, result);
+    INFO(result);
+    REQUIRE(found.count(kDepth) == 1);
+    long others = 0;
+    for (const auto& [length, n] : found) others += length == kDepth ? 0 : n;
+    CHECK(others <= found.at(kDepth) / 4);  // a write refused in a new tick is completed by a worker, later
+  }
+}
+
+TEST_CASE("one file: its pages are one bio, split; each file has pages of its own", "[fio][uring]") {
+  std::map<std::uint32_t, long> sizes;
+  Record one;
+  record(one, write_and_sync("6.1", 1));
+  for (const auto& e : one.events)
+    if (e.type == EventType::block_rq_complete) ++sizes[e.u.rq.bytes / 512];
+  CHECK(sizes[255] > 20);
+  CHECK(about(sizes[255], sizes[1], 2));
+  Record eight;
+  record(eight, write_and_sync("6.1", 8));
+  sizes.clear();
+  for (const auto& e : eight.events)
+    if (e.type == EventType::block_rq_complete) ++sizes[e.u.rq.bytes / 512];
+  CHECK(sizes[32] > 8 * 20);
+  CHECK(sizes[255] == 0);
+}
+
+TEST_CASE("the log is written once a tick, when timestamps have changed", "[fio][uring]") {
+  Record r;
+  const auto s = write_and_sync("6.1", 1);
+  record(r, s);
+  const double writes = r.result["page_cache"]["journal_writes_per_s"].get<double>();
+  CHECK(writes > 0.7 * s.kernel.hz);
+  CHECK(writes <= 1.05 * s.kernel.hz);
+  CHECK(r.result["page_cache"]["device_flushes_per_s"].get<double>() == 0);  // no volatile cache: none to flush
+}
+
+TEST_CASE("the rate of a buffered case is that of the device's requests", "[fio][uring]") {
+  Record r;
+  record(r, write_and_sync("6.1", 1));
+  const double requests = r.result["block"]["requests_per_s"].get<double>();
+  CHECK(requests > 0);
+  CHECK(r.result["io"]["iops"].get<double>() > 5 * requests);
+}
