@@ -176,7 +176,7 @@ class Problem:
 
     def predict(self, case: Case, sets: tuple[str, ...], keep: Keep | None = None) -> dict[str, float]:
         data = simulate(self._scenario(case, sets), keep)
-        figures = truth_metrics(data, cpu=case.cpu, all_cpus=case.cpu is None)
+        figures = truth_metrics(data, cpu=case.cpu, all_cpus=case.cpu is None, at_device=case.at_device)
         return {**figures, "busy": 1.0 - (figures.get("idle") or 0.0)}
 
     def sets_at(self, x: Sequence[float], *, only: Sequence[int] | None = None) -> tuple[str, ...]:

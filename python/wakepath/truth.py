@@ -61,6 +61,11 @@ class Case:
         return round(int(group["shares"]) * 100 / 1024)
 
     @property
+    def at_device(self) -> bool:
+        """Rates of buffered cases count the device's requests: the traces hold as many block_rq_complete."""
+        return int(self.setting.get("workload", {}).get("direct", 1)) == 0
+
+    @property
     def tasks(self) -> list[str]:
         return [task["name"] for task in self.setting.get("tasks", [])]
 

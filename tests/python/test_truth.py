@@ -12,6 +12,7 @@ import pytest
 from fake_core import case as make_case
 from fake_core import write
 from wakepath.errors import InputError
+from wakepath.metrics import truth_metrics
 from wakepath.truth import read_cases
 
 TRUTH = Path(__file__).parent.parent / "truth"
@@ -79,3 +80,13 @@ def test_truncated_xz(tmp_path: Path) -> None:
     path.write_bytes(lzma.compress(b'{"schema": "wakepath.truth/1"}\n' * 100)[:-20])
     with pytest.raises(InputError, match="damaged compressed file"):
         read_cases(str(path))
+
+
+def test_buffered_cases_count_requests_of_the_device() -> None:
+    """Their `iops` is what the traces hold as block_rq_complete, and interrupts less ticks; fio completes far more."""
+    cases = {case.id: case for case in read_cases(str(TRUTH / "qemu-iouring.jsonl"))}
+    buffered = [case for case in cases.values() if case.at_device]
+    assert {case.id for case in buffered} == {name for name in cases if "iowq" in name}
+    result = {"io": {"iops": 30_000.0}, "block": {"requests_per_s": 2_000.0}}
+    assert truth_metrics(result, cpu=None, at_device=True)["iops"] == 2_000.0
+    assert truth_metrics(result, cpu=None)["iops"] == 30_000.0
