@@ -72,12 +72,10 @@ def test_bad_rings(wakepath: Call, setting: str, says: str) -> None:
 
 @pytest.mark.slow
 def test_predictions_of_the_emulated_kernels(wakepath: Call, tmp_path: Path) -> None:
-    """Mean |error| of the predict cases with direct I/O: 8 % of IOPS, 15 % of switches; fitted on calibrate alone."""
-    direct = tmp_path / "direct.jsonl"
-    direct.write_text("".join(line for line in CASES.read_text().splitlines(True) if '"direct": 1' in line))
+    """Mean |error| of the predict cases, direct and through io-wq: 8 % of IOPS, 15 % of switches; one fit a kernel."""
     out = tmp_path / "out.json"
-    wakepath("validate", str(direct), "--calibrate-from", str(direct), "--json", str(out))
-    cases = [c for c in json.loads(out.read_text())["cases"] if c["role"] == "predict"]
-    assert len(cases) == 4
+    wakepath("validate", str(CASES), "--calibrate-from", str(CASES), "--json", str(out))
+    cases = [c for c in json.loads(out.read_text())["cases"] if c["role"] == "predict" and "iops" in c["metrics"]]
+    assert len(cases) == 8
     for metric, bar in (("iops", 0.08), ("context_switches_per_s", 0.15)):
         assert sum(abs(c["metrics"][metric]["error"]) for c in cases) / len(cases) < bar
