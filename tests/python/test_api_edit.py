@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import wakepath as wp
-from wakepath import InputError, Scenario
+from wakepath import InputError, Scenario, extras
 from wakepath.keys import parts_of
 from wakepath.progress import Bar, duration
 
@@ -185,3 +185,19 @@ def test_the_bar_says_rate_and_time_left(capsys: pytest.CaptureFixture[str], mon
     assert "100/400" in said
     assert "200/400  5/s  40 s left" in said
     assert duration(3700) == "1 h 1 min"
+
+
+def test_an_optional_package_is_installed_in_a_checkout_and_named_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(extras, "_install", lambda: calls.append("pip"))
+    monkeypatch.setattr(extras, "_is_own_venv", lambda: True)
+    assert extras.need("json", "tune").__name__ == "json"
+    assert calls == []
+    for own in (True, False):
+        monkeypatch.setattr(extras, "_is_own_venv", lambda own=own: own)
+        with pytest.raises(InputError, match=r"no_such_package.*pip install 'wakepath\[tune\]'"):
+            extras.need("no_such_package.part", "tune")
+    assert calls == ["pip"]
+    pinned = extras.LIST.read_text(encoding="utf-8").lower()
+    for name in ("optuna", "salib", "plotly", "matplotlib", "pyarrow", "xarray", "distributed"):
+        assert f"\n{name}==" in pinned
