@@ -165,6 +165,14 @@ TEST_CASE("broken TOML keeps its line", "[scenario][errors]") {
         "t.toml: the scenario has neither a workload nor a program (add [workload.fio] or [program.NAME])");
 }
 
+TEST_CASE("letters outside ASCII stand in quotes and comments, and nowhere else") {
+  const std::string wrong =
+      "a character outside ASCII that is not in quotes (text is quoted, and units are ASCII: 30us)";
+  CHECK(with_text("# 30 µs\ntitle = \"µ\"\n[run]\nduration = 30µs\n") == "t.toml:4: " + wrong);
+  CHECK(with_text("title = 'µ' # µ\nä = 1\n") == "t.toml:2: " + wrong);
+  CHECK(with_text("title = \"\"\"µ\n\"\" µ\n\"\"\"\n[run]\nseed = 1˾\n") == "t.toml:5: " + wrong);
+}
+
 TEST_CASE("programs say what they need", "[scenario][errors]") {
   CHECK(with_body("program.p.kind = \"per\"\nprogram.p.run = \"10us\"\n") ==
         "t.toml:3: program p of kind per needs 'period' (add program.p.period)");
