@@ -235,6 +235,7 @@ bool StartSearch::start_over(std::size_t at) {
       for (const Outcome& o : *m.outcomes) {
         const auto n = static_cast<std::size_t>(o.ordinal);
         if (!o.can || o.answers.trace == o.answers.model || diverges_[n]) continue;
+        if (any_agrees_[n]) determined_[n] = false;
         m.wrong = true;
         frontier = std::min(frontier, n);
       }
