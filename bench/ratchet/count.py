@@ -35,12 +35,8 @@ def names() -> list[str]:
 
 def instructions(name: str) -> int:
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", str(PROGRAM), name],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        tool = ["valgrind", "--tool=callgrind", "--toggle-collect=main", f"--callgrind-out-file={folder}/out"]
+        done = subprocess.run([*tool, str(PROGRAM), name], capture_output=True, text=True, check=False)
     found = re.search(r"Collected : (\d+)", done.stderr)
     if done.returncode != 0 or found is None:
         raise SystemExit(f"{name}: callgrind failed:\n{done.stderr[-2000:]}")
