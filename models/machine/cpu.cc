@@ -6,6 +6,7 @@
 
 #include "models/machine/machine.h"
 #include "models/machine/smp.h"
+#include "models/machine/turns.h"
 
 namespace wakepath::machine {
 
@@ -42,7 +43,7 @@ Usage Cpu::usage_now() const {
   Usage u = usage_;
   if (active_->kind == ExecContext::Kind::idle) {
     u.idle += engine_.now() - idle_since_;
-  } else if (segment_timer_.armed()) {
+  } else if (segment_timer_.armed() || standing_) {
     const Time spent = engine_.now() - segment_start_;
     switch (active_->kind) {
       case ExecContext::Kind::hardirq:
@@ -92,6 +93,8 @@ void Cpu::continue_active(bool resumed) {
   if (c.kind == ExecContext::Kind::idle) {
     if (need_resched()) return begin_schedule(false);
     idle_since_ = engine_.now();
+    if (machine_.turns) [[unlikely]]
+      machine_.turns->halted(id_);
     return;
   }
   if (c.left_ns > 0 && preempts_here(c)) return begin_schedule(c.mode == Mode::kernel);
@@ -131,12 +134,15 @@ void Cpu::raise(IrqLine& line) {
 
 void Cpu::notice_resched() {
   if (active_ != &idle_ || looping_ || !need_resched()) return;
+  if (machine_.turns && !machine_.turns->claim(id_)) return;
   begin_schedule(false);
   loop();
 }
 
 void Cpu::deliver() {
   if (pending_.empty() || looping_ || !may_interrupt(*active_)) return;
+  if (machine_.turns && !machine_.turns->claim(id_)) [[unlikely]]
+    return;
   if (segment_timer_.armed()) {
     engine_.cancel(segment_timer_);
     const Time spent = engine_.now() - segment_start_;
@@ -147,8 +153,32 @@ void Cpu::deliver() {
   loop();
 }
 
+void Cpu::stand_still() {
+  if (active_ == &idle_) return;
+  const Time now = engine_.now();
+  if (segment_timer_.armed()) {
+    engine_.cancel(segment_timer_);
+    charge(*active_, now - segment_start_, active_->mode);
+    active_->left_ns -= now - segment_start_;
+  }
+  standing_ = true;
+  segment_start_ = now;
+}
+
+// The time it stood counts where it stood: the guest's clock went on.
+void Cpu::take_turn() {
+  if (std::exchange(standing_, false)) charge(*active_, engine_.now() - segment_start_, active_->mode);
+  if (active_ == &idle_ && pending_.empty() && !need_resched()) return machine_.turns->halted(id_);
+  continue_active();
+  loop();
+}
+
 void Cpu::enter_hardirq() {
-  if (active_ == &idle_) usage_.idle += engine_.now() - idle_since_, from_idle_ = true;
+  if (active_ == &idle_) {
+    usage_.idle += engine_.now() - idle_since_, from_idle_ = true;
+    if (machine_.turns) [[unlikely]]
+      machine_.turns->interrupt_in_idle();
+  }
   below_[static_cast<std::size_t>(depth_++)] = active_;
   active_ = &hardirq_;
   resume_ = hardirq_.resume_at;

@@ -57,6 +57,8 @@ class Cpu {
   Machine& machine() { return machine_; }
   void start();           // begins idle
   void notice_resched();  // an idle CPU that watches the flag leaves idle
+  void stand_still();     // another CPU's turn (turns.h) ...
+  void take_turn();       // ... and its own again
 
   // Interrupts.
   void raise(IrqLine& line);
@@ -132,6 +134,7 @@ class Cpu {
   int depth_ = 0;
   std::coroutine_handle<> resume_;
   bool looping_ = false;
+  bool standing_ = false;          // since segment_start_, with left_ns of its segment to go
   bool sw_preempt_ = false;        // the pending switch was entered as preemption in the kernel
   bool from_idle_ = false;         // the running interrupt left idle
   std::vector<IrqLine*> pending_;  // in order of arrival

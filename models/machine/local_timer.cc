@@ -6,6 +6,7 @@
 
 #include "models/machine/machine.h"
 #include "models/machine/smp.h"
+#include "models/machine/turns.h"
 
 namespace wakepath::machine {
 
@@ -14,6 +15,7 @@ struct LocalTimer::Tick final : HrTimer {
   Tick(Machine& machine, Cpu& c, LocalTimer& owner) : m(machine), cpu(c), timers(owner) {}
   Call<void> expired(ExecContext& irq) override {
     if (!timers.tick_stopped_) timers.arm(*this, m.next_tick());
+    if (m.turns) m.turns->tick_due(cpu.id());
     co_await run_cost(m, irq, CostId::tick);
     m.sched.tick(cpu.id(), m.now());
     m.after_tick(cpu);
@@ -41,7 +43,8 @@ void LocalTimer::start_tick() { arm(*tick_, machine_.next_tick()); }
 
 void LocalTimer::stop_tick() {
   if (std::exchange(tick_stopped_, true)) return;
-  machine_.engine.cancel(tick_->timer);
+  cancel(*tick_);
+  if (machine_.turns) machine_.turns->tick_stopped(cpu->id());
 }
 
 void LocalTimer::restart_tick() {
@@ -58,10 +61,31 @@ void LocalTimer::arm(HrTimer& t, Time at) {
   t.owner = this;
   t.timer.context = &t;
   t.timer.fire = &LocalTimer::fire;
+  if (machine_.turns) [[unlikely]] {
+    if (const auto i = t.timer.armed() ? due_.find(t.timer.at) : due_.end(); i != due_.end()) due_.erase(i);
+    due_.insert(at);
+  }
   machine_.engine.arm(t.timer, at);
+  if (machine_.turns && !raised_ && at < clock_event_at_) [[unlikely]]
+    set_clock_event();
 }
 
-void LocalTimer::cancel(HrTimer& t) { machine_.engine.cancel(t.timer); }
+void LocalTimer::cancel(HrTimer& t) {
+  if (machine_.turns && t.timer.armed()) {
+    if (const auto i = due_.find(t.timer.at); i != due_.end()) due_.erase(i);
+    machine_.engine.cancel(t.timer);
+    if (!raised_) set_clock_event();
+    return;
+  }
+  machine_.engine.cancel(t.timer);
+}
+
+// tick_program_event: the interrupt is set for what is due first.
+void LocalTimer::set_clock_event() {
+  due_.erase(due_.begin(), due_.lower_bound(machine_.now()));
+  clock_event_at_ = due_.empty() ? engine::kNever : *due_.begin();
+  machine_.turns->clock_event_set(cpu->id(), clock_event_at_);
+}
 
 void LocalTimer::expire(HrTimer& t) {
   if (&t == tick_.get() && cpu->idle() && !machine_.smp && !machine_.scenario.machine.tick_when_idle) {
@@ -76,6 +100,10 @@ void LocalTimer::expire(HrTimer& t) {
 
 void LocalTimer::raise() {
   raised_ = true;
+  if (machine_.turns) [[unlikely]] {
+    clock_event_at_ = engine::kNever;
+    machine_.turns->clock_event_due(cpu->id());
+  }
   cpu->raise(*this);
 }
 
@@ -96,10 +124,13 @@ Call<void> LocalTimer::handle(ExecContext& irq) {
     co_await run_cost(machine_, irq, CostId::irq_timer_rearm);
     if (first_ == nullptr) {
       raised_ = false;
+      if (machine_.turns) set_clock_event();
       break;
     }
     if (pass == kMaxRetries) {
-      machine_.engine.arm_in(hang_, std::min(machine_.now() - entered, kMaxHangNs));
+      const Time pause = std::min(machine_.now() - entered, kMaxHangNs);
+      machine_.engine.arm_in(hang_, pause);
+      if (machine_.turns) machine_.turns->clock_event_set(cpu->id(), clock_event_at_ = machine_.now() + pause);
       break;
     }
   }

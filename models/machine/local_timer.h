@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 
 #include "models/machine/cpu.h"
 #include "sim/engine/event_queue.h"
@@ -46,6 +47,7 @@ class LocalTimer final : public IrqLine {
   static void fire(engine::Timer& t, Time now);
   void expire(HrTimer& t);
   void raise();
+  void set_clock_event();
   static constexpr int kMaxRetries = 3;
   static constexpr Time kMaxHangNs = 100'000'000;
 
@@ -56,6 +58,9 @@ class LocalTimer final : public IrqLine {
   bool raised_ =
       false;  // the interrupt is pending, its handler has not looked for the last time, or it has given up for now
   engine::Timer hang_;  // end of giving up
+  // Where CPUs share a clock: when this one's timers are due, with some that were cancelled, and the next interrupt.
+  std::multiset<Time> due_;
+  Time clock_event_at_ = engine::kNever;
 };
 
 }  // namespace wakepath::machine

@@ -8,6 +8,7 @@
 #include "models/kernel/switches.h"
 #include "models/machine/draw.h"
 #include "models/machine/smp.h"
+#include "models/machine/turns.h"
 #include "sim/trace/event_names.h"
 
 namespace wakepath::machine {
@@ -93,6 +94,10 @@ Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPo
   sched.set_bandwidth_host(bandwidth_.get());
   for (const auto& g : s.cgroups) bandwidth_->set_limit(group(g.path), g.max);
   if (s.machine.cpus > 1) smp = std::make_unique<Smp>(*this);
+  if (s.machine.cpus > 1 && s.machine.shared_clock) {
+    turns = std::make_unique<Turns>(*this);
+    smp->balancer.counted_jiffies = &turns->jiffies();
+  }
   idle_record_.st.comm = "swapper";
   sched.set_observer(this);
   for (int c = 0; c < s.machine.cpus; ++c) {

@@ -27,6 +27,7 @@
 namespace wakepath::machine {
 
 class Smp;
+class Turns;
 
 class Machine final : public sched::Observer {
  public:
@@ -112,8 +113,9 @@ class Machine final : public sched::Observer {
   std::function<void(KTask&)> task_hook;                                 // sees every new task (renice rules)
   std::function<void(Cpu&, KTask*, std::uint16_t, KTask*)> switch_hook;  // sees every switch; null task: idle
   Preemption preemption;
-  std::unique_ptr<Smp> smp;  // null on a machine with one CPU
-  bool in_loop = false;      // a CPU's coroutine is being resumed
+  std::unique_ptr<Smp> smp;      // null on a machine with one CPU
+  std::unique_ptr<Turns> turns;  // null unless several CPUs share one clock
+  bool in_loop = false;          // a CPU's coroutine is being resumed
   [[nodiscard]] Time mean_cost(CostId id) const { return scenario.costs[id].mean_ns(); }
 
  private:

@@ -126,6 +126,8 @@ void add_machine(Keys& k) {
            "how an idle CPU learns of a wakeup: an interrupt (hlt, virtual machines), or it watches the flag (mwait); "
            "default ipi");
   s.add("tick_when_idle", boolean, FIELD(Machine, tick_when_idle), "the tick goes on while idle (nohz=off)");
+  s.add("shared_clock", boolean, FIELD(Machine, shared_clock),
+        "an emulator with one clock for all CPUs: they execute one at a time, until they halt or a timer is due");
   s.add("tick_offset_ns", time_ns, FIELD(Machine, tick_offset_ns),
         "when the first tick is due, at most one period; default: one period. The phase of a real tick, where it is "
         "known");

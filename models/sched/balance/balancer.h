@@ -57,7 +57,10 @@ class Balancer {
   [[nodiscard]] int find_idlest_cpu(const Task& t, int cpu) const;  // for a task forked on `cpu`
   void wakeup_after_idle(Rq& rq);  // ttwu: the idle time since idle_stamp enters the average
 
-  [[nodiscard]] std::int64_t jiffies(Time now) const { return now / tick_ns_; }
+  [[nodiscard]] std::int64_t jiffies(Time now) const {
+    return counted_jiffies != nullptr ? *counted_jiffies : now / tick_ns_;
+  }
+  const std::int64_t* counted_jiffies = nullptr;  // where they may be behind the clock (machine.shared_clock)
   // Decision records: why waiting tasks were not moved, and what was done about it.
   struct Counters {
     std::uint64_t unbalanced = 0;  // passes that found something to move
