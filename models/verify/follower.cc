@@ -150,6 +150,11 @@ void Follower::run_wake(const Step& s, std::int64_t now) {
   const bool started = cpus_[static_cast<std::size_t>(s.cpu)].started;
   Task& curr = sched_->current(s.cpu);
   if (&curr == &t.task) return;
+  if (curr.sched_class == sched::Class::fair && curr.cpu != s.cpu) {  // it went elsewhere, and no record told
+    ++resyncs_;
+    restart();
+    return;
+  }
   const bool told = s.local && s.resched_before != Seen::unknown && s.resched_after != Seen::unknown && started;
   if (told && sched_->need_resched(s.cpu) != (s.resched_before == Seen::yes)) {
     sched_->follow_resched(s.cpu, s.resched_before == Seen::yes, false);

@@ -71,9 +71,8 @@ json Judge::agreement() const {
   out["wakeup_preemption"] = yes_no_json(wakeup_);
   out["pick"] = to_json(pick_);
   out["tick_preemption"] = yes_no_json(tick_);
-  out["placement"] = to_json(Tally{});
+  out["placement"] = to_json(Tally{});  // placement.h counts it
   for (std::size_t i = 0; i < kKinds; ++i) out[name_of(static_cast<Kind>(i))]["not_judged"] = not_judged_[i];
-  out["placement"]["note"] = "not yet judged";
   return out;
 }
 

@@ -62,7 +62,10 @@ tl::expected<Settings, std::string> settings_of(const std::string& json_text) {
     out.base.prints_vruntime = out.base.switches.stat_runtime_vruntime;
     out.base.cpus = j.value("cpus", 1);
     if (out.base.cpus < 1 || out.base.cpus > kMaxCpus) return tl::make_unexpected(std::string("cpus is out of range"));
-    out.base.tunables = sched::Tunables::defaults(out.base.switches, out.base.cpus, j.value("hz", 250));
+    out.hz = j.value("hz", 250);
+    out.base.tunables = sched::Tunables::defaults(out.base.switches, out.base.cpus, out.hz);
+    for (const json& p : j.value("pinned", json::array()))
+      out.pinned.push_back({p.at("tasks").get<std::vector<std::string>>(), p.at("cpu")});
     if (std::string wrong = lay_over(out.base, j); !wrong.empty()) return tl::make_unexpected(wrong);
     if (j.contains("changed")) {
       out.changed = out.base;

@@ -7,8 +7,10 @@
 #include <optional>
 #include <string>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "models/verify/follower.h"
+#include "models/verify/placement.h"
 
 namespace wakepath::verify {
 
@@ -16,6 +18,8 @@ struct Settings {
   std::string version;
   Setting base;
   std::optional<Setting> changed;
+  std::vector<PinnedTasks> pinned;
+  int hz = 250;
 };
 
 [[nodiscard]] tl::expected<Settings, std::string> settings_of(const std::string& json_text);

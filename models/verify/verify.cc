@@ -14,6 +14,7 @@
 #include "models/verify/assembler.h"
 #include "models/verify/counterfactual.h"
 #include "models/verify/ensemble.h"
+#include "models/verify/placement.h"
 #include "models/verify/setting.h"
 #include "sim/analysis/analyze.h"
 #include "sim/trace/reader.h"
@@ -29,6 +30,19 @@ using trace::EventType;
 namespace {
 
 constexpr std::int64_t kOrderLooked = 10000;  // records after which a file out of order is given up
+
+struct Placements {
+  Placements(const Settings& s, const trace::StringPool& pool)
+      : base(s.base.switches, s.base.cpus, s.hz, s.pinned, pool) {
+    if (s.changed) changed.emplace(s.changed->switches, s.base.cpus, s.hz, s.pinned, pool);
+  }
+  void on_event(const trace::Event& e, std::int64_t line) {
+    base.on_event(e, line);
+    if (changed) changed->on_event(e, line);
+  }
+  PlacementJudge base;
+  std::optional<PlacementJudge> changed;
+};
 
 // Steps for one model or two.
 class Fork final : public StepSink {
@@ -105,15 +119,19 @@ json warm_up_text() {
       "EEVDF: a decision counts where every start that is possible up to it, of those tried, comes to the same answer"};
 }
 
-json result_json(const Fork& models, const Assembler& assembler, const trace::Report& r, const std::string& path,
-                 const Settings& settings) {
+json result_json(const Fork& models, const Placements& placements, const Assembler& assembler, const trace::Report& r,
+                 const std::string& path, const Settings& settings) {
   const Judge& judge = models.base.judge();
+  const PlacementJudge& placement = placements.base;
   json out{{"schema", "wakepath.verify/1"}, {"kernel", settings.version}};
   out["agreement"] = judge.agreement();
+  out["agreement"]["placement"] = placement.to_json();
   out["below_bars"] = judge.below_bars();
+  if (const std::string why = placement.below_bar(); !why.empty()) out["below_bars"].push_back(why);
   out["divergences"] = json::array();
   for (const Divergence& d : judge.divergences()) out["divergences"].push_back(divergence_json(d));
-  out["judged"] = judge.judged();
+  for (const Divergence& d : placement.divergences()) out["divergences"].push_back(divergence_json(d));
+  out["judged"] = judge.judged() + placement.judged();
   out["warm_up"] = {{"rules", warm_up_text()},
                     {"tasks_assumed_runnable", models.base.assumed_tasks()},
                     {"resynchronised", models.base.resyncs()},
@@ -125,6 +143,7 @@ json result_json(const Fork& models, const Assembler& assembler, const trace::Re
   out["changed"] = models.difference->to_json(models.changed->judge(), [&](std::int32_t pid) {
     return trace::scan::printable(models.base.first().name_of_pid(pid));
   });
+  out["changed"]["placement"] = placements.changed->to_json();
   return out;
 }
 
@@ -138,6 +157,7 @@ tl::expected<json, Error> verify_file(const std::string& path, const std::string
   if (!reader) return tl::make_unexpected(reader.error());
   Fork models(*settings, pool);
   Assembler assembler(pool, models);
+  Placements placements(*settings, pool);
   trace::Event e;
   bool vruntime_seen = false;
   int most_cpu = 0;
@@ -154,6 +174,7 @@ tl::expected<json, Error> verify_file(const std::string& path, const std::string
       }
     }
     assembler.on_event(e, r.lines);
+    placements.on_event(e, r.lines);
   }
   assembler.finish();
   models.finish();
@@ -167,7 +188,7 @@ tl::expected<json, Error> verify_file(const std::string& path, const std::string
                                                  "of this trace with --setting",
                                                  most_cpu, settings->base.cpus)});
   }
-  return result_json(models, assembler, r, path, *settings);
+  return result_json(models, placements, assembler, r, path, *settings);
 }
 
 }  // namespace wakepath::verify

@@ -86,6 +86,9 @@ def core_setting(setting: dict[str, Any], kernel: str, where: str) -> dict[str, 
             raise InputError(f"no tunable '{key}'", where, suggestion=f"did you mean {near}?" if near else "")
         out["tunables"][key] = _number(value, key, where)
     out["groups"] = _groups(setting, where)
+    cpu = (setting.get("workload") or {}).get("pinned_cpu")
+    if cpu is not None and out.get("cpus", 1) > 1:
+        out["pinned"] = [{"tasks": FIO_TASKS, "cpu": _number(cpu, "pinned_cpu", where)}]
     return out
 
 

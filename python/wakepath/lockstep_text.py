@@ -40,7 +40,7 @@ def _agreement(agreement: dict[str, Any]) -> list[str]:
     for kind in KINDS:
         part = agreement[kind]
         row(kind.replace("_", " "), part, part["not_judged"])
-        for sub in ("after_placement", "niced"):
+        for sub in ("after_placement", "niced", "by_load"):
             if sub in part:
                 row("  " + sub.replace("_", " "), part[sub])
         if "rarer_answer" in part and part["rarer_answer"]["n"]:
@@ -64,6 +64,10 @@ def _remarks(data: dict[str, Any]) -> list[str]:
         lines.append(f"{trace['bad_lines']['n']} lines could not be read")
     if trace["ends_within_line"]:
         lines.append("the trace ends within a line: its end is missing")
+    moves = data["agreement"]["placement"].get("moves", {"n": 0})
+    if moves["n"]:
+        asked = f"{moves['chosen']} asked for by the model's group statistics"
+        lines.append(f"{moves['n']} moves by the balancer: {moves['legal']} legal, {asked}")
     if not data["judged"]:
         lines.append(
             "nothing could be judged: sched_stat_runtime and need_resched (the flags of ftrace text) are needed"

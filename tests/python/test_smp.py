@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Several CPUs: recorded placements are the model's; emulated CPUs take turns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import Said
+
+ROOT = Path(__file__).resolve().parents[2]
+TRUTH = ROOT / "tests" / "truth"
+Call = Callable[..., Said]
+
+
+def smp_cases() -> dict[str, tuple[str, str, Path]]:
+    found = {}
+    for line in (TRUTH / "qemu-smp.jsonl").read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        trace = TRUTH / case["trace"]
+        if trace.is_file():
+            found[case["id"]] = (f"{TRUTH / 'qemu-smp.jsonl'}#{case['id']}", case["kernel"], trace)
+    return found
+
+
+CASES = smp_cases()
+
+
+def test_there_are_traces_of_both_kernels() -> None:
+    assert {kernel for _, kernel, _ in CASES.values()} == {"6.1", "6.12"}
+    assert len(CASES) >= 10
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_recorded_placements_are_the_models(wakepath: Call, name: str) -> None:
+    setting, kernel, trace = CASES[name]
+    said = wakepath("verify", str(trace), "--kernel", kernel, "--setting", setting, "--json", "-")
+    placement = json.loads(said.out)["agreement"]["placement"]
+    assert placement["equal"] >= 0.95 * placement["n"]
+    assert placement["moves"]["legal"] == placement["moves"]["n"]
+
+
+def test_a_wrong_rule_is_seen(wakepath: Call) -> None:
+    """Without the rule that stacks a wakee on its worker, hundreds of recorded placements differ."""
+    setting, kernel, trace = CASES["qemu-C-6.1-d71k-bs4k-smp4-min10wak15"]
+    said = wakepath(
+        "verify", str(trace), "--kernel", kernel, "--setting", setting, "--json", "-", "--set",
+        "kernel.switches.stack_wakee_on_kthread=false",
+    )  # fmt: skip
+    data = json.loads(said.out)
+    assert data["agreement"]["placement"]["n"] > 500
+    assert data["changed"]["placement"]["equal_share"] < 0.5
+
+
+def test_idle_cpus_of_an_emulator_balance_at_their_turn(wakepath: Call) -> None:
+    """At the default granularity two tasks are there for moments only: they are over when an idle CPU has its turn."""
+    case = f"{TRUTH / 'qemu-smp.jsonl'}#qemu-C-6.1-lat20-bs4k-smp4"
+    counts = []
+    for shared in ("true", "false"):
+        said = wakepath("run", case, "--set", f"machine.shared_clock={shared}", "--json", "-")
+        counts.append(json.loads(said.out)["migrations"]["by_group"]["fio"]["count"])
+    assert counts[0] <= 3 < counts[1]
+
+
+@pytest.mark.parametrize("shares", ["0", "10240"])
+def test_a_trace_that_lacks_records_of_idle_cpus_is_judged_all_the_same(wakepath: Call, shares: str) -> None:
+    """perf on the host misses what an idle CPU records: tasks turn up on CPUs they were never seen to go to."""
+    case = f"host-smp-enginelibaio-bs4k-iodepth1-batch1-shares{shares}"
+    trace = TRUTH / "traces" / f"{case.removeprefix('host-')}.txt.xz"
+    setting = f"{TRUTH / 'host-smp.jsonl'}#{case}"
+    said = wakepath("verify", str(trace), "--kernel", "6.18", "--setting", setting, "--json", "-")
+    placement = json.loads(said.out)["agreement"]["placement"]
+    assert placement["n"] > 400
+    assert placement["equal"] >= 0.95 * placement["n"]
