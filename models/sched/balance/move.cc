@@ -28,13 +28,13 @@ bool Balancer::can_migrate(const Task& t, Pass& p) {
   if (k_.migrate_refuses_delayed && t.se.sched_delayed && p.imbalance.type != MigrationType::load) return false;
   if (k_.migrate_refuses_ineligible && p.d->nr_balance_failed == 0 && !p.active && s_.would_wait_on(t, p.dst))
     return false;
-  if (t.smp.per_cpu_kthread) {
+  if (t.smp.per_cpu_kthread && k_.balance_ignores_percpu_kthreads) {
     ++counters.refused_bound;
     return false;
   }
   if (!t.smp.may_use(p.dst)) {
     p.some_pinned = true;
-    ++counters.refused_affinity;
+    ++(t.smp.per_cpu_kthread ? counters.refused_bound : counters.refused_affinity);
     if (p.idle == CpuIdle::newly_idle || p.dst_pinned || p.active) return false;
     const CpuMask& group = p.d->local_group().balance_mask;
     for (int c = group.first(); c >= 0; c = group.next(c)) {

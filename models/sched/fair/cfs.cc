@@ -279,7 +279,9 @@ void Cfs::wakeup_preempt(Rq& rq, Task& p, bool fork) {
       preempt = true;
     } else if (cse_is_idle == pse_is_idle) {
       update_curr(*se->cfs_rq);
-      preempt = wakeup_preempt_entity(*se, *pse) == 1;
+      const int behind = wakeup_preempt_entity(*se, *pse);
+      const bool favoured = k_.preempt_for_bound_kthread && p.smp.per_cpu_kthread && !curr.smp.per_cpu_kthread;
+      preempt = behind == 1 || (favoured && behind == 0);
       if (preempt && !next_marked) set_next_buddy(*pse);
     }
   }
