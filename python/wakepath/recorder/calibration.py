@@ -16,6 +16,7 @@ from wakepath.calibrate import PRIOR, Parameter, Problem, scaled
 from wakepath.errors import InputError
 from wakepath.recorder import fit
 from wakepath.recorder.base import base_tables, model_has, starting_table, tables_toml
+from wakepath.recorder.cases import OTHERS, share_of_others
 from wakepath.recorder.device_law import DeviceLaw, estimate, from_trace_alone
 from wakepath.recorder.recording import Recording
 from wakepath.recorder.trace_costs import TraceCosts, finish, trace_costs
@@ -27,6 +28,7 @@ WAY_TO_THE_EYE = (
     *("idle_leave", "schedule_entry", "schedule_pick", "switch_finish", "worker_wake", "work_begin", "dio_complete"),
     *("uring_rw_done", "task_work_add", "ipi_send", "ipi_latency", "uring_task_work", "uring_cqe", "uring_flush"),
 )
+CPU_WIDE = ("context_switches_per_s", "busy")  # counted for the CPU, whoever ran
 Report = Callable[[str, float], object]
 
 
@@ -117,12 +119,25 @@ def _apply(outcome: Calibration, recording: Recording, report: Report) -> None:
         keys, x, covariance = _prior(outcome, str(path), recording)
         if recording.cases:
             problem = Problem(recording.cases, fit.options_for(str(path)), fit_device=True)
+            _drop_others(outcome, problem)
             outcome.parameters = {p.key: p for p in problem.parameters}
             _windows(outcome, problem, keys, x, covariance, report)
         else:
             outcome.parameters = _parameters(str(path))
             outcome.posterior = fit.posterior(keys, x, covariance)
     _write_back(outcome)
+
+
+def _drop_others(outcome: Calibration, problem: Problem) -> None:
+    """Where others ran beside fio, the CPU's switches and idle time say nothing of the load's costs."""
+    shared = [i for i, case in enumerate(problem.cases) if share_of_others(case.measured) > OTHERS]
+    for i in shared:
+        problem.targets[i] = {k: v for k, v in problem.targets[i].items() if k not in CPU_WIDE}
+    if shared:
+        outcome.lacks.append(
+            f"in {len(shared)} of {len(problem.cases)} windows others used more than {100 * OTHERS:.0f} % of the CPU: "
+            "its switches and idle time are left out there"
+        )
 
 
 def _parameters(machine: str) -> dict[str, Parameter]:

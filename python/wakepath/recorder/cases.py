@@ -72,3 +72,13 @@ def case_of(
         "spread": spread,
         "each": runs,
     }
+
+
+# What others use of the CPU beside the load, from which on its switches and its idle time are not the load's.
+OTHERS = 0.10
+
+
+def share_of_others(measured: dict[str, float]) -> float:
+    """CPU time of the window that neither fio nor a kworker used."""
+    used = measured.get("fio_cpu_ns_per_s", 0.0) + measured.get("kworker_cpu_ns_per_s", 0.0)
+    return max(0.0, 1.0 - measured.get("idle", 1.0) - used / 1e9)

@@ -26,7 +26,7 @@ from wakepath.calibrate import DEVICE_TIMES, scaled
 from wakepath.errors import InputError
 from wakepath.intervals import Uncertainty, interval, of_estimates, read_uncertainty, sampled
 from wakepath.metrics import truth_metrics
-from wakepath.recorder.cases import case_of
+from wakepath.recorder.cases import OTHERS, case_of, share_of_others
 from wakepath.recorder.cgroups import Group, NoCgroupError
 from wakepath.recorder.counters import others_on_the_machine
 from wakepath.recorder.facts import machine_facts
@@ -215,6 +215,12 @@ def _compare(
     def rows(found: list[list[dict[str, float]]]) -> list[Row]:
         return [row for raw, p in zip(held_out, found, strict=True) for row in _rows(case_from(raw), p, error)]
 
+    others = statistics.median(share_of_others(c["measured"]) for c in held_out)
+    if others > OTHERS:
+        lacks = [
+            *lacks,
+            f"other programs used {100 * others:.0f} % of the CPU meanwhile: switches and idle are theirs too",
+        ]
     before = before or predict(held_out, machine, samples, report)
     factor = drift_of_device(reference, machine, reference["measured"]["iops"])
     then = predict(held_out, machine, samples, report, factor)
