@@ -82,7 +82,7 @@ step_fuzz() {
   local pair target corpus
   logged configure-fuzz cmake --preset fuzz
   logged build-fuzz cmake --build build/fuzz --target fuzz --parallel "$(nproc)"
-  for pair in trace_text:ftrace trace_text:perf trace_text:blkparse trace_binary:perfetto trace_binary:dat scenario_toml:toml fio_job:fio; do
+  for pair in trace_text:ftrace trace_text:perf trace_text:blkparse trace_binary:perfetto scenario_toml:toml fio_job:fio; do
     target=${pair%:*} corpus=${pair#*:}
     mkdir -p "build/fuzz/found/$corpus"
     say "fuzz $corpus"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import random
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from wakepath import _core, functions
+from wakepath.errors import InputError
 from wakepath.formats import convert
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -332,3 +334,41 @@ def test_columns_are_typed() -> None:
     assert types["ts_ns"] == "int64"
     assert types["prev_comm"] == "name"
     assert types["sector"] == "uint64"
+
+
+def damaged(data: bytes, dice: random.Random) -> bytes:
+    out = bytearray(data)
+    for _ in range(dice.randint(1, 12)):
+        if len(out) < 20:
+            break
+        at = dice.randrange(len(out) - 8)
+        match dice.randrange(5):
+            case 0:
+                out[at] = dice.randrange(256)
+            case 1:
+                del out[at : at + dice.randint(1, 64)]
+            case 2:
+                out[at:at] = dice.randbytes(dice.randint(1, 16))
+            case 3:
+                out[at : at + 8] = b"\xff" * 8
+            case _:
+                del out[max(len(out) - dice.randint(1, 400), 40) :]
+    return bytes(out)
+
+
+@pytest.mark.parametrize(("corpus", "times"), [("dat", 60), ("perfetto", 300), ("blkparse", 100)])
+def test_a_damaged_file_is_answered(tmp_path: Path, capfd: pytest.CaptureFixture[str], corpus: str, times: int) -> None:
+    """trace-cmd's library crashes on a quarter of these; what must hold is an answer, and nothing said beside it."""
+    good = [file.read_bytes() for file in sorted((TESTS / "fuzz" / "corpus" / corpus).iterdir())]
+    dice = random.Random(7)
+    file = tmp_path / "damaged"
+    said: list[str] = []
+    for _ in range(times):
+        file.write_bytes(damaged(dice.choice(good), dice))
+        try:
+            assert json.loads(_core.analyze(str(file)))["trace"]["records"] >= 0
+        except InputError as error:
+            said.append(str(error))
+    assert len(said) > times // 20
+    assert all(line.startswith(f"{file}:") for line in said)
+    assert capfd.readouterr().err == ""
