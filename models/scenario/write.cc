@@ -17,6 +17,7 @@ class Writer {
     section("block", Part::block, &s_.block);
     section("device", Part::device, &s_.device);
     section("fs", Part::fs, &s_.fs);
+    if (s_.ublk.present) section("ublk", Part::ublk, &s_.ublk);
     section("vm", Part::vm, &s_.vm);
     section("dio_wq", Part::dio_wq, &s_.dio_wq);
     for (Cgroup& g : s_.cgroups) {

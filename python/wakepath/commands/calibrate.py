@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
 @click.option("--machine", metavar="FILE", help="Start from this table instead of the platform's.")
 @click.option("--device/--no-device", default=None, help="Fit the device law too. Default: where no case states it.")
+@click.option("--only", metavar="GLOB,...", help="Fit these costs alone (ublk_*,uring_*); the others keep the table.")
 @click.option("--duration", metavar="T", help="Measured time of each run of the fit. Default 300ms.")
 @click.option("--warmup", metavar="T", help="Time before it. Default 60ms.")
 @click.option("--report", metavar="FILE.html", help="Of a recording: a page with plots of fit against data.")
@@ -138,6 +139,8 @@ def calibrate_inputs(values: dict[str, Any]) -> tuple[Fit, str]:
 
     options = options_from(values)
     problem = Problem(_one_set(values), options, fit_device=values["device"])
+    if values["only"]:
+        problem.choose(values["only"].split(","))
     bar = Bar("fitting")
     try:
         outcome = fit(problem, bar)
