@@ -150,6 +150,7 @@ void Simulation::start_job(workload::FioJob& job) {
 void Simulation::make_ublk() {
   ublk_ = std::make_unique<ublk::Device>(machine_, workqueues_, scenario_.ublk);
   ublk_server_ = std::make_unique<ublk::Server>(machine_, *ublk_, fs_, io_wqs_, scenario_.ublk);
+  ublk_start_ = ublk_start(*ublk_, *ublk_server_);  // a run may end before its window begins
   ublk_live_ = std::make_unique<engine::Timer>();
   ublk_live_->context = this;
   ublk_live_->fire = [](engine::Timer& t, engine::Time) {

@@ -221,8 +221,8 @@ def _residual(predicted: float, measured: float, sigma: float) -> float:
     return math.log(max(predicted, 0.1 * measured) / measured) / sigma
 
 
-def fit(problem: Problem, report: Callable[[float], object] | None = None) -> Fit:
-    """Least squares over ln(scale), deterministic."""
+def fit(problem: Problem, report: Callable[[float], object] | None = None, loss: str = "soft_l1") -> Fit:
+    """Least squares over ln(scale), deterministic. loss "linear": a large residual counts as squares count it."""
     import numpy as np
     from scipy.optimize import least_squares
 
@@ -264,7 +264,7 @@ def fit(problem: Problem, report: Callable[[float], object] | None = None) -> Fi
             np.zeros(len(felt)),
             jac=jacobian,
             bounds=(-edge, edge),
-            loss="soft_l1",
+            loss=loss,
             f_scale=ROBUST,
             max_nfev=MAX_STEPS,
             xtol=1e-4,
