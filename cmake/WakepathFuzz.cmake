@@ -4,9 +4,9 @@
 if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   message(FATAL_ERROR "WAKEPATH_FUZZ needs clang: cmake --preset fuzz")
 endif()
-# What a scenario is checked with: cost names, topologies, maps of CPUs to queues.
+# What a scenario is checked with: cost names, topologies, maps of CPUs to queues, owners of ublk slots.
 set(fuzz_sources "${PROJECT_SOURCE_DIR}/models/machine/costs.cc" "${PROJECT_SOURCE_DIR}/models/machine/topology.cc"
-                 "${PROJECT_SOURCE_DIR}/models/block/queue_map.cc")
+                 "${PROJECT_SOURCE_DIR}/models/block/queue_map.cc" "${PROJECT_SOURCE_DIR}/models/ublk/owners.cc")
 foreach(folder sim/trace sim/analysis models/scenario models/kernel)
   file(GLOB found CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.cc")
   list(APPEND fuzz_sources ${found})

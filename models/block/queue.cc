@@ -27,8 +27,17 @@ struct HwQueue::RunWork final : workqueue::Work {
 HwQueue::HwQueue() = default;
 HwQueue::~HwQueue() = default;
 
-Queue::Queue(Machine& m, workqueue::Workqueues& wqs)
-    : machine_(m), law_(m.scenario.device, m.scenario.run.seed), conf_(m.scenario.block), device_(m.scenario.device) {
+Queue::Queue(Machine& m, workqueue::Workqueues& wqs) : Queue(m, wqs, m.scenario.block, nullptr) {}
+
+Queue::Queue(Machine& m, workqueue::Workqueues& wqs, const scenario::Block& conf, Driver& driver)
+    : Queue(m, wqs, conf, &driver) {}
+
+Queue::Queue(Machine& m, workqueue::Workqueues& wqs, const scenario::Block& conf, Driver* driver)
+    : machine_(m),
+      law_(m.scenario.device, m.scenario.run.seed),
+      conf_(conf),
+      device_(m.scenario.device),
+      driver_(driver) {
   elevator_ = conf_.elevator != "none";
   batches_ = conf_.driver == "nvme" && m.k.completion_batch && !elevator_;
   has_queue_rqs_ =
@@ -36,9 +45,10 @@ Queue::Queue(Machine& m, workqueue::Workqueues& wqs)
   const auto most = conf_.max_sectors > 0 ? conf_.max_sectors * 512 : conf_.max_sectors_kb * 1024;
   max_bytes_ = static_cast<std::uint32_t>(most);
   splitter_ = std::make_unique<Splitter>(*this, max_bytes_);
+  if (driver_ != nullptr) has_queue_rqs_ = driver_->has_queue_rqs();
   kblockd_ = &wqs.create("kblockd", {.highpri = true});
   timer_function_ = m.tp.name("null_cmd_timer_expired [null_blk]");
-  completions_ = std::make_unique<Completions>(m, *this);
+  if (driver_ == nullptr) completions_ = std::make_unique<Completions>(m, *this);
   const int n = std::max(1, conf_.hw_queues);
   const bool spread = conf_.driver == "nvme" || conf_.driver == "virtio_blk";
   map_ = conf_.queue_map.empty() ? map_queues(m.topology, n, spread, m.k.group_cpus_evenly)
@@ -60,6 +70,18 @@ std::unique_ptr<HwQueue> Queue::make_hctx(int index, const QueueMap& map) {
   h->run_work->function_id = m.tp.name("blk_mq_run_work_fn");
   const int depth = std::max(1, conf_.queue_depth);
   h->wake_batch = std::clamp(depth / 8, 1, 8);
+  if (driver_ != nullptr) {
+    engine::RandomStream dice(m.scenario.run.seed, "block.tag_hint", i);
+    h->tag_map = std::make_unique<TagMap>(depth, m.cpu_count(), dice);
+    for (int tag = 0; tag < depth; ++tag) {
+      h->requests.push_back(std::make_unique<Request>());
+      Request& rq = *h->requests.back();
+      rq.queue = this;
+      rq.hctx = h.get();
+      rq.tag = tag;
+    }
+    return h;
+  }
   const int irq_cpu = conf_.irq_cpus.empty() ? map.irq_cpu(index) : conf_.irq_cpus[i % conf_.irq_cpus.size()];
   h->irq = std::make_unique<QueueInterrupt>(m, *this, *completions_, irq_cpu, *h);
   return h;
@@ -78,7 +100,42 @@ HwQueue& Queue::map(int cpu) { return *hctxs_[static_cast<std::size_t>(map_.queu
 
 // ---- tags ----------------------------------------------------------------------------------------------------------
 
-Request* Queue::take_tag(HwQueue& h) {
+Request* Queue::take_mapped(HwQueue& h, int cpu) {
+  const int tag = h.tag_map->get(cpu);
+  if (tag < 0) return nullptr;
+  Request& rq = *h.requests[static_cast<std::size_t>(tag)];
+  rq.ctx_cpu = cpu;
+  return &rq;
+}
+
+// __blk_mq_alloc_requests_batch: each is put before the one taken earlier, so the last is used first.
+Request* Queue::take_ahead(HwQueue& h, int cpu, Plug& plug) {
+  const int wanted = std::exchange(plug.expected, 1);
+  int first = 0;
+  std::uint64_t mask = wanted > 1 ? h.tag_map->get_batch(cpu, wanted, first) : 0;
+  for (; mask != 0; mask >>= 1, ++first) {
+    if ((mask & 1) == 0) continue;
+    Request& rq = *h.requests[static_cast<std::size_t>(first)];
+    rq.ctx_cpu = cpu;
+    rq.next = plug.cached;
+    plug.cached = &rq;
+  }
+  if (plug.cached == nullptr) return nullptr;
+  Request* rq = plug.cached;
+  plug.cached = rq->next;
+  return rq;
+}
+
+void Queue::give_back(Plug& plug) {
+  while (plug.cached != nullptr) {
+    Request& rq = *plug.cached;
+    plug.cached = rq.next;
+    rq.hctx->tag_map->put(rq.tag, rq.ctx_cpu);
+  }
+}
+
+Request* Queue::take_tag(HwQueue& h, int cpu) {
+  if (h.tag_map != nullptr) return take_mapped(h, cpu);
   if (h.free_tags.empty()) {
     if (static_cast<int>(h.requests.size()) >= conf_.queue_depth) return nullptr;
     auto rq = std::make_unique<Request>();  // first use of this tag
@@ -103,13 +160,13 @@ Request* Queue::take_tag(HwQueue& h) {
 // A submitter without a tag runs the hctx once, then sleeps; going to sleep flushes its plug through kblockd.
 Call<Request*> Queue::wait_for_tag(KTask& t, HwQueue& h, Plug* plug, bool nowait) {
   for (;;) {
-    if (Request* rq = take_tag(h)) co_return rq;
+    if (Request* rq = take_tag(h, t.cpu->id())) co_return rq;
     if (nowait) co_return nullptr;
     if (!h.insert_list.empty()) co_await run_list(t, h);
-    if (Request* rq = take_tag(h)) co_return rq;
+    if (Request* rq = take_tag(h, t.cpu->id())) co_return rq;
     h.tag_waiters.push_back(&t);
     t.set_state(State::uninterruptible);
-    if (Request* rq = take_tag(h)) {
+    if (Request* rq = take_tag(h, t.cpu->id())) {
       t.set_state(State::running);
       std::erase(h.tag_waiters, &t);
       co_return rq;
@@ -124,7 +181,10 @@ Call<Request*> Queue::wait_for_tag(KTask& t, HwQueue& h, Plug* plug, bool nowait
 
 Call<void> Queue::put_tag(ExecContext& ctx, HwQueue& h, Request& rq) {
   rq.bio = nullptr;
-  h.free_tags.push_back(&rq);
+  if (h.tag_map != nullptr)
+    h.tag_map->put(rq.tag, rq.ctx_cpu);
+  else
+    h.free_tags.push_back(&rq);
   if (++h.freed_since_wake < h.wake_batch || h.tag_waiters.empty()) return {};
   return wake_tag_waiter(ctx, h);
 }
@@ -146,19 +206,24 @@ Call<void> Queue::submit(KTask& t, Bio& bio, Plug* plug) {
                    ? *poll_hctxs_[static_cast<std::size_t>(poll_map_.queue_of[static_cast<std::size_t>(t.cpu->id())])]
                    : map(t.cpu->id());
   co_await run_cost(machine_, t, CostId::tag_alloc);
-  Request* rq = take_tag(h);
-  if (rq == nullptr) [[unlikely]]
-    rq = co_await wait_for_tag(t, h, plug, bio.nowait_request);
+  Request* rq = nullptr;
+  if (driver_ != nullptr && plug != nullptr) rq = take_ahead(map(t.cpu->id()), t.cpu->id(), *plug);
+  if (rq == nullptr) {
+    rq = take_tag(h, t.cpu->id());
+    if (rq == nullptr) [[unlikely]]
+      rq = co_await wait_for_tag(t, h, plug, bio.nowait_request);
+    if (rq != nullptr) rq->ctx_cpu = t.cpu->id();
+  }
   bio.refused = rq == nullptr;
   if (bio.refused) co_return;
-  bio.hctx = &h;
+  bio.hctx = rq->hctx;
   rq->bio = &bio;
-  rq->ctx_cpu = t.cpu->id();
   rq->next = nullptr;
   ++counters.submitted;
   if (plug == nullptr) {
     co_await run_cost(machine_, t, CostId::plug_add);
     if (elevator_) co_return co_await insert(t, rq, true);
+    if (driver_ != nullptr) co_return co_await driver_->queue_rq(t, *rq);
     co_return co_await issue_list(t, rq);
   }
   if (plug->count >= Plug::kMaxRequests) co_await flush_plug(t, *plug, false);
@@ -183,7 +248,9 @@ Request* reversed(Request* list) {
 
 Call<void> Queue::flush_plug(KTask& t, Plug& plug, bool from_schedule) {
   Request* list = plug.head;
-  plug = Plug{};
+  plug.head = plug.tail = nullptr;
+  plug.count = 0;
+  if (from_schedule && plug.cached != nullptr) give_back(plug);
   if (list == nullptr) return {};
   if (from_schedule || elevator_) return insert(t, list, from_schedule);
   if (!has_queue_rqs_ && machine_.k.plug_lifo) list = reversed(list);
@@ -224,7 +291,21 @@ Call<void> Queue::run_list(ExecContext& ctx, HwQueue& h) {
     tail = rq;
   }
   h.insert_list.clear();
-  return issue_list(ctx, head);
+  return driver_ != nullptr ? issue_by_driver(ctx, head) : issue_list(ctx, head);
+}
+
+Call<void> Queue::issue_by_driver(ExecContext& ctx, Request* first) {
+  while (first != nullptr) {
+    Request* next = first->next;  // it may be ended and used again
+    co_await driver_->queue_rq(ctx, *first);
+    first = next;
+  }
+}
+
+Call<void> Queue::requeue(ExecContext& ctx, Request& rq) {
+  rq.next = nullptr;
+  rq.hctx->insert_list.push_back(&rq);
+  return run_by_kblockd(ctx, *rq.hctx);
 }
 
 // The ring has no room for `left` and what follows (virtio_queue_rq: -ENOSPC): back to the dispatch list.
@@ -246,6 +327,8 @@ Call<void> Queue::restart_stopped(ExecContext& irq, HwQueue& h) {
 // A task that was moved while it had a plug has requests of several queues: each run of one queue has its doorbell.
 Call<void> Queue::issue_list(ExecContext& ctx, Request* first) {
   if (first == nullptr) return {};
+  if (driver_ != nullptr)
+    return driver_->has_queue_rqs() ? driver_->queue_rqs(ctx, first) : issue_by_driver(ctx, first);
   return hw_queues() == 1 ? issue_run(ctx, first) : issue_runs(ctx, first);
 }
 

@@ -11,6 +11,7 @@
 
 #include "models/block/device.h"
 #include "models/block/queue_map.h"
+#include "models/block/tag_map.h"
 #include "models/machine/machine.h"
 #include "models/workqueue/workqueue.h"
 
@@ -35,6 +36,7 @@ struct Bio {
   bool polled = false;          // REQ_POLLED: on a poll queue no interrupt tells of its end, Queue::poll() finds it
   bool nowait_request = false;  // REQ_NOWAIT: refused where a tag would have to be waited for
   bool refused = false;         // out: so it was
+  bool failed = false;          // out: -EIO
   HwQueue* hctx = nullptr;      // out, of a polled one: where to look for it
   bool flush = false;           // no data: the device empties its volatile cache
   bool preflush = false, fua = false;  // REQ_PREFLUSH, REQ_FUA: for block::Flusher
@@ -46,6 +48,7 @@ struct Request final : machine::HrTimer {
   HwQueue* hctx = nullptr;
   Bio* bio = nullptr;
   int ctx_cpu = 0;       // CPU that allocated it; frozen
+  int tag = 0;           // within its queue
   engine::Timer device;  // completion at the device
   Request* next = nullptr;
 };
@@ -55,6 +58,16 @@ struct Plug {
   static constexpr int kMaxRequests = 32;
   Request *head = nullptr, *tail = nullptr;  // issue order (FIFO)
   int count = 0;
+  int expected = 1;           // of who knows how many will come: their tags are taken at once, where there is a TagMap
+  Request* cached = nullptr;  // those; they keep the queue of the CPU that took them
+};
+
+// A driver that has its requests ended by its own contexts (ublk): no device law, no interrupt of the queue's.
+struct Driver {
+  virtual ~Driver() = default;
+  virtual Call<void> queue_rq(ExecContext& ctx, Request& rq) = 0;
+  virtual Call<void> queue_rqs(ExecContext& ctx, Request* list) = 0;  // a whole plug, of any hardware queues
+  [[nodiscard]] virtual bool has_queue_rqs() const = 0;
 };
 
 class Completions;
@@ -68,6 +81,7 @@ struct HwQueue {
   int nr_ctx = 1;  // CPUs that map to it
   std::vector<std::unique_ptr<Request>> requests;
   std::vector<Request*> free_tags;
+  std::unique_ptr<TagMap> tag_map;  // of a Driver: says which tag, instead of free_tags
   int freed_since_wake = 0, wake_batch = 1;
   int in_ring = 0;       // issued and not yet taken from the ring by an interrupt
   bool stopped = false;  // the ring was full: nothing is issued until an interrupt has taken something
@@ -83,12 +97,18 @@ struct HwQueue {
 class Queue {
  public:
   Queue(Machine& m, workqueue::Workqueues& wqs);
+  Queue(Machine& m, workqueue::Workqueues& wqs, const scenario::Block& conf, Driver& driver);
   ~Queue();
 
   // submit_bio in task context: allocates a request (may sleep for a tag) and adds it to the plug, or issues it.
   // One that is larger than the device takes is split.
   Call<void> submit(KTask& t, Bio& bio, Plug* plug);
   Call<void> flush_plug(KTask& t, Plug& plug, bool from_schedule);
+  void give_back(Plug& plug);                             // tags taken ahead and not used
+  Call<void> end_request(ExecContext& ctx, Request& rq);  // by a Driver
+  Call<void> requeue(ExecContext& ctx, Request& rq);      // likewise: issued again by kblockd
+  [[nodiscard]] const QueueMap& cpu_map() const { return map_; }
+  [[nodiscard]] HwQueue& hctx(int index) { return *hctxs_[static_cast<std::size_t>(index)]; }
   [[nodiscard]] bool has_poll_queues() const { return !poll_hctxs_.empty(); }
   // blk_mq_poll: ends what the device has completed on this poll queue by now; how many.
   Call<int> poll(ExecContext& ctx, HwQueue& h);
@@ -104,21 +124,24 @@ class Queue {
   friend struct HwQueue;
   friend class Completions;
   friend struct QueueInterrupt;
+  Queue(Machine& m, workqueue::Workqueues& wqs, const scenario::Block& conf, Driver* driver);
   [[nodiscard]] int hw_queues() const { return static_cast<int>(hctxs_.size() + poll_hctxs_.size()); }
   HwQueue& map(int cpu);
   std::unique_ptr<HwQueue> make_hctx(int index, const QueueMap& map);
   Call<void> run_by_kblockd(ExecContext& ctx, HwQueue& h);
   Call<void> insert(KTask& t, Request* list, bool by_kblockd);
-  Request* take_tag(HwQueue& h);
+  Request* take_tag(HwQueue& h, int cpu);
+  Request* take_mapped(HwQueue& h, int cpu);
+  Request* take_ahead(HwQueue& h, int cpu, Plug& plug);
   Call<Request*> wait_for_tag(KTask& t, HwQueue& h, Plug* plug, bool nowait);
   Call<void> put_tag(ExecContext& ctx, HwQueue& h, Request& rq);
   Call<void> wake_tag_waiter(ExecContext& ctx, HwQueue& h);
   Call<void> issue_list(ExecContext& ctx, Request* first);
   Call<void> issue_runs(ExecContext& ctx, Request* first);
   Call<void> issue_run(ExecContext& ctx, Request* first);
+  Call<void> issue_by_driver(ExecContext& ctx, Request* first);
   Call<void> end_at_issue(ExecContext& ctx, Request& rq);
   Call<void> run_list(ExecContext& ctx, HwQueue& h);
-  Call<void> end_request(ExecContext& ctx, Request& rq);
   void give_to_device(Request* first);
   void stop(HwQueue& h, Request* left);
   Call<void> restart_stopped(ExecContext& irq, HwQueue& h);
@@ -131,6 +154,7 @@ class Queue {
   DeviceLaw law_;
   const scenario::Block& conf_;
   const scenario::Device& device_;
+  Driver* driver_ = nullptr;
   bool batches_ = false;        // nvme: the requests of one sweep are ended together, after it
   bool has_queue_rqs_ = false;  // the driver takes a whole plug
   bool elevator_ = false;

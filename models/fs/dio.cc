@@ -11,13 +11,13 @@ namespace wakepath::fs {
 using machine::CostId;
 using machine::run_cost;
 
-Filesystem::Filesystem(Machine& m, block::Queue& q, workqueue::Workqueues& wqs)
+Filesystem::Filesystem(Machine& m, block::Queue& q, workqueue::Workqueues& wqs, bool raw)
     : machine_(m),
       queue_(q),
       log_(m),
       unwritten_(m.scenario.run.seed, "fs.unwritten", 0),
       log_time_(m.scenario.run.seed, "fs.convert_sleep", 0),
-      block_device_(m.scenario.fs.type == "none"),
+      block_device_(raw || m.scenario.fs.type == "none"),
       write_wait_(m.scenario.run.seed, "fs.write_wait", 0) {
   const auto& c = m.scenario.dio_wq;
   dio_wq_ = &wqs.create("dio/" + m.scenario.block.name, {.highpri = c.highpri,
@@ -54,7 +54,8 @@ Call<bool> Filesystem::update_time(KTask& t, Inode& inode, bool nowait) {
 // The same way with what io_uring asks for; libaio's does not look at any of it.
 Call<void> Filesystem::submit_uring(KTask& t, Dio& dio, block::Plug* plug) {
   dio.would_block = dio.done = dio.by_caller = false;
-  if (machine_.scenario.fs.type == "btrfs") {  // its direct reads take locks: never with NOWAIT, else to the end
+  if (!block_device_ &&
+      machine_.scenario.fs.type == "btrfs") {  // its direct reads take locks: never with NOWAIT, else to the end
     dio.would_block = dio.nowait;
     dio.submitting = false;
     if (dio.nowait) co_return co_await run_cost(machine_, t, CostId::uring_eagain);
@@ -95,10 +96,11 @@ Call<void> Filesystem::submit(KTask& t, Dio& dio, block::Plug* plug) {
   dio.fs = this;
   dio.function_id = work_function_;
   dio.submitting = true;
-  dio.ended = false;
+  dio.ended = dio.failed = false;
   dio.unwritten = dio.write && !block_device_ && meets_unwritten();
   if (dio.completion != nullptr) co_return co_await submit_uring(t, dio, plug);
   if (block_device_) {
+    if (t.resched_at_might_sleep()) co_await t.schedule(true);  // allocation of the bio
     co_await run_cost(machine_, t, CostId::bdev_dio_submit);
   } else {
     if (t.resched_at_might_sleep()) co_await t.schedule(true);  // inode lock

@@ -53,7 +53,8 @@ struct Dio final : block::Bio, workqueue::Work, aio::Iocb {
 
 class Filesystem {
  public:
-  Filesystem(Machine& m, block::Queue& q, workqueue::Workqueues& wqs);
+  // raw: the block device itself, whatever fs.type says of another device.
+  Filesystem(Machine& m, block::Queue& q, workqueue::Workqueues& wqs, bool raw = false);
   // One asynchronous direct read or write: returns when it is queued (or, rarely, already complete).
   Call<void> submit(KTask& t, Dio& dio, block::Plug* plug);
   // iomap_dio_complete in the issuer's context, for what ended with caller_completes.

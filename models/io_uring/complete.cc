@@ -25,6 +25,10 @@ Call<void> Request::ki_complete(ExecContext& ctx) {
 }
 
 Call<void> Ring::rw_done(ExecContext& ctx, Request& rq) {
+  if (rq.dio.failed) [[unlikely]] {
+    rq.res = kIoError;
+    rq.failed = true;
+  }
   co_await run_cost(machine_, ctx, CostId::uring_rw_done, ctx.mode);
   co_await add_turn(ctx, rq, Request::Turn::rw_complete, true);
 }
@@ -109,6 +113,9 @@ Call<void> Request::run_turn(KTask& t) {
     case Turn::complete:
       ring.add_completion(*this);
       break;
+    case Turn::command:
+      co_await sqe.file->commands->command_task_work(t, *this);
+      break;
     case Turn::submit:
       if (force_async)
         co_await ring.punt(t, *this);
@@ -155,6 +162,10 @@ Call<void> Ring::flush_completions(KTask& t) {
   for (Request* rq = list; rq != nullptr; rq = rq->next_turn) {
     co_await run_cost(machine_, t, CostId::uring_cqe);
     if (rq->skip_cqe) continue;
+    if (rq->sqe.cqe_skip && !rq->failed) {
+      ++counters.completed;
+      continue;
+    }
     fill(*rq);
     machine_.tp.uring_complete(*t.cpu, trace_id_, rq->sqe.user_data, rq->res);
   }

@@ -17,6 +17,14 @@ Call<Ring::Issue> Ring::issue(KTask& t, Request& rq, bool nonblock, Submission* 
     case Op::nop:
       co_await run_cost(machine_, t, CostId::uring_nop);
       break;
+    case Op::uring_cmd: {
+      co_await run_cost(machine_, t, CostId::uring_cmd);
+      const int res = co_await rq.sqe.file->commands->uring_cmd(t, rq);
+      if (res == CommandFile::kQueued) co_return Issue::queued;
+      rq.res = res;
+      rq.failed = res < 0;
+      break;
+    }
     case Op::fsync:
       co_await fs_.fsync(t, rq.sqe.file->inode);
       break;

@@ -14,7 +14,7 @@ namespace wakepath::io_uring {
 
 class Ring;
 
-enum class Op : std::uint8_t { nop, read, write, fsync };
+enum class Op : std::uint8_t { nop, read, write, fsync, uring_cmd };
 
 inline int kernel_opcode(Op op) {  // IORING_OP_*
   switch (op) {
@@ -26,16 +26,31 @@ inline int kernel_opcode(Op op) {  // IORING_OP_*
       return trace::kUringWrite;
     case Op::fsync:
       return trace::kUringFsync;
+    case Op::uring_cmd:
+      return trace::kUringCmd;
   }
   return -1;
 }
+
+struct Request;
+
+// A character device that takes commands (file_operations.uring_cmd).
+struct CommandFile {
+  static constexpr int kQueued = -529;  // -EIOCBQUEUED
+  virtual ~CommandFile() = default;
+  // In the submitter's context: the command's result, or kQueued: the driver ends it with Ring::command_done().
+  virtual Call<int> uring_cmd(KTask& t, Request& cmd) = 0;
+  // What the driver asked for with Ring::complete_in_task(), in the context of the command's task.
+  virtual Call<void> command_task_work(KTask& t, Request& cmd) = 0;
+};
 
 // What an SQE points at. Registered files and buffers are flags of the SQE, as in the kernel.
 struct File {
   fs::Inode inode;
   bool direct = true;  // O_DIRECT
   bool block_device = false;
-  bool cached = true;  // reads find their pages in the page cache
+  bool cached = true;               // reads find their pages in the page cache
+  CommandFile* commands = nullptr;  // of Op::uring_cmd
 };
 
 struct Sqe {
@@ -46,7 +61,11 @@ struct Sqe {
   std::uint64_t user_data = 0;
   bool link = false, hardlink = false, drain = false, async = false;  // IOSQE_IO_LINK ... IOSQE_ASYNC
   bool fixed_file = false, fixed_buffer = false;
-  bool nowait = false;  // RWF_NOWAIT
+  bool nowait = false;    // RWF_NOWAIT
+  bool cqe_skip = false;  // IOSQE_CQE_SKIP_SUCCESS
+  // Op::uring_cmd: the driver's own fields.
+  std::uint16_t cmd_op = 0, cmd_queue = 0, cmd_tag = 0;
+  std::int32_t cmd_result = 0;
 };
 
 struct Cqe {
@@ -58,7 +77,7 @@ struct Request final : IoWork, fs::IoCompletion {
   explicit Request(Ring& owner) : ring(owner) { dio.completion = this; }
 
   // What its turn in a pass of task work does.
-  enum class Turn : std::uint8_t { rw_complete, submit, complete, fail };
+  enum class Turn : std::uint8_t { rw_complete, submit, complete, fail, command };
   Call<void> run_turn(KTask& t);
 
   Call<void> ki_complete(ExecContext& ctx) override;  // io_complete_rw

@@ -71,6 +71,17 @@ class Ring {
   // timeout_ns < 0: none. Result: how many were submitted, or -ETIME and the like of the wait.
   Call<int> enter(KTask& t, unsigned to_submit, unsigned min_complete, unsigned flags, Time timeout_ns = -1);
 
+  // ---- for drivers with commands ----
+  // io_uring_cmd_complete_in_task: its driver's command_task_work() runs in the task of the ring.
+  Call<void> complete_in_task(ExecContext& ctx, Request& cmd) {
+    return add_turn(ctx, cmd, Request::Turn::command, false);
+  }
+  // io_uring_cmd_done in a pass or a call of the ring's own task: posted at its end.
+  void command_done(Request& cmd, int res) {
+    cmd.res = res;
+    add_completion(cmd);
+  }
+
   struct Counters {
     std::uint64_t enters = 0, submitted = 0, completed = 0, inline_done = 0, punted = 0, overflows = 0, sleeps = 0,
                   local_passes = 0, local_items = 0, waiter_wakes = 0, polls = 0;
@@ -83,7 +94,8 @@ class Ring {
   KTask* sq_task();  // of an SQPOLL ring
   SqThread& sq_thread() { return *sq_thread_; }
   Machine& machine() { return machine_; }
-  static constexpr int kTimedOut = -62, kBusy = -16, kAgain = -11, kCancelled = -125;  // as errno.h has them
+  static constexpr int kTimedOut = -62, kBusy = -16, kAgain = -11, kCancelled = -125, kInterrupted = -4,
+                       kIoError = -5;  // as errno.h has them
 
  private:
   friend struct Request;

@@ -40,6 +40,7 @@ Call<int> Ring::submit_sqes(KTask& t, unsigned nr) {
   if (n == 0) co_return 0;
   Submission s;
   s.may_plug = n > kPlugThreshold;
+  s.plug.expected = static_cast<int>(std::min<std::size_t>(n, block::Plug::kMaxRequests));
   for (std::size_t i = 0; i < n; ++i) {
     Request& rq = allocate();
     rq.sqe = sq_.front();
@@ -52,6 +53,7 @@ Call<int> Ring::submit_sqes(KTask& t, unsigned nr) {
   if (s.chain != nullptr) co_await queue_fallback(t, *s.chain);  // a chain without an end
   if (done_first_ != nullptr) co_await flush_completions(t);
   if (s.plugged) co_await fs_.queue().flush_plug(t, s.plug, false);
+  if (s.plug.cached != nullptr) fs_.queue().give_back(s.plug);
   co_return static_cast<int>(n);
 }
 

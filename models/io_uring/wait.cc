@@ -144,6 +144,10 @@ Call<int> Ring::wait(KTask& t, unsigned min_events, Time timeout_ns) {
     if (!go_on) co_await run_cost(machine_, t, CostId::uring_wait_disarm);
     co_await run_all_work(t, missing);
     if (is_due(target)) break;
+    if (t.fatal_signal) {
+      ret = kInterrupted;
+      break;
+    }
     if (timer.fired) {
       ret = kTimedOut;
       break;

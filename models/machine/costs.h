@@ -133,6 +133,19 @@ namespace wakepath::machine {
   X(pipe_resume, "after that sleep: leave the wait queue, lock, and do it, up to the exit")                       \
   X(schedule_block, "__schedule: extra of a task that goes to sleep (dequeue), after the clock update")           \
   X(schedule_delay, "the same of one whose dequeue is delayed")                                                   \
+  X(uring_cmd, "io_uring's part of one command for a driver (uring_cmd), up to the driver")                       \
+  X(ublk_cmd, "ublk: one command: look up queue and slot, check, note it")                                        \
+  X(ublk_commit, "ublk: COMMIT_AND_FETCH: find the request and take its result, without its end")                 \
+  X(ublk_queue_rq, "ublk: write one request's descriptor and put it on its list; without telling the server")     \
+  X(ublk_task_work, "ublk: tell the server of a list: add task work of one command; without a wakeup")            \
+  X(ublk_dispatch, "ublk: one request in the server's task work, up to its CQE; without a copy")                  \
+  X(ublk_copy, "ublk: copy 4 KiB between a request and the server's buffer")                                      \
+  X(ublk_user_copy, "ublk: pread or pwrite of the character device, between entry and exit, without the copy")    \
+  X(ublk_buf_register, "ublk: register or unregister the buffer of one request by a command")                     \
+  X(ublk_auto_buf, "ublk: register or unregister it within FETCH and COMMIT (AUTO_BUF_REG)")                      \
+  X(ublk_cross_llc, "ublk: extra where another LLC had a request last: per hand-over, dispatch and commit")       \
+  X(ublk_server_loop, "user: ublk server: one turn of its loop around io_uring_enter")                            \
+  X(ublk_server_cqe, "user: ublk server: handle one CQE and prepare its command")                                 \
   X(trace_record, "one timer, interrupt, block or workqueue record; 0 unless compared with a traced recording")   \
   X(trace_record_sched, "one sched_* or sys_* record; likewise")
 

@@ -193,6 +193,11 @@ Time Machine::draw(CostId id) {
   return draw_ns(scenario.costs.entries[i], *cost_streams_[i]);
 }
 
+void Machine::ask_to_reschedule(int target) {
+  sched.rq(target).resched = true;
+  send_resched(target);
+}
+
 void Machine::send_resched(int target) {
   if (smp && smp->polls(target)) return smp->notice_resched(target);
   ReschedIpi& ipi = *ipis_[static_cast<std::size_t>(target)];

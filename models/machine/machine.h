@@ -49,6 +49,7 @@ class Machine final : public sched::Observer {
   sched::TaskGroup& group(const std::string& path) { return *groups_.at(path); }
   BandwidthTimers& bandwidth() { return *bandwidth_; }
   void send_resched(int cpu);
+  void ask_to_reschedule(int cpu);  // resched_curr from outside: from no context of the machine's
 
   // A new sleeping task. `cpu` is where it starts; bound: it may run nowhere else.
   KTask& add_task(const std::string& comm, const std::string& result_group, const std::string& cgroup, int nice,

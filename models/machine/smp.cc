@@ -78,6 +78,7 @@ Smp::Smp(Machine& m)
       m_(m),
       softirq_(std::make_unique<SchedSoftirq>(*this)),
       stop_queued_(static_cast<std::size_t>(m.cpu_count())),
+      pushes_(static_cast<std::size_t>(m.cpu_count())),
       dice_(m.scenario.run.seed, "sched.newidle", 0),
       polling_(m.scenario.machine.idle_wakeup == "poll") {
   for (int c = 0; c < m.cpu_count(); ++c) {
@@ -246,19 +247,43 @@ Call<void> Smp::finish_pass(ExecContext& ctx) {
   }
 }
 
+bool Smp::push(KTask& t, int dest) {
+  const int cpu = t.cpu->id();
+  Push& p = pushes_[static_cast<std::size_t>(cpu)];
+  KTask& stopper = *stoppers_[static_cast<std::size_t>(cpu)];
+  if (p.task != nullptr || !stopper.sleeping) return false;
+  p = {&t, dest};
+  m_.first_wake(stopper, false);
+  return true;
+}
+
+// migration_cpu_stop: where the task still waits here, it goes.
+void Smp::run_push(int cpu) {
+  const Push p = std::exchange(pushes_[static_cast<std::size_t>(cpu)], {});
+  sched::Task& t = p.task->st;
+  const bool waits_here = t.on_rq == sched::OnRq::queued && !t.se.sched_delayed && p.task->cpu->id() == cpu &&
+                          m_.sched.rq(cpu).curr != &t && t.sched_class == sched::Class::fair;
+  if (!waits_here) return;
+  m_.sched.update_clock(cpu, m_.now());
+  m_.sched.migrate_queued(t, p.dest, m_.now(), MigrationCause::affinity);
+}
+
 Call<void> Smp::stopper_body(KTask& t) {
   const auto cpu = static_cast<std::size_t>(t.cpu->id());
   for (;;) {
     t.set_state(sched::State::interruptible);
-    if (!stop_queued_[cpu]) {
+    const bool pushes = pushes_[cpu].task != nullptr;
+    if (!stop_queued_[cpu] && !pushes) {
       co_await t.schedule();
       continue;
     }
     t.set_state(sched::State::running);
+    const bool balances = stop_queued_[cpu];
     stop_queued_[cpu] = false;
     co_await run_cost(m_, t, CostId::stopper, Mode::irqs_off);
     running_cpu = t.cpu->id();
-    balancer.active_balance_stop(t.cpu->id(), m_.now());
+    if (pushes) run_push(t.cpu->id());
+    if (balances) balancer.active_balance_stop(t.cpu->id(), m_.now());
     co_await run_cost(m_, t, CostId::move_task, Mode::irqs_off);
     co_await finish_pass(t);
   }

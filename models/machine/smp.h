@@ -35,6 +35,10 @@ class Smp final : public sched::BalanceHost {
   // The only CPU, a list, or every CPU when the list is empty.
   void set_affinity(KTask& t, const std::vector<int>& cpus);
 
+  // migration/N takes the running task of its CPU to `dest`, as an active balance or a new affinity would have it.
+  // False: it is busy with another.
+  bool push(KTask& t, int dest);
+
   // try_to_wake_up's choice; t sleeps and is not on a queue.
   sched::Placement select(const ExecContext& ctx, KTask& t, bool sync);
   void moved(KTask& t, int dest, sched::MigrationCause cause, int from_cpu);  // records it; t.cpu follows
@@ -72,6 +76,12 @@ class Smp final : public sched::BalanceHost {
   std::vector<std::unique_ptr<Poll>> polls_;
   std::vector<KTask*> stoppers_;
   std::vector<bool> stop_queued_;
+  struct Push {
+    KTask* task = nullptr;
+    int dest = 0;
+  };
+  std::vector<Push> pushes_;  // by CPU: what its stopper was asked to take away
+  void run_push(int cpu);
   std::vector<CpuMask> only_;  // by CPU: itself
   std::vector<std::unique_ptr<CpuMask>> masks_;
   std::vector<int> touched_, stops_;

@@ -53,6 +53,7 @@ struct KTask : ExecContext {
   // Task work (task_work.h). A flag that is set makes the next way to user mode run what is queued.
   TaskWork* task_works = nullptr;
   bool notify_signal = false, notify_resume = false;
+  bool fatal_signal = false;  // SIGKILL is pending: sleeps that it interrupts return, its body has to end
   [[nodiscard]] bool work_at_user_exit() const { return notify_signal || notify_resume || resched_at_user_exit(); }
   Call<void> user_return;  // the exit loop after an interrupt of user mode; Cpu::continue_active starts it
 

@@ -215,12 +215,34 @@ json Simulation::fio_result() const {
   return fio_json(jobs_, static_cast<double>(std::max<engine::Time>(1, machine_.now() - window_start_)) / 1e9);
 }
 
+json Simulation::ublk_result(double seconds) const {
+  std::map<const KTask*, UblkTask> tasks;
+  for (const auto& t : ublk_server_->threads()) {
+    const KTask& task = const_cast<ublk::ServerThread&>(t).task();
+    const auto it = task_start_.find(&task);
+    const TaskStart start = it != task_start_.end() ? it->second : TaskStart{};
+    tasks[&task] = {static_cast<double>(charged_ns(task) - start.exec_ns) / seconds,
+                    static_cast<double>(task.st.run_delay_ns - start.run_delay_ns) / seconds};
+  }
+  UblkLoad load;
+  for (const auto& job : jobs_) {
+    const KTask& task = const_cast<workload::FioJob&>(job).task();
+    const auto it = task_start_.find(&task);
+    const double ns = static_cast<double>(charged_ns(task) - (it != task_start_.end() ? it->second.exec_ns : 0));
+    load.busiest_client = std::max(load.busiest_client, ns / 1e9 / seconds);
+  }
+  const json cpus = cpus_json();
+  for (const auto& cpu : cpus) load.cpus.push_back(cpu["busy"].get<double>());
+  return ublk_json(*ublk_, *ublk_server_, ublk_start_, tasks, scenario_.ublk, load, seconds);
+}
+
 json Simulation::result(engine::Stop end) const {
   const engine::Time window = std::max<engine::Time>(1, machine_.now() - window_start_);
   const double seconds = static_cast<double>(window) / 1e9;
   json r;
   r["schema"] = "wakepath.result/1";
-  r["status"] = end == engine::Stop::time                                    ? "finished"
+  r["status"] = violation_                                                   ? "violation"
+                : end == engine::Stop::time                                  ? "finished"
                 : (end == engine::Stop::events || end == engine::Stop::wall) ? "limit"
                                                                              : "stopped";
   r["window_ns"] = window;
@@ -240,7 +262,16 @@ json Simulation::result(engine::Stop end) const {
                 {"ring_full_per_s", rate(queue_.counters.ring_full, block_start_.ring_full)}};
   r["io_wq"] = io_wq_json(const_cast<Simulation*>(this)->io_wqs_.totals().since(io_wq_start_), seconds);
   r["io_uring"] = io_uring_json(seconds);
-  r["ublk"] = json::object();
+  r["ublk"] = ublk_ != nullptr ? ublk_result(seconds) : json::object();
+  if (violation_)
+    r["violation"] = {{"rule", violation_->rule},
+                      {"text", violation_->what()},
+                      {"facts", violation_->facts},
+                      {"pid", violation_->pid}};
+  if (perturber_ != nullptr) {
+    r["explore"] = perturber_->json();
+    r["explore"]["at_ns"] = machine_.now();
+  }
   if (page_cache_ != nullptr) r["page_cache"] = page_cache_json(seconds);
   r["pingpong"] = json::array();
   for (const auto& p : pingpong_.rows(window))

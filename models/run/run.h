@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "models/scenario/scenario.h"
 #include "sim/trace/event.h"
@@ -13,21 +15,30 @@
 
 namespace wakepath::run {
 
+// Another schedule of the same run (perturber.h).
+struct Perturbation {
+  std::uint64_t seed = 1;
+  std::optional<std::vector<int>> only;  // acts that happen, by number; none given: all
+  bool ties = true;                      // simultaneous events come in either order
+  bool acts = true;                      // reschedules and pushes
+};
+
 struct Options {
   trace::Sink* sink = nullptr;        // gets every record of the measured window; null: none is built
   trace::StringPool* pool = nullptr;  // names of those records; required with sink
   // Called every few thousand events with the simulated share done (0..1); returns false to stop the run early.
   std::function<bool(double)> progress;
+  const Perturbation* perturb = nullptr;
   bool check_accounting = true;  // design 3.6; cheap, stays on
   bool fio_json = false;         // also give the jobs in fio's own schema
 };
 
-enum class End : std::uint8_t { finished, limit, stopped };
+enum class End : std::uint8_t { finished, limit, stopped, violation };
 
 struct Outcome {
   End end = End::finished;
-  std::string json;   // result object without made_by; "status": finished | limit | stopped
-  std::string limit;  // which limit, in words
+  std::string json;   // result object without made_by; "status": finished | limit | stopped | violation
+  std::string limit;  // which limit, in words; which invariant of the kernel broke
   std::string fio;    // as `fio --output-format=json+`; "" unless asked for
 };
 

@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <chrono>
 #include <stdexcept>
+#include <utility>
 
 #include "models/machine/stuck.h"
+#include "models/machine/violation.h"
 
 namespace wakepath::run {
 
@@ -46,6 +48,7 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
       queue_(machine_, workqueues_),
       fs_(machine_, queue_, workqueues_),
       events_(machine_, s.events) {
+  if (s.ublk.present) make_ublk();
   int next_cpu = 0;
   if (std::any_of(s.workloads.begin(), s.workloads.end(), workload::FioJob::needs_page_cache) ||
       std::any_of(s.rings.begin(), s.rings.end(), workload::RingProgram::needs_page_cache)) {
@@ -58,7 +61,7 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
       if (conf.cpus_allowed_policy == "split" && !cpus.empty())
         cpus = {cpus[static_cast<std::size_t>(j) % cpus.size()]};
       const int cpu = cpus.empty() ? next_cpu++ % s.machine.cpus : cpus[static_cast<std::size_t>(j) % cpus.size()];
-      jobs_.emplace_back(machine_, fs_, io_wqs_, conf, j, cpu, cpus.size() == 1);
+      jobs_.emplace_back(machine_, conf.disk == "ublk" ? ublk_->disk() : fs_, io_wqs_, conf, j, cpu, cpus.size() == 1);
       if (machine_.smp) machine_.smp->set_affinity(jobs_.back().task(), cpus);
       if (workload::FioJob::needs_page_cache(conf)) jobs_.back().use(*page_cache_);
     }
@@ -86,6 +89,7 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
 Simulation::~Simulation() {
   machine_.task_hook = nullptr;
   machine_.switch_hook = nullptr;
+  if (ublk_live_ != nullptr) machine_.engine.cancel(*ublk_live_);
 }
 
 // Charged time, with what the running task has not been charged for yet (reading must not change the run).
@@ -124,6 +128,7 @@ void Simulation::begin_window() {
   io_wq_start_ = io_wqs_.totals();
   uring_start_ = uring_totals();
   block_start_ = queue_.counters;
+  if (ublk_ != nullptr) ublk_start_ = ublk_start(*ublk_, *ublk_server_);
   if (page_cache_ != nullptr)
     page_cache_start_ = {page_cache_->counters, page_cache_->journal().counters,
                          page_cache_->device().counters.flushes};
@@ -133,6 +138,29 @@ void Simulation::begin_window() {
   for (auto& j : jobs_) j.reset_window();
   pingpong_.reset();
   machine_.tp.enable(true);
+}
+
+void Simulation::start_job(workload::FioJob& job) {
+  if (job.uring() != nullptr && job.uring()->ring().sq_task() != nullptr)
+    machine_.first_wake(*job.uring()->ring().sq_task());
+  machine_.first_wake(job.task());
+}
+
+// Its users begin when START_DEV has returned; a later life of the server finds them waiting.
+void Simulation::make_ublk() {
+  ublk_ = std::make_unique<ublk::Device>(machine_, workqueues_, scenario_.ublk);
+  ublk_server_ = std::make_unique<ublk::Server>(machine_, *ublk_, fs_, io_wqs_, scenario_.ublk);
+  ublk_start_ = ublk_start(*ublk_, *ublk_server_);  // a run may end before its window begins
+  ublk_live_ = std::make_unique<engine::Timer>();
+  ublk_live_->context = this;
+  ublk_live_->fire = [](engine::Timer& t, engine::Time) {
+    auto& self = *static_cast<Simulation*>(t.context);
+    for (auto& j : self.jobs_)
+      if (j.conf().disk == "ublk") self.start_job(j);
+  };
+  ublk_->on_live = [this] {
+    if (!std::exchange(ublk_begun_, true)) machine_.engine.arm(*ublk_live_, machine_.now());
+  };
 }
 
 void Simulation::sample() {
@@ -162,6 +190,10 @@ Stop Simulation::run() {
   machine_.tp.charge(scenario_.costs[machine::CostId::trace_record].mean_ns() > 0 ||
                      scenario_.costs[machine::CostId::trace_record_sched].mean_ns() > 0);
   machine_.start();
+  if (options_.perturb != nullptr) {
+    perturber_ = std::make_unique<Perturber>(machine_, *options_.perturb);
+    perturber_->start();
+  }
   apply_rules();
   events_.arm();
   for (auto& p : programs_) p.prepare();
@@ -170,11 +202,9 @@ Stop Simulation::run() {
     if (r.ring().sq_task() != nullptr) machine_.first_wake(*r.ring().sq_task());
     machine_.first_wake(r.task());
   }
-  for (auto& j : jobs_) {
-    if (j.uring() != nullptr && j.uring()->ring().sq_task() != nullptr)
-      machine_.first_wake(*j.uring()->ring().sq_task());
-    machine_.first_wake(j.task());
-  }
+  if (ublk_server_ != nullptr) ublk_server_->start();
+  for (auto& j : jobs_)
+    if (j.conf().disk != "ublk") start_job(j);
   Stop end = machine_.engine.run(r.warmup_ns, limits);
   begin_window();
   const int points = std::max(1, r.samples);
@@ -192,6 +222,7 @@ Stop Simulation::run() {
 void Simulation::check() const {
   machine_.check_accounting();
   io_wqs_.check();
+  if (ublk_ != nullptr) ublk_->check();
   if (page_cache_ != nullptr) page_cache_->check();
   std::uint64_t submitted = 0, reaped = 0, in_use = 0, queued = 0;
   for (const auto& j : jobs_)
@@ -213,12 +244,17 @@ Outcome run(const scenario::Scenario& s, const Options& o) {
   Stop end = Stop::time;
   try {
     end = sim.run();
+  } catch (const machine::Violation& broken) {
+    out.end = End::violation;
+    out.limit = fmt::format("{}: {}", broken.rule, broken.what());
+    sim.note(broken);
+    end = Stop::asked;
   } catch (const machine::Stuck& stuck) {
     out.end = End::limit;
     out.limit = stuck.what();
     end = Stop::events;
   }
-  if (end == Stop::cancelled || end == Stop::asked) out.end = End::stopped;
+  if (out.end != End::violation && (end == Stop::cancelled || end == Stop::asked)) out.end = End::stopped;
   if (out.limit.empty() && (end == Stop::events || end == Stop::wall)) {
     out.end = End::limit;
     out.limit = end == Stop::events ? fmt::format("{} events", s.run.max_events)

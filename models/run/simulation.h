@@ -6,14 +6,18 @@
 #include <deque>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "models/fs/dio.h"
 #include "models/machine/machine.h"
 #include "models/machine/smp.h"
+#include "models/machine/violation.h"
 #include "models/run/events.h"
+#include "models/run/perturber.h"
 #include "models/run/pingpong.h"
 #include "models/run/run.h"
+#include "models/run/ublk_json.h"
 #include "models/workload/fio.h"
 #include "models/workload/program.h"
 #include "models/workload/ring_program.h"
@@ -29,11 +33,14 @@ class Simulation {
   engine::Stop run();  // warm-up and window
   [[nodiscard]] nlohmann::ordered_json result(engine::Stop end) const;
   [[nodiscard]] nlohmann::ordered_json fio_result() const;  // of the same window, in fio's schema
+  void note(const machine::Violation& broken) { violation_ = broken; }
 
  private:
   struct Rule;
   void apply_rules();
   void begin_window();
+  void make_ublk();
+  void start_job(workload::FioJob& job);
   void sample();
   void check() const;
   [[nodiscard]] nlohmann::ordered_json io_json(double seconds) const;
@@ -45,6 +52,7 @@ class Simulation {
   [[nodiscard]] nlohmann::ordered_json workqueue_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json bandwidth_json() const;
   [[nodiscard]] nlohmann::ordered_json io_uring_json(double seconds) const;
+  [[nodiscard]] nlohmann::ordered_json ublk_result(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json page_cache_json(double seconds) const;
   [[nodiscard]] std::int64_t charged_ns(const machine::KTask& t) const;
 
@@ -66,6 +74,10 @@ class Simulation {
   block::Queue queue_;
   fs::Filesystem fs_;
   io_uring::IoWqs io_wqs_;
+  std::unique_ptr<ublk::Device> ublk_;  // where the scenario has one
+  std::unique_ptr<ublk::Server> ublk_server_;
+  std::unique_ptr<engine::Timer> ublk_live_;
+  bool ublk_begun_ = false;
   std::unique_ptr<fs::PageCache> page_cache_;  // where a workload needs one
   std::deque<workload::FioJob> jobs_;
   workload::Pipes pipes_;
@@ -74,6 +86,7 @@ class Simulation {
   std::deque<workload::RingProgram> rings_;
   std::vector<std::unique_ptr<Rule>> rules_;
   Events events_;
+  std::unique_ptr<Perturber> perturber_;  // of another schedule
   PingPong pingpong_{machine_};
   std::map<const machine::KTask*, TaskStart> task_start_;
   std::vector<CpuStart> cpu_start_;
@@ -84,6 +97,7 @@ class Simulation {
     std::uint64_t flushes = 0;
   } page_cache_start_;
   block::Queue::Counters block_start_;
+  UblkStart ublk_start_;
   struct CpuStat {  // of one cgroup: cpu.stat
     std::uint64_t nr_periods, nr_throttled;
     std::int64_t throttled_ns;
@@ -103,6 +117,7 @@ class Simulation {
   nlohmann::ordered_json samples_ = nlohmann::ordered_json::array();
   std::uint64_t sampled_completed_ = 0, sampled_switches_ = 0;
   double wall_s_ = 0;
+  std::optional<machine::Violation> violation_;
 };
 
 }  // namespace wakepath::run

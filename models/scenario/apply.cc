@@ -204,6 +204,16 @@ void fix_up(FioJob& job) {
   job.cgroup = group_path(job.cgroup);
 }
 
+void fix_up(Scenario& s) {
+  Ublk& u = s.ublk;
+  u.queues = std::min(u.queues, s.machine.cpus);  // nr_cpu_ids
+  if (u.threads == 0) u.threads = u.queues;
+  if (u.owners.empty()) u.owners = u.per_io_daemon ? "kublk" : "queue";
+  u.server_cgroup = group_path(u.server_cgroup);
+  for (FioJob& job : s.workloads)
+    if (job.disk.empty()) job.disk = "ublk";
+}
+
 // cpu.max and its burst, as the kernel accepts them.
 MaybeError group_limits(Scenario& s, const Document& doc) {
   for (Cgroup& g : s.cgroups) {
@@ -318,6 +328,8 @@ Result<Scenario> apply(const Document& doc, const std::string& file) {
   for (Event& e : s.events) {
     if (auto bad = resolve_event(s, doc, e)) return tl::make_unexpected(*bad);
   }
+  s.ublk.present = doc.has_section({"ublk"});
+  if (s.ublk.present) fix_up(s);
   for (FioJob& job : s.workloads) fix_up(job);
   for (Program& p : s.programs) p.cgroup = group_path(p.cgroup);
   for (RingProgram& r : s.rings) r.cgroup = group_path(r.cgroup);

@@ -116,7 +116,8 @@ MaybeError check_workload(const Scenario& s, const Document& doc, const FioJob& 
               "workload " + job.name + ": userspace_reap has an effect only with iodepth_batch_complete_min=0",
               "add iodepth_batch_complete_min=0, or remove it");
   }
-  if (s.fs.type == "btrfs" && (!uring || !job.direct || (job.rw != "read" && job.rw != "randread"))) {
+  if (s.fs.type == "btrfs" && job.disk != "ublk" &&
+      (!uring || !job.direct || (job.rw != "read" && job.rw != "randread"))) {
     return at(s, doc, path("rw"),
               "workload " + job.name + ": btrfs is modelled for direct reads of ioengine=io_uring only",
               "fs.type = \"xfs\" or \"ext4\", or rw=randread, direct=1 and ioengine=io_uring");
@@ -237,7 +238,10 @@ MaybeError check_ring(const Scenario& s, const Document& doc, const RingProgram&
 }
 
 MaybeError check_device(const Scenario& s, const Document& doc) {
-  if (!(s.workloads.empty() && s.rings.empty()) && !doc.has_section({"device"})) {
+  const bool needs_device =
+      !s.rings.empty() || (s.ublk.present && s.ublk.target == "loop") ||
+      std::any_of(s.workloads.begin(), s.workloads.end(), [](const FioJob& job) { return job.disk != "ublk"; });
+  if (needs_device && !doc.has_section({"device"})) {
     return Error{s.file, 0, "there is a workload but no device", "name a platform, or give [device] law and times"};
   }
   if (s.device.law == "delay" && s.device.service_ns.set && s.device.service_ns.mean_ns() > 0) {
@@ -279,6 +283,7 @@ MaybeError check_device(const Scenario& s, const Document& doc) {
 MaybeError check(Scenario& s, const Document& doc) {
   if (auto bad = check_device(s, doc)) return bad;
   if (auto bad = check_machine(s, doc)) return bad;
+  if (auto bad = check_ublk(s, doc)) return bad;
   if (auto bad = check_trace_events(s, doc)) return bad;
   for (const FioJob& job : s.workloads) {
     if (auto bad = check_workload(s, doc, job)) return bad;

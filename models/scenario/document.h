@@ -59,6 +59,7 @@ Result<Scenario> build(const std::vector<Layer>& input, const LoadOptions& optio
 // From a merged document: fields, kernel, costs, groups.
 Result<Scenario> apply(const Document& doc, const std::string& file);
 std::optional<Error> check(Scenario& s, const Document& doc);
+std::optional<Error> check_ublk(const Scenario& s, const Document& doc);
 
 void add_note(Scenario& s, const std::string& note);  // unless it is there
 

@@ -121,6 +121,10 @@ class Option {
       return {};
     }
     if (name_ == "filename") {
+      if (value_.text.rfind("/dev/ublkb", 0) == 0) {
+        put_job("disk", Value::of(std::string("ublk"), value_.line));
+        return {};
+      }
       if (value_.text.rfind("/dev/", 0) == 0) {
         put({"fs", "type"}, Value::of(std::string("none"), value_.line));
         note("workload " + job_ + ": " + value_.text + " is taken as a block device without a filesystem");

@@ -102,6 +102,25 @@ struct Device {
   std::string source;
 };
 
+struct Ublk {                          // a user-space block device and its server: models/ublk
+  bool present = false;                // the scenario has one
+  std::string target = "null";         // null, loop: on [block] through [fs]
+  int queues = 2, depth = 128;         // kublk's defaults
+  int threads = 0;                     // of the server; 0: one a queue
+  bool per_io_daemon = false;          // UBLK_F_PER_IO_DAEMON: each slot belongs to who fetched it
+  std::string owners = "";             // which thread fetches what: queue, kublk, commit, interleaved, contiguous
+  std::string data = "copy";           // copy, user_copy, zero_copy, auto_buf_reg
+  bool need_get_data = false;          // UBLK_F_NEED_GET_DATA
+  std::string ring = "defer_taskrun";  // defer_taskrun, coop_taskrun, none
+  std::string affinity = "none";       // none; queue: each thread on a CPU of its queue, as kublk does
+  std::vector<int> server_cpus;        // instead: CPU of each thread
+  int server_nice = 0;
+  std::string server_cgroup;
+  bool recovery = false;                // UBLK_F_USER_RECOVERY with REISSUE: requests wait for a new server
+  Time exit_at_ns = 0, restart_ns = 0;  // the server is killed then, and started again so much later; 0: not
+  std::vector<std::string> faults;      // "fetch_again Q T", "commit_by Q T THREAD": mistakes of the server
+};
+
 struct Filesystem {
   std::string type = "xfs";       // xfs, ext4, btrfs, none (the block device itself)
   bool written = true;            // extents written before (overwrite); false: unwritten extents are converted
@@ -140,6 +159,7 @@ struct Cgroup {
 
 struct FioJob {  // fio's options under fio's names; defaults are fio's
   std::string name = "fio";
+  std::string disk;  // "ublk", "block"; "": the ublk device where there is one
   std::string rw = "randwrite", ioengine = "libaio";
   std::int64_t bs = 4096, size = 0;
   std::int64_t filesize = 0;  // of each file; 0: size / nrfiles
@@ -234,6 +254,7 @@ struct Scenario {
   Block block;
   Device device;
   Filesystem fs;
+  Ublk ublk;
   Vm vm;
   Workqueue dio_wq;
   std::vector<Cgroup> cgroups;  // parents before children

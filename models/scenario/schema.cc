@@ -218,6 +218,39 @@ void add_fs(Keys& k) {
   s.add("journal", boolean, FIELD(Filesystem, journal), "ext4 has a journal; false: fsync writes the inode itself");
 }
 
+void add_ublk(Keys& k) {
+  Section s{k, Part::ublk, "ublk."};
+  s.one_of("target", FIELD(Ublk, target), {"null", "loop"},
+           "what the server does with a request: nothing, or I/O of a file on [block] through [fs]");
+  s.number("queues", FIELD(Ublk, queues), 1, 4096, "hardware queues; at most one a CPU");
+  s.number("depth", FIELD(Ublk, depth), 1, 4096, "tags per queue", "ublk has at most 4096 tags a queue");
+  s.number("threads", FIELD(Ublk, threads), 0, 4096, "threads of the server; 0: one a queue");
+  s.add("per_io_daemon", boolean, FIELD(Ublk, per_io_daemon),
+        "UBLK_F_PER_IO_DAEMON: each slot belongs to the thread that fetched it (from 6.16)");
+  s.one_of("owners", FIELD(Ublk, owners), {"queue", "kublk", "commit", "interleaved", "contiguous"},
+           "which thread fetches which slots: all of a queue; slot i by thread i mod threads (kublk --per_io_tasks); "
+           "(tag + queue) mod threads, as the commit's message has it; of the queue's threads in turn; runs of "
+           "neighbouring tags. Default: queue, kublk with per_io_daemon");
+  s.one_of("data", FIELD(Ublk, data), {"copy", "user_copy", "zero_copy", "auto_buf_reg"},
+           "how the data reaches the server: the driver copies; USER_COPY; SUPPORT_ZERO_COPY; AUTO_BUF_REG");
+  s.add("need_get_data", boolean, FIELD(Ublk, need_get_data),
+        "UBLK_F_NEED_GET_DATA: the server asks for the data of a write by a command of its own");
+  s.one_of("ring", FIELD(Ublk, ring), {"defer_taskrun", "coop_taskrun", "none"}, "setup flags of the server's rings");
+  s.one_of("affinity", FIELD(Ublk, affinity), {"none", "queue"},
+           "CPUs of the server's threads: any; or thread i on the first CPU of queue i, as kublk does");
+  s.add("server_cpus", ids, FIELD(Ublk, server_cpus), "instead: the CPU of each thread, in order");
+  s.number("server_nice", FIELD(Ublk, server_nice), -20, 19, "nice value of the server");
+  s.add("server_cgroup", text, FIELD(Ublk, server_cgroup), "path of the server's cgroup; empty: the root");
+  s.add("recovery", boolean, FIELD(Ublk, recovery),
+        "UBLK_F_USER_RECOVERY and _REISSUE: requests of a server that exits wait for another; false: they fail");
+  s.add("exit_at", duration, FIELD(Ublk, exit_at_ns),
+        "when the server is killed, from the start of the run (warm-up included); 0: never");
+  s.add("restart", duration, FIELD(Ublk, restart_ns), "... and how much later another is started; 0: none");
+  s.add("faults", list, FIELD(Ublk, faults),
+        "mistakes of the server: \"fetch_again QUEUE TAG\", \"commit_by QUEUE TAG THREAD\" (a thread that does not "
+        "own it)");
+}
+
 void add_vm(Keys& k) {
   Section s{k, Part::vm, "vm."};
   s.number("dirtyable_memory", FIELD(Vm, dirtyable_memory), 1 << 20, kMax,
@@ -265,6 +298,8 @@ void add_cgroup(Keys& k) {
 
 void add_workload(Keys& k) {
   Section s{k, Part::workload, "workload.NAME."};
+  s.one_of("disk", FIELD(FioJob, disk), {"ublk", "block"},
+           "which block device it uses: ublk (the default where there is one) or [block] through [fs]");
   s.one_of("rw", FIELD(FioJob, rw), {"read", "write", "randread", "randwrite", "readwrite", "rw", "randrw"},
            "fio rw, readwrite: kind of I/O");
   s.one_of("ioengine", FIELD(FioJob, ioengine), {"libaio", "io_uring", "t/io_uring", "psync", "sync"},
@@ -436,6 +471,7 @@ Keys make_schema() {
   add_block(k);
   add_device(k);
   add_fs(k);
+  add_ublk(k);
   add_vm(k);
   add_dio_wq(k);
   add_cgroup(k);
@@ -481,6 +517,8 @@ void* part_of(Scenario& s, Part part) {
       return &s.device;
     case Part::fs:
       return &s.fs;
+    case Part::ublk:
+      return &s.ublk;
     case Part::vm:
       return &s.vm;
     case Part::dio_wq:

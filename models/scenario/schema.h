@@ -42,6 +42,7 @@ enum class Part : std::uint8_t {
   device,
   fs,
   vm,
+  ublk,
   dio_wq,
   cgroup,
   workload,

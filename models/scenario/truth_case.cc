@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "models/scenario/document.h"
 
@@ -126,6 +127,9 @@ class Case {
     if (key == "filesystem") return put({"fs", "type"}, value_of(v)), none();
     if (key == "overwrite") return put({"fs", "written"}, value_of(v)), none();
     if (key == "pinned_cpu") return fio("cpus_allowed"), none();
+    if (key == "pinned_cpus")  // one for each job
+      return fio("cpus_allowed"), put({"workload", "fio", "cpus_allowed_policy"}, Value::of(std::string("split"))),
+             none();
     if (key == "thinktime_us") return fio("thinktime"), none();
     static constexpr std::array<const char*, 14> same{"rw",
                                                       "nrfiles",
@@ -156,8 +160,21 @@ class Case {
     return unknown("cgroup." + key);
   }
 
+  // Groups of ublk's client and server.
+  std::optional<Error> side_group(const std::string& side, const Json& v) {
+    const std::string name = v.value("name", side);
+    put_section({"cgroup", name});
+    if (side == "client")
+      put({"workload", "fio", "cgroup"}, Value::of(name));
+    else
+      put({"ublk", "server_cgroup"}, Value::of(name));
+    return each(v, [&](const std::string& k, const Json& x) { return k == "name" ? none() : group_key(name, k, x); });
+  }
+
   std::optional<Error> cgroup(const Json& v) {
     if (v.is_null()) return none();
+    if (v.contains("client") || v.contains("server"))
+      return each(v, [&](const std::string& side, const Json& x) { return side_group(side, x); });
     put_section({"cgroup", "g"});
     in_group_ = true;
     return each(v, [&](const std::string& k, const Json& x) { return group_key("g", k, x); });
@@ -171,11 +188,34 @@ class Case {
   std::optional<Error> nice(const std::string& who, const Json& v) {
     if (v == 0) return none();
     if (who == "fio") return put({"workload", "fio", "nice"}, value_of(v)), none();
+    if (who == "server") return put({"ublk", "server_nice"}, value_of(v)), none();
     if (who == "kworker") return put({"task", "kworker", "nice"}, value_of(v)), none();
     return unknown("nice." + who);
   }
 
+  std::optional<Error> ublk(const Json& v) {
+    return each(v, [&](const std::string& k, const Json& x) -> std::optional<Error> {
+      const auto set = [&](const char* key, Value value) { put({"ublk", key}, std::move(value)); };
+      if (k == "law") return none();
+      if (k == "target" || k == "queues" || k == "per_io_daemon") return set(k.c_str(), value_of(x)), none();
+      if (k == "queue_depth") return set("depth", value_of(x)), none();
+      if (k == "server_threads") return set("threads", value_of(x)), none();
+      if (k == "ring")
+        return set("ring", Value::of(x == "coop" ? std::string("coop_taskrun") : x.get<std::string>())), none();
+      if (k == "server_cpus") {
+        Value cpus;
+        cpus.kind = Value::Kind::array;
+        std::istringstream in(x.get<std::string>());
+        for (std::string one; std::getline(in, one, ',');)
+          cpus.items.push_back(Value::of(std::int64_t{std::stol(one)}));
+        return set("server_cpus", std::move(cpus)), none();
+      }
+      return unknown("device." + k);
+    });
+  }
+
   std::optional<Error> device(const Json& v) {
+    if (v.value("law", std::string()) == "ublk") return ublk(v);
     std::int64_t tags = kNullBlkTags;
     if (v.contains("hw_queue_depth"))
       tags = v["hw_queue_depth"].get<std::int64_t>();

@@ -17,6 +17,7 @@ class Writer {
     section("block", Part::block, &s_.block);
     section("device", Part::device, &s_.device);
     section("fs", Part::fs, &s_.fs);
+    if (s_.ublk.present) ublk();
     section("vm", Part::vm, &s_.vm);
     section("dio_wq", Part::dio_wq, &s_.dio_wq);
     for (Cgroup& g : s_.cgroups) {
@@ -61,6 +62,16 @@ class Writer {
     for (const Part named : {Part::cgroup, Part::workload, Part::program, Part::ring, Part::task, Part::event})
       if (part == named) depth = 2;
     keys(part, object, depth);
+  }
+
+  // What followed from other keys is left out, so that it follows from them again when they are changed.
+  void ublk() {
+    Ublk& u = s_.ublk;
+    if (u.threads == u.queues) u.threads = 0;
+    if (u.owners == (u.per_io_daemon ? "kublk" : "queue")) u.owners.clear();
+    section("ublk", Part::ublk, &u);
+    for (FioJob& job : s_.workloads)
+      if (job.disk == "ublk") job.disk.clear();
   }
 
   void kernel() {

@@ -106,6 +106,7 @@ Call<void> FioJob::body(KTask& t) {
   if (conf_.startdelay_ns > machine_.now()) co_await machine::sleep_until(t, *sleep_, conf_.startdelay_ns);
   int since_commit = 0;  // keeps counting across the commits hidden in reap
   for (;;) {
+    if (failed_) co_return co_await end(t);  // continue_on_error=none
     if (conf_.rate_iops > 0 || conf_.thinktime_ns > 0) co_await pace(t);
     if (cache_ != nullptr) co_await sync_when_due(t);
     IoU& u = *free_.back();
@@ -167,9 +168,12 @@ Call<void> FioJob::finish_event(KTask& t, IoU& u) {
   count(u);
 }
 
+Call<void> FioJob::end(KTask& t) { co_await machine_.exit_task(t); }
+
 void FioJob::count(IoU& u) {
   const Time now = machine_.now();
   write_completed_last_ = !u.sync && u.dio.write;
+  failed_ = failed_ || u.dio.failed || (uring_ != nullptr && uring_->failed());
   if (u.sync) {
     ++window_.syncs;
   } else {

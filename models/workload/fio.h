@@ -43,6 +43,7 @@ class FioJob {
   [[nodiscard]] const Window& window() const { return window_; }
   [[nodiscard]] const scenario::FioJob& conf() const { return conf_; }
   [[nodiscard]] KTask& task() { return *task_; }
+  [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] std::uint64_t submitted() const { return submitted_; }
   [[nodiscard]] std::uint64_t reaped() const { return reaped_; }
   [[nodiscard]] int in_use() const { return in_use_; }
@@ -68,6 +69,7 @@ class FioJob {
   int take_file() { return std::exchange(next_file_, (next_file_ + 1) % std::max(1, conf_.nrfiles)); }  // round robin
   [[nodiscard]] bool is_sync_due() const;
   Call<void> finish_event(KTask& t, IoU& u);
+  Call<void> end(KTask& t);
   void count(IoU& u);
   Call<int> look_at_ring(KTask& t, int nr);  // userspace_reap
   // fio_sync.cc
@@ -94,6 +96,7 @@ class FioJob {
   bool mixed_ = false, writes_ = false;  // of rw: reads and writes drawn by rwmixread, or writes only
   bool sequential_ = false;
   std::vector<std::uint64_t> next_blocks_;  // sequential: by file
+  bool failed_ = false;  // an I/O ended with an error: fio ends
   int in_use_ = 0;
   std::uint64_t submitted_ = 0, reaped_ = 0, issued_ = 0;
   fs::PageCache* cache_ = nullptr;

@@ -73,7 +73,9 @@ Call<int> FioUring::getevents(KTask& t, int min, int max, std::vector<std::uint6
     const int ready = std::min(ring_.cq_ready(), max - events);
     for (int i = 0; i < ready; ++i) {
       co_await run_cost(machine_, t, CostId::fio_uring_reap, Mode::user);
-      out.push_back(ring_.pop().user_data);
+      const io_uring::Cqe cqe = ring_.pop();
+      failed_ = failed_ || (cqe.res < 0 && cqe.res != io_uring::Ring::kAgain);
+      out.push_back(cqe.user_data);
     }
     events += ready;
     if (events >= min) break;

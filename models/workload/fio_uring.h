@@ -29,6 +29,7 @@ class FioUring {
   // At least `min`, at most `max` events: their ids to `out`.
   machine::Call<int> getevents(machine::KTask& t, int min, int max, std::vector<std::uint64_t>& out);
 
+  [[nodiscard]] bool failed() const { return failed_; }  // some CQE had an error
   [[nodiscard]] int files() const { return static_cast<int>(files_.size()); }
   io_uring::Ring& ring() { return ring_; }
   [[nodiscard]] const io_uring::Ring& ring() const { return ring_; }
@@ -43,6 +44,7 @@ class FioUring {
   io_uring::Ring ring_;
   std::deque<io_uring::File> files_;
   std::uint64_t queued_ = 0;  // for force_async
+  bool failed_ = false;
 };
 
 }  // namespace wakepath::workload

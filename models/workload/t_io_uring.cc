@@ -17,6 +17,7 @@ Call<void> FioJob::t_io_uring_body(KTask& t) {
   Ring& ring = uring_->ring();
   const int depth = conf_.iodepth, batch_complete = std::max(1, complete_max_);
   for (;;) {
+    if (failed_) co_return co_await end(t);
     const int prepared = std::min(depth - in_use_, batch_);
     for (int i = 0; i < prepared; ++i) {
       IoU& u = *free_.back();
@@ -41,7 +42,9 @@ Call<void> FioJob::t_io_uring_body(KTask& t) {
     do {
       for (; ring.cq_ready() > 0; ++reaped) {
         co_await run_cost(machine_, t, CostId::fio_uring_reap, Mode::user);
-        count(*io_us_[ring.pop().user_data]);
+        const io_uring::Cqe cqe = ring.pop();
+        if (cqe.res < 0) failed_ = true;
+        count(*io_us_[cqe.user_data]);
       }
       if (conf_.sqthread_poll && reaped < wait) co_await run_cost(machine_, t, CostId::fio_reap_call, Mode::user);
     } while (conf_.sqthread_poll && reaped < wait);

@@ -21,6 +21,7 @@ void register_costs(py::module_& m);
 void register_kernel(py::module_& m);
 void register_records(py::module_& m);
 void register_run(py::module_& m);
+void register_explore(py::module_& m);
 void register_trace(py::module_& m);
 void register_formats(py::module_& m);
 void register_verify(py::module_& m);

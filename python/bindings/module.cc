@@ -25,6 +25,7 @@ PYBIND11_MODULE(_core, m) {
   wakepath::bindings::register_kernel(m);
   wakepath::bindings::register_records(m);
   wakepath::bindings::register_run(m);
+  wakepath::bindings::register_explore(m);
   wakepath::bindings::register_trace(m);
   wakepath::bindings::register_formats(m);
   wakepath::bindings::register_verify(m);

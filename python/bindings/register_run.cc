@@ -57,6 +57,8 @@ const char* end_name(run::End end) {
       return "limit";
     case run::End::stopped:
       return "stopped";
+    case run::End::violation:
+      return "violation";
   }
   return "finished";
 }

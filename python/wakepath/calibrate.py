@@ -45,6 +45,10 @@ SIGMA = {
     "kworker_cpu_ns_per_s": 0.02,
     "interrupts_per_s": 0.05,
     "busy": 0.03,
+    "client.cpu_ns_per_io": 0.02,
+    "server.cpu_ns_per_io": 0.02,
+    "cpu_ns_per_io": 0.02,
+    "switches_per_io": 0.04,
 }
 PRIOR = math.log(1.5)
 STEP = 0.06
@@ -171,6 +175,17 @@ class Problem:
                 found.append(Parameter("device.coalesce_ns", device["coalesce_ns"], quantity))
         return found
 
+    def choose(self, globs: Sequence[str]) -> None:
+        """Only the costs whose names match; a cost of a part that no other case has is fitted without moving others."""
+        from fnmatch import fnmatchcase
+
+        names = [p.key.partition(".")[2] for p in self.parameters]
+        for glob in globs:
+            if not any(fnmatchcase(name, glob) for name in names):
+                raise InputError(f"no fitted cost is called '{glob}'", suggestion="wakepath explain costs lists them")
+        wanted = [any(fnmatchcase(name, glob) for glob in globs) for name in names]
+        self.parameters = [p for p, chosen in zip(self.parameters, wanted, strict=True) if chosen]
+
     def _scenario(self, case: Case, sets: tuple[str, ...]) -> Scenario:
         return Scenario.from_case(case.raw, options=replace(self.options, sets=(*self.options.sets, *sets)))
 
@@ -206,8 +221,8 @@ def _residual(predicted: float, measured: float, sigma: float) -> float:
     return math.log(max(predicted, 0.1 * measured) / measured) / sigma
 
 
-def fit(problem: Problem, report: Callable[[float], object] | None = None) -> Fit:
-    """Least squares over ln(scale), deterministic."""
+def fit(problem: Problem, report: Callable[[float], object] | None = None, loss: str = "soft_l1") -> Fit:
+    """Least squares over ln(scale), deterministic. loss "linear": a large residual counts as squares count it."""
     import numpy as np
     from scipy.optimize import least_squares
 
@@ -249,7 +264,7 @@ def fit(problem: Problem, report: Callable[[float], object] | None = None) -> Fi
             np.zeros(len(felt)),
             jac=jacobian,
             bounds=(-edge, edge),
-            loss="soft_l1",
+            loss=loss,
             f_scale=ROBUST,
             max_nfev=MAX_STEPS,
             xtol=1e-4,

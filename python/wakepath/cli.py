@@ -25,6 +25,7 @@ COMMANDS = {
     "calibrate": "fit costs and device law from a recording or truth cases",
     "check": "predict held-out settings of this machine, then measure them",
     "verify": "the scheduler model's decisions beside a recorded kernel's",
+    "explore": "many schedules that the kernel allows: does an invariant break, does the answer hold?",
     "analyze": "who switches to whom and why, in a simulated or a real trace",
     "compare": "what changed between two traces, results or settings",
     "cure": "try the known levers and rank what restores performance",
@@ -40,7 +41,6 @@ COMMANDS = {
 # Named by the design, not there yet. Better an answer than "no such command".
 LATER = {
     "replay": "the workload of a real trace",
-    "explore": "permute what the kernel leaves open",
     "cluster": "many nodes",
 }
 

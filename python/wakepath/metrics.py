@@ -48,6 +48,15 @@ RESULT_METRICS: dict[str, str] = {
     "io_uring.task_work_passes_per_s": "Passes over task work per second (rings without DEFER_TASKRUN).",
     "io_uring.local_work_passes_per_s": "Passes over a ring's own list per second (DEFER_TASKRUN).",
     "io_uring.polls_per_s": "Looks per second at polled queues (IOPOLL).",
+    "ublk.dispatched_per_s": "Requests per second that reached the ublk server as a completion.",
+    "ublk.task_works_per_s": "Task works per second that carried them, one batch each.",
+    "ublk.ios_per_task_work": "Requests that one such task work carried on average.",
+    "ublk.cross_llc_per_s": "Looks per second at a request whose submitter shares no last-level cache with the server.",
+    "ublk.tag_waits_per_s": "Times per second a submitter slept for a tag of the ublk device.",
+    "ublk.queues": "The device's hardware queues: the CPUs that map to each, and the I/Os per second it had.",
+    "ublk.threads": "The server's threads: slots, I/Os per second, calls, sleeps and CPU time of each.",
+    "ublk.errors": "Commands that the driver refused, with the error it returned.",
+    "ublk.limit": "What keeps the device from more I/Os per second, from the run's own accounts.",
     "io_uring.cq_overflows": "Completions that found no room in a completion ring.",
 }
 
@@ -68,7 +77,14 @@ TRUTH_METRICS: dict[str, str] = {
     "latency_p99_ns": "99th percentile of fio's completion latency.",
     "io_wq_created": "io-wq workers made in the case's own window (io_wq.workers_created).",
     "io_wq_exited": "io-wq workers gone in it (io_wq.counts.exited).",
+    "switches_per_io": "ublk cases: context switches on all CPUs, per I/O.",
+    "cpu_ns_per_io": "ublk cases: CPU time charged to client and server together, per I/O.",
+    "client.cpu_ns_per_io": "ublk cases: CPU time charged to fio, per I/O.",
+    "server.cpu_ns_per_io": "ublk cases: CPU time charged to the server's threads, per I/O.",
 }
+
+# The two sides of a ublk case and the class of their tasks in a result.
+SIDES = {"client": "fio", "server": "ublk"}
 
 # What the issue and the design judge a model by; the others are printed for who wants to look further.
 HEADLINE = ("iops", "context_switches_per_s", "fio_cpu_ns_per_s", "kworker_cpu_ns_per_s")
@@ -138,7 +154,33 @@ def truth_metrics(
         "io_wq_created": data.get("io_wq", {}).get("workers_created"),
         "io_wq_exited": data.get("io_wq", {}).get("counts", {}).get("exited"),
     }
+    found.update(side_metrics(data) if data.get("ublk") else {})
     return {k: float(v) for k, v in found.items() if isinstance(v, int | float)}
+
+
+def side_metrics(data: dict[str, Any]) -> dict[str, float | None]:
+    """Client and server of a ublk device, per I/O as its truth cases have them."""
+    iops = data.get("io", {}).get("iops") or 0.0
+    cpus = data.get("cpus", [])
+    found: dict[str, float | None] = {"idle": sum(row["idle"] for row in cpus) / len(cpus) if cpus else None}
+    if not iops:
+        return found
+    found["switches_per_io"] = data["totals"]["context_switches_per_s"] / iops
+    names = {
+        "cpu_ns_per_io": "cpu_ns_per_s",
+        "vol_per_io": "voluntary_switches_per_s",
+        "invol_per_io": "involuntary_switches_per_s",
+        "wait_ns_per_io": "run_delay_ns_per_s",
+    }
+    total = 0.0
+    for side, group in SIDES.items():
+        rows = _tasks(data, group)
+        for name, key in names.items():
+            found[f"{side}.{name}"] = (_sum(rows, key) or 0.0) / iops
+        found[f"{side}.cpu_ns_per_s"] = _sum(rows, "cpu_ns_per_s")
+        total += found[f"{side}.cpu_ns_per_io"] or 0.0
+    found["cpu_ns_per_io"] = total
+    return found
 
 
 def task_metrics(data: dict[str, Any], names: list[str]) -> dict[str, float]:

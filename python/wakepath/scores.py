@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from wakepath.metrics import ABSOLUTE
+from wakepath.metrics import ABSOLUTE, SIDES
 from wakepath.truth import Case
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ class Row:
 
 def summary_name(name: str) -> str:
     """Figures of single tasks are one column: h1.cpu_share and h2.cpu_share are tasks.cpu_share."""
+    if name.partition(".")[0] in SIDES:
+        return name
     return "tasks." + name.rpartition(".")[2] if "." in name else name
 
 

@@ -48,12 +48,15 @@ class Case:
 
     @property
     def in_root(self) -> bool:
-        return self.setting.get("cgroup") is None
+        group = self.setting.get("cgroup")
+        return group is None or ("client" in group and not any(group.values()))
 
     @property
     def weight(self) -> int | None:
         """The group's weight on the scale of cgroup v2; None in the root group."""
         group = self.setting.get("cgroup")
+        if group and "client" in group:  # of ublk's two sides
+            group = group["client"]
         if not group:
             return None
         if "weight" in group:
@@ -91,6 +94,8 @@ def _flat(figures: dict[str, Any], setting: dict[str, Any]) -> dict[str, Any]:
     flat = {name: figures[name] for name in TRUTH_METRICS if name in figures}
     for name, value in figures.get("latency_ns", {}).items():
         flat[f"latency_{name}_ns"] = value
+    if "server" in figures and "client" in figures:
+        flat.update(_sides(figures))
     if not setting.get("tasks"):
         return flat
     window_s = measured_window_s({"measured": figures})
@@ -99,6 +104,15 @@ def _flat(figures: dict[str, Any], setting: dict[str, Any]) -> dict[str, Any]:
         flat[f"{task['name']}.cpu_share"] = task["cpu_share"]
         for kind in ("voluntary", "involuntary"):
             flat[f"{task['name']}.{kind}_per_s"] = task[kind] / window_s
+    return flat
+
+
+def _sides(figures: dict[str, Any]) -> dict[str, Any]:
+    """ublk cases: the figures of client and server, and what both take together."""
+    flat = {"switches_per_io": figures["switches_per_io"]}
+    for side in ("client", "server"):
+        flat.update({f"{side}.{name}": value for name, value in figures[side].items()})
+    flat["cpu_ns_per_io"] = figures["client"]["cpu_ns_per_io"] + figures["server"]["cpu_ns_per_io"]
     return flat
 
 

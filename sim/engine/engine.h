@@ -17,8 +17,15 @@ namespace wakepath::engine {
 
 enum class Stop : std::uint8_t { none, time, events, wall, cancelled, asked };
 
+// Chooses among events that are due at the same time; without one, they come in the order of arming.
+struct TieBreaker {
+  virtual ~TieBreaker() = default;
+  virtual bool let_another_go() = 0;  // the first of them waits until the others have had their turn
+};
+
 class Engine {
  public:
+  void set_tie_breaker(TieBreaker* b) { ties_ = b; }
   [[nodiscard]] Time now() const { return now_; }
   void arm(Timer& t, Time at) { queue_.arm(t, at); }
   void arm_in(Timer& t, Time delay) { queue_.arm(t, now_ + delay); }
@@ -52,7 +59,7 @@ class Engine {
         queue_.advance_to(until);
         return Stop::time;
       }
-      Timer* t = queue_.pop();
+      Timer* t = ties_ == nullptr ? queue_.pop() : pop_any();
       now_ = t->at;
       ++events_;
       t->fire(*t, now_);
@@ -69,6 +76,15 @@ class Engine {
   [[nodiscard]] std::int64_t steps() const { return steps_; }
 
  private:
+  Timer* pop_any() {
+    constexpr int kMostTurns = 8;
+    Timer* t = queue_.pop();
+    for (int i = 0; i < kMostTurns && queue_.next_time() == t->at && ties_->let_another_go(); ++i) {
+      queue_.arm(*t, t->at);  // behind those that are due with it
+      t = queue_.pop();
+    }
+    return t;
+  }
   void check(const Limits& limits, std::chrono::steady_clock::time_point start) {
     if (limits.max_events > 0 && events_ + steps_ >= limits.max_events) stop_ = Stop::events;
     if (limits.max_wall_ms > 0) {
@@ -80,6 +96,7 @@ class Engine {
 
   EventQueue queue_;
   Time now_ = 0, until_ = 0;
+  TieBreaker* ties_ = nullptr;
   Stop stop_ = Stop::none;
   std::int64_t events_ = 0, steps_ = 0;
 };

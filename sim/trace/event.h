@@ -78,7 +78,13 @@ enum : std::uint16_t {
   kStatePreempted = 256
 };
 
-enum : std::int32_t { kUringNop = 0, kUringFsync = 3, kUringRead = 22, kUringWrite = 23 };  // IORING_OP_*
+enum : std::int32_t {
+  kUringNop = 0,
+  kUringFsync = 3,
+  kUringRead = 22,
+  kUringWrite = 23,
+  kUringCmd = 46
+};  // IORING_OP_*
 
 inline constexpr std::uint64_t kUringForceAsync = 1U << 4U;  // REQ_F_FORCE_ASYNC among the flags of a request
 

@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help=SET_HELP)
 @click.option("--machine", metavar="FILE", help="Start from this table instead of the platform's.")
 @click.option("--device/--no-device", default=None, help="Fit the device law too. Default: where no case states it.")
+@click.option(
+    "--loss",
+    type=click.Choice(["soft_l1", "linear"]),
+    default="soft_l1",
+    help="soft_l1: a case that the model misses bends no cost; linear: every case counts. Default soft_l1.",
+)
+@click.option("--only", metavar="GLOB,...", help="Fit these costs alone (ublk_*,uring_*); the others keep the table.")
 @click.option("--duration", metavar="T", help="Measured time of each run of the fit. Default 300ms.")
 @click.option("--warmup", metavar="T", help="Time before it. Default 60ms.")
 @click.option("--report", metavar="FILE.html", help="Of a recording: a page with plots of fit against data.")
@@ -138,9 +145,11 @@ def calibrate_inputs(values: dict[str, Any]) -> tuple[Fit, str]:
 
     options = options_from(values)
     problem = Problem(_one_set(values), options, fit_device=values["device"])
+    if values["only"]:
+        problem.choose(values["only"].split(","))
     bar = Bar("fitting")
     try:
-        outcome = fit(problem, bar)
+        outcome = fit(problem, bar, values["loss"])
     finally:
         bar.close()
     fitted = Options(sets=(*options.sets, *outcome.sets), machine=options.machine)

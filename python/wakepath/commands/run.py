@@ -75,6 +75,10 @@ def command(**values: Any) -> int:
         from wakepath.intervals import interval_lines
 
         print("\n" + "\n".join(interval_lines(result.data["intervals"])), file=out)
+    if result.status == "violation":
+        broken = result.data["violation"]
+        print(f"wakepath: invariant {broken['rule']} broke: {broken['text']}", file=sys.stderr)
+        return 1
     if result.status == "limit":
         raise LimitReachedError(
             f"limit reached: {result.data.get('limit', '')}; the figures cover what was simulated until then"

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ublk as a user meets it: predictions beside real kernels, published rows, unbalanced load, mistakes of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wakepath import Scenario, run
+from wakepath.scenario import Options
+from wakepath.truth import read_cases
+from wakepath.validate import predict_cases, predict_published
+
+ROOT = Path(__file__).resolve().parents[2]
+CASE = ROOT / "scenarios/ublk_imbalance"
+Call = Callable[..., Any]
+
+
+@cache
+def figures(name: str, *sets: str) -> dict[str, Any]:
+    scenario = Scenario.load(str(CASE / f"{name}.toml"))
+    return dict(run(scenario.with_sets(*sets) if sets else scenario).data)
+
+
+def mean_error(rows: list[Any], name: str) -> float:
+    errors = [abs(float(row.metrics[name].error)) for row in rows]
+    return sum(errors) / len(errors)
+
+
+def test_one_cpu_beside_the_real_kernel() -> None:
+    cases = [
+        c
+        for c in read_cases(str(ROOT / "tests/truth/qemu-ublk.jsonl"))
+        if c.setting["cpus"] == 1 and c.role == "predict"
+    ]
+    rows = predict_cases(cases, options=Options(duration="150ms", warmup="60ms"), fits={})
+    assert not [row.failure for row in rows if row.failure]
+    for name in ("iops", "client.cpu_ns_per_io", "cpu_ns_per_io"):
+        assert mean_error(rows, name) <= 0.08, name
+    # Short of its bar of 8 % (docs/ublk.md): large batches of io_uring reads end too dearly.
+    assert mean_error(rows, "server.cpu_ns_per_io") <= 0.15
+    many = [row for row in rows if row.metrics["switches_per_io"].measured >= 0.02]
+    assert mean_error(many, "switches_per_io") <= 0.15
+
+
+def test_published_rows() -> None:
+    rows = predict_published(str(CASE), options=Options())
+    # U5 is a point short of its range (docs/ublk.md says why).
+    assert {r.row.id: r.ok for r in rows if r.ok is not None} == {"U2": True, "U3": True, "U5": False}
+    (batched,) = [r for r in rows if r.row.id == "U5"]
+    assert batched.centre == pytest.approx(1.05, abs=0.02)
+    (chosen,) = [r for r in rows if r.row.id == "U1"]
+    assert chosen.centre == pytest.approx(1_900_000, rel=0.02)
+
+
+def test_a_thread_a_queue_gains_nothing_from_more_queues_of_others() -> None:
+    """Load on one CPU: its queue's thread is the limit, the other sleeps."""
+    alone = figures("scenario")["ublk"]
+    assert alone["limit"] == "server: ublkq0 takes a whole CPU"
+    busy = {t["comm"]: t["cpu_ns_per_s"] / 1e9 for t in alone["threads"]}
+    assert busy["ublkq0"] > 0.97
+    assert busy["ublkq1"] < 0.01
+
+
+def test_per_io_daemons_gain_until_the_application_is_full() -> None:
+    two, four = figures("per-io"), figures("two-by-four")
+    assert two["io"]["iops"] > 1.05 * figures("scenario")["io"]["iops"]
+    assert four["io"]["iops"] == pytest.approx(two["io"]["iops"], rel=0.1)
+    assert two["ublk"]["limit"].startswith("clients:")
+    shares = [t["ios_per_s"] for t in four["ublk"]["threads"]]
+    assert max(shares) < 1.1 * min(shares)
+
+
+def test_both_queues_hot_use_both_threads() -> None:
+    rates = [t["ios_per_s"] for t in figures("all-hot-per-io")["ublk"]["threads"]]
+    assert min(rates) > 0.8 * max(rates)
+
+
+def test_every_request_is_served_once() -> None:
+    for name in ("scenario", "per-io", "toy", "two-by-four"):
+        result = figures(name)
+        served = sum(t["ios_per_s"] for t in result["ublk"]["threads"])
+        assert served == pytest.approx(result["ublk"]["committed_per_s"], rel=0.01)
+        assert result["ublk"]["errors"] == []
+
+
+def test_a_loop_target_reads_its_backing_device() -> None:
+    result = run(Scenario.from_toml(LOOP, "loop.toml")).data
+    assert result["ublk"]["limit"] == "load: no task and no CPU is full"
+    assert result["io"]["iops"] == pytest.approx(1e9 / 25_000, rel=0.35)  # a device of 20 us, and the hops around it
+    assert result["block"]["doorbells_per_s"] > 0.9 * result["io"]["iops"]
+    zero_copy = run(Scenario.from_toml(LOOP, "loop.toml", options=ZERO_COPY)).data
+    assert zero_copy["io"]["iops"] > 0.9 * result["io"]["iops"]
+
+
+ZERO_COPY = Options(sets=('ublk.data="zero_copy"',))
+LOOP = """
+costs = "server-3ghz"
+[machine]
+cpus = 4
+[kernel]
+version = "6.16"
+[block]
+driver = "nvme"
+hw_queues = 4
+[device]
+law = "delay"
+latency_ns = 20000
+[fs]
+type = "xfs"
+[ublk]
+target = "loop"
+queues = 2
+[workload.fio]
+ioengine = "io_uring"
+rw = "randread"
+iodepth = 1
+cpus_allowed = "1"
+[run]
+duration = "20ms"
+warmup = "2ms"
+"""
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        (["ublk.threads=1"], "nobody would fetch the tags of some queues"),
+        (["ublk.threads=5"], "some threads would have no tags to fetch"),
+        (["ublk.per_io_daemon=true", "--kernel", "6.12"], "no per-I/O daemons"),
+        (["ublk.server_cpus=[0]"], "names 1 CPUs for 2 threads"),
+        (["ublk.server_cpus=[0, 99]"], "there is no CPU 99"),
+        (['ublk.faults=["commit_by 0 3 9"]'], "is no fault of this server"),
+        (['ublk.target="file"'], "it is one of: null, loop"),
+        (["ublk.need_get_data=true", 'ublk.data="user_copy"'], "goes with data"),
+        (["--kernel", "5.4"], "5.4"),
+        (["ublk.dept=3"], "did you mean"),
+        (['workload.app.ioengine="psync"'], "on a ublk device"),
+    ],
+)
+def test_what_cannot_be_is_refused(wakepath: Call, sets: list[str], said: str) -> None:
+    arguments = [part for one in sets for part in ([one] if one in ("--kernel", "6.12", "5.4") else ["--set", one])]
+    answer = wakepath("run", str(CASE), *arguments)
+    assert answer.status == 2
+    assert said in answer.err
+    assert len(answer.err.strip().splitlines()) == 1
+
+
+def test_mistakes_of_the_server_are_in_the_result() -> None:
+    sets = ("ublk.per_io_daemon=true", 'ublk.faults=["fetch_again 0 3", "commit_by 1 4 1"]')
+    errors = figures("scenario", *sets)["ublk"]["errors"]
+    assert {(e["command"], e["queue"], e["tag"], e["result"]) for e in errors} == {
+        ("FETCH_REQ", 0, 3, -16),
+        ("COMMIT_AND_FETCH_REQ", 1, 4, -22),
+    }
+
+
+def test_a_killed_server() -> None:
+    dead = figures("scenario", "ublk.exit_at=30ms")
+    assert dead["ublk"]["live"] is False
+    assert dead["ublk"]["aborted"] > 0
+    assert dead["ublk"]["in_flight_at_end"] == 0
+    back = figures("scenario", "ublk.exit_at=20ms", "ublk.restart=5ms", "ublk.recovery=true")
+    assert back["ublk"]["live"] is True
+    assert back["ublk"]["aborted"] == 0
+    assert back["ublk"]["reissued"] == back["ublk"]["requeued"] > 0
