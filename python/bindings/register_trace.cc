@@ -6,6 +6,7 @@
 
 #include "sim/analysis/analyze.h"
 #include "sim/analysis/free_run.h"
+#include "sim/analysis/profile.h"
 
 namespace wakepath::bindings {
 
@@ -64,6 +65,16 @@ void register_trace(py::module_& m) {
         return result->dump();
       },
       py::arg("a"), py::arg("b"), "The event patterns of two traces side by side, as JSON text.");
+  m.def(
+      "profile",
+      [](const std::string& path) {
+        auto result = [&] {
+          py::gil_scoped_release release;
+          return analysis::profile_file(path);
+        }();
+        return value_or_raise(std::move(result)).dump();
+      },
+      py::arg("path"), "The programs of a trace, its requests and where CPU time went, as JSON text.");
   m.def("free_run_start", &free_run_start, py::arg("trace"), py::arg("tasks"),
         "How a recorded scheduler experiment began and what other threads did in it, as JSON text.");
   m.def("compare_free_runs", &compare_free_runs, py::arg("real"), py::arg("simulated"), py::arg("tasks"),

@@ -22,11 +22,13 @@ from wakepath.functions import (
     cure,
     explain,
     kernels,
+    replay,
     scenarios,
     validate,
     verify,
 )
 from wakepath.records import Trace
+from wakepath.replay import Replay
 from wakepath.result import Result
 from wakepath.runner import run
 from wakepath.scenario import Scenario
@@ -43,6 +45,7 @@ __all__ = [
     "Cure",
     "InputError",
     "LimitReachedError",
+    "Replay",
     "Result",
     "Scenario",
     "Sensitivity",
@@ -56,6 +59,7 @@ __all__ = [
     "cure",
     "explain",
     "kernels",
+    "replay",
     "run",
     "scenarios",
     "sensitivity",

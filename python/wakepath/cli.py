@@ -30,6 +30,7 @@ COMMANDS = {
     "compare": "what changed between two traces, results or settings",
     "cure": "try the known levers and rank what restores performance",
     "convert": "a trace between formats: ftrace text, Perfetto, trace-cmd, Parquet",
+    "replay": "the workload of a recording, run again as it was and with changes",
     "show": "a scenario, resolved: every key with its value",
     "explain": "what a scenario key or a metric means",
     "new": "start a scenario file",
@@ -40,7 +41,6 @@ COMMANDS = {
 
 # Named by the design, not there yet. Better an answer than "no such command".
 LATER = {
-    "replay": "the workload of a real trace",
     "cluster": "many nodes",
 }
 

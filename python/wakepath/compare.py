@@ -3,7 +3,8 @@
 
 Settings are run with the same seeds on both sides, so a difference is of pairs: it is called clear when its mean is
 more than twice its standard error away from nothing (with one seed there is no error to tell, and nothing is clear).
-Figures of results and of traces are ranked by how much they moved.
+Traces are compared by what an I/O costs: CPU time by part, which adds up to the whole change, then every other figure
+by how much it moved.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ SHOWN: tuple[tuple[str, tuple[str, ...], float, int], ...] = (
     ("busy, % of CPUs", ("busy",), 100.0, 0),
 )
 CLEAR = 2.0
+# Tasks and edges that are rarer than this say nothing: waits, and the share of the busiest edge.
+LEAST_WAITS, LEAST_EDGE = 20, 0.01
 
 
 @dataclass(frozen=True)
@@ -192,12 +195,53 @@ def _named(prefix: str, row: dict[str, Any], keys: tuple[str, ...]) -> dict[str,
 
 
 def compare_traces(a: str, b: str) -> Comparison:
-    """The event patterns of two traces (sim/analysis/compare.h), the most changed figure first."""
+    """Two traces: CPU time of an I/O by part, which adds up, and its path by stage; who waits, who wakes and follows
+    whom; then the event pattern (sim/analysis/compare.h). In each the most changed first."""
     with recording.open(a) as first, recording.open(b) as second:
+        left, right = (json.loads(_core.analyze(path)) for path in (first.trace, second.trace))
         found = json.loads(_core.compare_traces(first.trace, second.trace))
-    rows = [
+    rows = _by_size("CPU ns an I/O", *(_per_io(data) for data in (left, right)))
+    rows += _by_size("path of an I/O, mean ns", *(_stages(data) for data in (left, right)))
+    rows += _by_size("waits for its CPU, mean ns", *(_waits(data) for data in (left, right)))
+    for kind, of in (("wakeups_per_s", "wakeups a second"), ("switches_per_s", "switches a second")):
+        rows += _by_size(of, *_edges(left, right, kind))
+    pattern = [
         Row("figures", r["name"], r["a"], r["b"], 0.0, 0.0, False, _effect(r["a"], r["b"]))
         for r in found["rows"]
         if not r["minor"] and (r["a"] or 0) != (r["b"] or 0)
     ]
-    return Comparison("traces", a, b, 1, tuple(sorted(rows, key=lambda r: (-r.effect, r.metric))))
+    pattern.sort(key=lambda r: (-r.effect, r.metric))
+    return Comparison("traces", a, b, 1, (*rows, *pattern))
+
+
+def _by_size(of: str, left: dict[str, float], right: dict[str, float]) -> list[Row]:
+    """What both sides have, ranked by how much it moved."""
+    rows = [
+        Row(of, name, left.get(name, 0.0), right.get(name, 0.0), 0.0, 0.0, False, 0.0) for name in {**left, **right}
+    ]
+    return sorted(rows, key=lambda r: (-abs((r.b or 0.0) - (r.a or 0.0)), r.metric))
+
+
+def _per_io(data: dict[str, Any]) -> dict[str, float]:
+    ios = max(1, int(data["cpu_time"]["units"]["completions"]))
+    parts = data["cpu_time"]["parts"]
+    return {name: part["ns"] / ios for name, part in parts.items() if part["ns"] > 0 and name != "idle"}
+
+
+def _stages(data: dict[str, Any]) -> dict[str, float]:
+    return {row["stage"]: float(row["mean"]) for row in data["critical_path"]["stages"]}
+
+
+def _waits(data: dict[str, Any]) -> dict[str, float]:
+    return {row["task"]: float(row["mean_ns"]) for row in data["run_delay"] if row["waits"] >= LEAST_WAITS}
+
+
+def _edges(left: dict[str, Any], right: dict[str, Any], kind: str) -> tuple[dict[str, float], dict[str, float]]:
+    """Edges of the wake graph that are not rare on both sides."""
+    a, b = (
+        {f"{e['from']} > {e['to']}": float(e[kind]) for e in data["wake_graph"]["edges"] if e[kind] > 0}
+        for data in (left, right)
+    )
+    least = LEAST_EDGE * max([*a.values(), *b.values(), 0.0])
+    kept = {name for name in {**a, **b} if max(a.get(name, 0.0), b.get(name, 0.0)) >= least}
+    return {k: v for k, v in a.items() if k in kept}, {k: v for k, v in b.items() if k in kept}

@@ -80,6 +80,7 @@ class Cure:
     rows: tuple[Row, ...]
     seeds: int
     refused: tuple[tuple[str, str], ...]
+    how: dict[str, Any]
 
     def to_pandas(self) -> pd.DataFrame:
         import pandas as pd
@@ -93,6 +94,7 @@ class Cure:
             "now": asdict(self.now),
             "rows": [{"rank": i, **asdict(r)} for i, r in enumerate(self.rows, 1)],
             "refused": [{"lever": name, "why": why} for name, why in self.refused],
+            "how": self.how,
         }
 
 
@@ -102,9 +104,10 @@ def cure(
     seeds: int = SEEDS,
     jobs: int | None = None,
     pairs: bool = True,
+    how: dict[str, Any] | None = None,
     progress: Callable[[float], object] | None = None,
 ) -> Cure:
-    """Try the levers on a scenario."""
+    """Try the levers on a scenario (a recording's: `cure_trace`)."""
     if isinstance(scenario, str):
         scenario = Scenario.load(scenario)
     if not scenario.describe()["workloads"]:
@@ -123,7 +126,24 @@ def cure(
     found = [row for _, row in singles]
     if pairs:
         found += _pairs(trial, singles, now)
-    return Cure(now, tuple(_ranked(found)), seeds, tuple(refused))
+    return Cure(now, tuple(_ranked(found)), seeds, tuple(refused), how or {})
+
+
+def cure_trace(trace: str, **options: Any) -> Cure:
+    """The same on the workload of a recording, replayed without what recording cost."""
+    from wakepath.replay import SHORTEST_NS, Source, changed_scenario, recorded_figures
+    from wakepath.replay_source import open_recording
+
+    names = ("setting", "kernel")
+    sets = options.pop("sets", ())
+    recording = open_recording(trace, *(options.pop(n, None) for n in names))
+    source = Source(recording, options.pop("machine", None))
+    source.fit()
+    scenario = source.scenario(traced=False, duration=f"{SHORTEST_NS}ns")
+    if sets:
+        scenario = changed_scenario(scenario, sets)
+    how = {**source.how(), "recorded": recorded_figures(recording)}
+    return cure(scenario, how=how, **options)
 
 
 def _pairs(trial: _Trial, singles: list[tuple[tuple[Lever, ...], Row]], now: Row) -> list[Row]:

@@ -26,6 +26,9 @@ def text_of(found: Cure, most: int | None) -> str:
     if worse:
         lines += ["", f"of no use here: {', '.join(worse)}"]
     lines += [f"not possible here: {name}: {why}" for name, why in found.refused]
+    if found.how:
+        recorded = found.how["recorded"]["io"]["iops"]
+        lines.append(f"recorded {recorded:,.0f} IOPS; 'as it is' is its replay without what recording cost")
     return "\n".join(lines) + "\n"
 
 

@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 from wakepath import _core, recording
 
 # At the top, so that these modules are there before the package binds functions of their names (wakepath/__init__.py).
+from wakepath.analyze import analyze_trace
 from wakepath.calibrate import Fit
 from wakepath.compare import Comparison, compare_settings
 from wakepath.compare import compare as compare_files
-from wakepath.cure import Cure
+from wakepath.cure import Cure, cure_trace
 from wakepath.cure import cure as cure_scenario
 from wakepath.errors import InputError
 from wakepath.lockstep import change, core_setting
 from wakepath.lockstep_text import TEXT_FORMATS, lines_of
 from wakepath.paths import scenario_dirs, write_text
+from wakepath.replay import Replay
+from wakepath.replay import replay as replay_trace
 from wakepath.result import Section
 from wakepath.scenario import Options, Scenario
 from wakepath.validate import Validation
@@ -114,13 +117,28 @@ def calibrate(
     return found
 
 
-def analyze(trace: str, *, beside: str | None = None) -> Section:
-    """Who switches to whom and why, in a simulated or a real trace; with `beside` the figures of both."""
-    with recording.open(trace) as first:
-        if beside is None:
-            return Section(json.loads(_core.analyze(first.trace)))
-        with recording.open(beside) as second:
-            return Section(json.loads(_core.compare_traces(first.trace, second.trace)))
+def analyze(trace: str, *, beside: str | None = None, setting: str | None = None) -> Section:
+    """Who switches to whom and why, and where time goes; with `beside` the event pattern of two traces."""
+    if beside is None:
+        return Section(analyze_trace(trace, setting))
+    with recording.open(trace) as first, recording.open(beside) as second:
+        return Section(json.loads(_core.compare_traces(first.trace, second.trace)))
+
+
+def replay(
+    trace: str,
+    *,
+    set: Sequence[str] = (),
+    setting: str | None = None,
+    kernel: str | None = None,
+    machine: str | None = None,
+    duration: str | None = None,
+    seed: str | None = None,
+) -> Replay:
+    """The workload of a recording: recorded, replayed unchanged, replayed with `set`."""
+    return replay_trace(
+        trace, tuple(set), setting=setting, kernel=kernel, machine=machine, duration=duration, seed=seed
+    )
 
 
 def compare(
@@ -152,10 +170,15 @@ def cure(
     *,
     seeds: int = 3,
     pairs: bool = True,
+    setting: str | None = None,
     kernel: str | None = None,
     machine: str | None = None,
 ) -> Cure:
-    """The known levers on a scenario, ranked by what they restore."""
+    """The known levers on a scenario or a recording, ranked by what they restore."""
+    from wakepath.commands.cure import is_trace
+
+    if isinstance(what, str) and is_trace(what):
+        return cure_trace(what, setting=setting, kernel=kernel, machine=machine, seeds=seeds, pairs=pairs)
     if isinstance(what, str):
         what = Scenario.load(what, options=Options(kernel=kernel, machine=machine, duration="400ms"))
     return cure_scenario(what, seeds=seeds, pairs=pairs)

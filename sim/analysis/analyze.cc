@@ -5,6 +5,7 @@
 
 #include "sim/analysis/call_chains.h"
 #include "sim/analysis/compare.h"
+#include "sim/analysis/counter.h"
 #include "sim/trace/event_names.h"
 #include "sim/trace/scan.h"
 
@@ -12,9 +13,41 @@ namespace wakepath::analysis {
 
 using nlohmann::json;
 
+namespace {
+
+// A CPU's parts as a result has them; they add up to 1.
+json cpus_json(const CpuTimeTable& t) {
+  const auto window = t.end_ns - t.begin_ns;
+  json out = json::array();
+  for (std::size_t i = 0; i < t.cpus.size(); ++i) {
+    const auto share = [&](Part p) { return ratio(t.cpus[i][static_cast<std::size_t>(p)].ns, window); };
+    const std::int64_t switches = i < t.switches_by_cpu.size() ? t.switches_by_cpu[i] : 0;
+    out.push_back({{"id", i},
+                   {"irq", share(Part::completion_irq) + share(Part::other_irq)},
+                   {"softirq", share(Part::softirq)},
+                   {"idle", share(Part::idle)},
+                   {"busy", 1.0 - share(Part::idle)},
+                   {"context_switches_per_s", ratio(switches, window) * 1e9}});
+  }
+  return out;
+}
+
+}  // namespace
+
 json Analyzer::json() const {
+  const CpuTimeTable time = cpu_time_.table();
+  const TransitionTable& t = transitions();
   nlohmann::json out = to_json(pingpong());
-  out["pattern"] = to_json(transitions());
+  out["io"] = {{"iops", t.per_s(t.ios())}, {"completed", t.completed}};
+  out["totals"] = {{"context_switches_per_s", t.per_s(t.switches)}, {"interrupts_per_s", t.per_s(t.interrupts)}};
+  out["cpus"] = cpus_json(time);
+  out["tasks"] = run_delay_.tasks_json();
+  out["pattern"] = to_json(t);
+  out["wake_graph"] = wake_graph_.json();
+  out["critical_path"] = io_path_.json();
+  out["run_delay"] = run_delay_.json();
+  out["cpu_time"] = to_json(time);
+  out["shortest"] = {{"plain_ns", shortest_.of(false)}, {"sched_ns", shortest_.of(true)}};
   return out;
 }
 

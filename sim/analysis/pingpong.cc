@@ -112,6 +112,7 @@ void PingPong::reset_stint(Cpu& c, std::int32_t pid, std::int64_t now) {
   c.n_wakes = 0;
   c.resched_seen = c.flags_seen = false;
   c.setter = Setter::none;
+  c.returned = false;
   c.interrupts = 0;  // no switch happens inside one; the record of its end may be missing
   c.maybe_softirq = false;
 }
@@ -124,11 +125,17 @@ void PingPong::close_round(Cpu& c, std::int32_t next) {
   }
   if (length == 0) return;
   std::uint64_t key = 0;
-  bool preempting = false;
+  bool preempting = false, judged = false, vain = false;
   for (std::size_t i = length; i-- > 0;) {  // oldest first
     if (c.ring[i].pid == 0) return;         // a CPU that idles is not fought over
     key = (key << 16U) | c.ring[i].family;
-    preempting = preempting || c.ring[i].left == SwitchReason::own_wakee;
+    const bool preempts = c.ring[i].left == SwitchReason::own_wakee;
+    preempting = preempting || preempts;
+    if (!preempts || i == 0) continue;
+    const Stint& wakee = c.ring[i - 1];
+    const bool slept = wakee.left == SwitchReason::blocked || wakee.left == SwitchReason::hand_off;
+    judged = true;
+    vain = vain || (slept && !wakee.returned);
   }
   key = smallest_rotation(key, length);
   if (tallies_.size() >= kCyclesKept && !tallies_.contains(key)) return;
@@ -136,6 +143,8 @@ void PingPong::close_round(Cpu& c, std::int32_t next) {
   ++t.switches;
   ++t.reasons[static_cast<std::size_t>(c.ring[0].left)];
   if (preempting) ++t.preempting_rounds;
+  if (judged && waits_recorded_) ++t.judged_rounds;
+  if (vain && waits_recorded_) ++t.vain_rounds;
   if (c.ring[0].left != SwitchReason::own_wakee) return;
   t.wakee_run_ns += c.ring[length - 1].run_ns;
   t.waker_run_ns += c.ring[0].run_ns;
@@ -171,7 +180,7 @@ void PingPong::on_switch(const Event& e, Cpu& c) {
   const std::int64_t run_ns = e.ts_ns - c.since_ns;
   ++reasons_[static_cast<std::size_t>(r)];
   std::move_backward(c.ring.begin(), c.ring.end() - 1, c.ring.end());
-  c.ring[0] = {s.prev_pid, family(s.prev_pid, s.prev_comm), run_ns, r};
+  c.ring[0] = {s.prev_pid, family(s.prev_pid, s.prev_comm), run_ns, r, c.returned};
   c.stints = std::min(c.stints + 1, kLongest);
   follow_lead(s, r, run_ns, c);
   close_round(c, s.next_pid);
@@ -222,6 +231,8 @@ void PingPong::on_event(const Event& e) {
     case EventType::sys_exit_io_getevents:
     case EventType::sys_enter_io_uring_enter:
     case EventType::sys_exit_io_uring_enter:
+      if (e.type == EventType::sys_exit_io_getevents || e.type == EventType::sys_exit_io_uring_enter)
+        c.returned = waits_recorded_ = true;
       c.maybe_softirq = false;
       break;
     default:

@@ -11,7 +11,8 @@
 // outweigh the waker only when that is proven: while the waker never blocked and the CPU never idled, the wakee ran
 // longer than the waker by more than any credit of a sleeper (kCreditNs), and still preempted; with equal weights its
 // virtual time would have overtaken the waker's. Rounds of other reasons (a worker woken by an interrupt preempts,
-// slices end, both block) are counted as alternations without being ping-pong.
+// slices end, both block) are counted as alternations without being ping-pong. Where most wakees sleep again without
+// having returned from their wait (io_getevents, io_uring_enter), they were woken in vain: before min_nr were there.
 //
 // One switch costs some tens of ns; memory is bounded whatever the trace.
 #pragma once
@@ -44,6 +45,7 @@ struct PingPongRow {
   std::int64_t switches = 0;                                                           // switches that closed a round
   std::array<std::int64_t, static_cast<std::size_t>(SwitchReason::count_)> reasons{};  // of those switches
   std::int64_t preempting_rounds = 0;               // rounds with an own_wakee switch in them
+  std::int64_t judged_rounds = 0, vain_rounds = 0;  // whose wakee was seen; it slept again without having returned
   std::int64_t wakee_run_ns = 0, waker_run_ns = 0;  // summed over the own_wakee switches
   std::int64_t lead_ns = 0;  // most that the wakee ran beyond the waker while the waker never blocked
   std::string cause;         // "" where none is shown by decisions
@@ -84,6 +86,7 @@ class PingPong final : public trace::Sink {
     Family family = 0;
     std::int64_t run_ns = 0;
     SwitchReason left = SwitchReason::blocked;
+    bool returned = false;  // from a wait for completions
   };
   struct Cpu {
     bool known = false;
@@ -98,12 +101,14 @@ class PingPong final : public trace::Sink {
     Setter setter = Setter::none;
     std::int32_t setter_pid = -1;
     int interrupts = 0;          // nesting, for records without latency columns
+    bool returned = false;       // since switch-in: from a wait for completions
     bool maybe_softirq = false;  // such records: after an interrupt, until a record that only task context writes
     std::int32_t lead_wakee = -1, lead_waker = -1;
     std::int64_t lead_ns = 0;  // see follow_lead
   };
   struct Tally {
-    std::int64_t switches = 0, preempting_rounds = 0, wakee_run_ns = 0, waker_run_ns = 0, lead_ns = 0;
+    std::int64_t switches = 0, preempting_rounds = 0, judged_rounds = 0, vain_rounds = 0, wakee_run_ns = 0,
+                 waker_run_ns = 0, lead_ns = 0;
     std::array<std::int64_t, static_cast<std::size_t>(SwitchReason::count_)> reasons{};
   };
 
@@ -128,7 +133,7 @@ class PingPong final : public trace::Sink {
   std::int64_t switches_ = 0;
   std::int64_t duration_ns_ = 0, last_ts_ns_ = 0;
   bool started_ = false;
-  bool wakeups_recorded_ = false;  // some traces hold sched_waking only
+  bool wakeups_recorded_ = false, waits_recorded_ = false;  // some traces hold sched_waking only
 };
 
 // {"pingpong": [{cycle, switches_per_s, share, cause, …}], "alternations": […], "switch_reasons": {…}}

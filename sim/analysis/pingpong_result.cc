@@ -29,8 +29,10 @@ bool frequent(const PingPongRow& r, std::int64_t all_switches) {
 
 std::string cause_of(const PingPongRow& r, std::int64_t all_switches) {
   if (!frequent(r, all_switches) || r.preempting_rounds * 2 < r.switches) return "";
-  if (r.lead_ns > PingPong::kCreditNs) return "wakeup preemption: the wakee's entity outweighs the waker's";
-  return "wakeup preemption: the waker is preempted by the task that it woke";
+  const std::string vain =
+      r.vain_rounds * 2 > r.judged_rounds ? "; in vain: it sleeps again, min_nr completions are not there" : "";
+  if (r.lead_ns > PingPong::kCreditNs) return "wakeup preemption: the wakee's entity outweighs the waker's" + vain;
+  return "wakeup preemption: the waker is preempted by the task that it woke" + vain;
 }
 
 json reasons_json(const std::array<std::int64_t, static_cast<std::size_t>(SwitchReason::count_)>& reasons) {
@@ -52,6 +54,7 @@ json row_json(const PingPongRow& r, const PingPongResult& all) {
            {"cause", r.cause}};
   if (!r.is_pingpong()) return out;
   out["preempting_share"] = ratio(r.preempting_rounds, r.switches);
+  out["vain_share"] = ratio(r.vain_rounds, r.judged_rounds);
   out["wakee_run_ns"] = r.wakee_run_ns;
   out["waker_run_ns"] = r.waker_run_ns;
   out["run_time_ratio"] = ratio(r.wakee_run_ns, r.waker_run_ns);
@@ -71,6 +74,8 @@ PingPongRow PingPong::row(std::uint64_t key, const Tally& t) const {
   r.switches = t.switches;
   r.reasons = t.reasons;
   r.preempting_rounds = t.preempting_rounds;
+  r.judged_rounds = t.judged_rounds;
+  r.vain_rounds = t.vain_rounds;
   r.wakee_run_ns = t.wakee_run_ns;
   r.waker_run_ns = t.waker_run_ns;
   r.lead_ns = t.lead_ns;

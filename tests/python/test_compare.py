@@ -45,10 +45,13 @@ def test_the_same_on_both_sides_is_no_difference() -> None:
     assert all(r.a == r.b and not r.clear for r in found.rows)
 
 
-def test_traces_are_ranked_by_what_moved_most() -> None:
+def test_traces_add_up_to_what_an_io_costs() -> None:
     found = compare(ROOT, WEIGHTED)
-    assert list(found.rows) == sorted(found.rows, key=lambda r: (-r.effect, r.metric))
-    assert {r.metric for r in found.rows} >= {"switches.per_s", "io.per_s", "getevents.slept_share"}
+    parts = [r for r in found.rows if r.of == "CPU ns an I/O"]
+    # One CPU that never idles: the parts of an I/O are the time between two.
+    assert sum(r.a or 0 for r in parts) == pytest.approx(1e9 / 59784, rel=0.01)
+    assert sum(r.b or 0 for r in parts) == pytest.approx(1e9 / 30915, rel=0.01)
+    assert parts[0].metric in ("switch_out", "wakeup", "reap")
     assert max(len(line) for line in text_of(found).splitlines()) <= WIDTH
 
 
@@ -83,6 +86,6 @@ def test_from_python() -> None:
     found = wakepath.compare("starved_completions/qemu-6.1", b=["kernel.version='6.12'"], seeds=1, duration="30ms")
     table = found.to_pandas()
     assert {"of", "metric", "a", "b", "difference"} <= set(table.columns)
-    assert list(wakepath.compare(ROOT, WEIGHTED).to_pandas()["of"][:1]) == ["figures"]
+    assert list(wakepath.compare(ROOT, WEIGHTED).to_pandas()["of"][:1]) == ["CPU ns an I/O"]
     with pytest.raises(wakepath.InputError, match="two files"):
         wakepath.compare(ROOT)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from wakepath.cli import status_of
-from wakepath.cure import EFFORTS, LEVERS, REACHES, Cure, cure, levers_of
+from wakepath.cure import EFFORTS, LEVERS, REACHES, Cure, cure, cure_trace, levers_of
 from wakepath.cure_text import text_of
 from wakepath.scenario import Options, Scenario
 
@@ -76,6 +76,12 @@ def test_the_table_is_whole() -> None:
         assert entry["shell"]
         assert entry["set"]
         assert entry["values"]
+
+
+def test_a_recording_is_cured() -> None:
+    found = cure_trace(str(TRACES / "A-6.1-d71k-q128-m1-w1000.txt.xz"), seeds=1, pairs=False)
+    assert {"weight 100", "kworker nice -10"} <= {row.name for row in found.rows[:4]}
+    assert found.how["recorded"]["io"]["iops"] == pytest.approx(30_900, rel=0.01)
 
 
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

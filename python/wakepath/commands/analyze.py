@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from wakepath import analyze_text
 from wakepath.paths import check_writable, write_text
 from wakepath.trace_report import complaints
 
@@ -15,11 +16,18 @@ from wakepath.trace_report import complaints
 @click.command("analyze")
 @click.argument("trace", metavar="TRACE")
 @click.option("--beside", metavar="TRACE", help="A second trace of the same setting: the figures of both.")
+@click.option("--setting", metavar="FILE|CASES#ID", help="The recording's setting; default: TRACE.setting.json.")
+@click.option("--pattern", is_flag=True, help="Print every figure of the event pattern as well.")
 @click.option("--json", "json_file", metavar="FILE|-", help="Write everything as JSON; - is standard output.")
 @click.option("--report", metavar="FILE.html", help="Write a page for a browser.")
-def command(trace: str, beside: str | None, json_file: str | None, report: str | None) -> int:
-    """Say who switches to whom and why in TRACE, simulated or real: any format that `wakepath convert` reads, or a
-    tarball of collect.sh.
+def command(
+    trace: str, beside: str | None, setting: str | None, pattern: bool, json_file: str | None, report: str | None
+) -> int:
+    """Say what happens in TRACE, simulated or real: who ping-pongs and why, where time went and what it costs.
+
+    Ping-pong with its cause, the parts of CPU time with the IOPS they cost, the critical path of the I/Os, who keeps
+    whom from the CPU, and the cycles of the wake graph. TRACE: any format that `wakepath convert` reads, or a tarball
+    of collect.sh.
 
     Exit status 1: the trace is not in order (lines that cannot be read, cut, shuffled, two formats in one file); the
     figures are those of what could be read.
@@ -28,7 +36,7 @@ def command(trace: str, beside: str | None, json_file: str | None, report: str |
     check_writable(report)
     from wakepath.functions import analyze
 
-    data = analyze(trace, beside=beside)
+    data = analyze(trace, beside=beside, setting=setting)
     if json_file:
         write_text(json_file, json.dumps(data, indent=1) + "\n")
     if beside:
@@ -36,7 +44,9 @@ def command(trace: str, beside: str | None, json_file: str | None, report: str |
 
         said = text_table(rows_of(data)) + "\n"
     else:
-        said = "\n".join(_lines(data)) + "\n"
+        said = analyze_text.text_of(data)
+        if pattern:
+            said += "\n" + "\n".join(_lines(data["pattern"])) + "\n"
     if report:
         from wakepath.report import page
 

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where each I/O's time went, how many IOPS each part costs, and what would be without the switches of a ping-pong.
+
+All from one trace (`_core.analyze`): the parts of CPU time add up to the window of all CPUs. What writing the records
+took is a part of its own, taken off the parts it lies in.
+
+IOPS a part costs: were all time spent in the needed parts (the program, its submissions, the work items, the
+interrupts that complete), there would be `potential` IOPS. The difference to the recorded rate is shared out over the
+other parts by their time, so that rate and costs add up to the potential.
+
+Without the switches: the time of the cycle's switches, of its wakeups and of the calls that it ended early is taken
+off, and the recording's own; the rest of an I/O's time gives the rate, up to the device's limit where one is known,
+and to what the I/Os in flight allow when each takes as long as the device does. It is arithmetic on the recording, not
+a run: `replay` answers the same by running.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+NEEDED = ("user", "submit", "work", "worker", "completion_irq")
+# A CPU that idles more than this is not what limits.
+IDLE = 0.05
+# Cycles below this share of the switches are left alone.
+SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """`parts`: name, ns, ns an I/O, share of the window, IOPS it costs (None: needed)."""
+
+    window_ns: int
+    ios: int
+    iops: float
+    potential: float
+    parts: tuple[dict[str, Any], ...]
+    without_switches: float | None
+    limit: float | None
+    limited_by: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "window_ns": self.window_ns,
+            "ios": self.ios,
+            "iops": self.iops,
+            "potential_iops": self.potential,
+            "parts": list(self.parts),
+            "without_switches": {
+                "iops": self.without_switches,
+                "device_limit": self.limit,
+                "limited_by": self.limited_by,
+            },
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Attribution:
+        what_if = data["without_switches"]
+        return Attribution(
+            data["window_ns"],
+            data["ios"],
+            data["iops"],
+            data["potential_iops"],
+            tuple(data["parts"]),
+            what_if["iops"],
+            what_if["device_limit"],
+            what_if["limited_by"],
+        )
+
+
+def attribute(analysis: dict[str, Any], records: dict[str, int], limit: float | None = None) -> Attribution | None:
+    """`records`: what writing one costs (replay_source.record_costs); `limit`: of the device, IOPS, where known."""
+    time = analysis["cpu_time"]
+    ios = int(time["units"]["completions"])
+    window = int(time["window_ns"])
+    if ios == 0 or window == 0 or analysis["trace"]["stamps_back"] > 0:
+        return None
+    spent, writing = _spent(time, records)
+    used = _used_cpus(time)
+    needed = sum(spent.get(part, 0.0) for part in NEEDED)
+    whole = sum(spent.values()) + writing
+    iops = ios * 1e9 / window
+    potential = max(iops, ios * 1e9 * used / needed) if needed else iops
+    avoidable = whole - needed - spent.get("lost", 0.0)
+    if whole <= 0 or avoidable <= 0:
+        return None
+    rate = (potential - iops) / avoidable
+    parts = [_part(name, ns, ios, whole, rate) for name, ns in spent.items()]
+    if writing:
+        parts.append(_part("recording", writing, ios, whole, rate))
+    parts.sort(key=lambda p: -p["ns"])
+    without, by = _without_switches(analysis, spent, ios, used, limit)
+    return Attribution(window, ios, iops, potential, tuple(parts), without, limit, by)
+
+
+def _spent(time: dict[str, Any], records: dict[str, int]) -> tuple[dict[str, float], float]:
+    """Each part less what writing its records took, and the sum of that."""
+    spent: dict[str, float] = {}
+    writing = 0.0
+    for name, part in time["parts"].items():
+        own = part["records"] * records["trace_record"] + part["sched_records"] * records["trace_record_sched"]
+        # A record of the idle task is written in time that nobody else wanted.
+        taken = 0.0 if name in ("idle", "lost") else min(float(own), float(part["ns"]))
+        spent[name] = part["ns"] - taken
+        writing += taken
+    return spent, writing
+
+
+def _used_cpus(time: dict[str, Any]) -> int:
+    """CPUs that did something for the I/Os."""
+    return max(1, sum(any(p in cpu["parts"] for p in NEEDED) for cpu in time["cpus"]))
+
+
+def _part(name: str, ns: float, ios: int, whole: float, iops_per_ns: float) -> dict[str, Any]:
+    needed = name in NEEDED or name == "lost"
+    return {
+        "part": name,
+        "ns": round(ns),
+        "ns_per_io": ns / ios,
+        "share": ns / whole,
+        "iops_cost": None if needed else ns * iops_per_ns,
+    }
+
+
+def _without_switches(
+    analysis: dict[str, Any], spent: dict[str, float], ios: int, used: int, limit: float | None
+) -> tuple[float | None, str]:
+    cycles = [c for c in analysis["pingpong"] if c["share"] >= SHARE]
+    if not cycles:
+        return None, "no ping-pong"
+    share = min(1.0, sum(c["share"] for c in cycles))
+    taken = {part: share * spent.get(part, 0.0) for part in ("switch_out", "switch_in", "wakeup", "reap")}
+    busy = sum(ns for name, ns in spent.items() if name not in ("idle", "lost")) - sum(taken.values())
+    rate = ios * 1e9 * used / busy if busy > 0 else 0.0
+    bounds = [(rate, "CPU")]
+    if limit is not None:
+        bounds.append((limit, "device"))
+    held = _held_back(analysis)
+    if held is not None:
+        bounds.append((held, "depth"))
+    return min(bounds)
+
+
+def _held_back(analysis: dict[str, Any]) -> float | None:
+    """As many I/Os in flight, each as long as it takes in the device, without waits for a CPU (Little's law)."""
+    path = analysis["critical_path"]
+    if not path["ios"]:
+        return None
+    stages = {row["stage"]: row["mean"] for row in path["stages"]}
+    latency = path["latency_ns"]["mean"]
+    in_flight = analysis["io"]["iops"] * latency / 1e9
+    alone = sum(stages.get(stage, 0.0) for stage in ("submit", "device", "interrupt", "work"))
+    return in_flight * 1e9 / alone if alone > 0 else None
+
+
+def text_of(found: Attribution) -> str:
+    """The parts as a table, the sum, and the what-if."""
+    from wakepath.validate_text import table
+
+    cells = [
+        [
+            p["part"],
+            f"{p['ns_per_io']:,.0f}",
+            f"{p['share']:.1%}",
+            "needed" if p["iops_cost"] is None else f"{p['iops_cost']:,.0f}",
+        ]
+        for p in found.parts
+    ]
+    total = sum(p["ns"] for p in found.parts)
+    cells.append(["all", f"{total / found.ios:,.0f}", f"{sum(p['share'] for p in found.parts):.1%}", ""])
+    lines = [table(["time of an I/O went to", "ns", "share", "costs IOPS"], cells)]
+    lines.append(f"{found.iops:,.0f} IOPS of {found.potential:,.0f}, were all time spent in what is needed")
+    if found.without_switches is not None:
+        lines.append(
+            f"without the switches of the ping-pong: {found.without_switches:,.0f} IOPS, untraced "
+            f"(limit: the {found.limited_by})"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The device law that a recording shows: from when each request was issued and when the interrupt that ended it began.
+
+Three laws are tried, each a special case of the scenario's (models/block/device.h), and the one that explains the times
+best with the fewest figures is kept:
+
+- delay: a request takes `latency`, however many there are;
+- serial: one server takes `service` for each, `latency` is added;
+- either with a grid: completion times are rounded up to its multiples.
+
+The grid is seen first: interrupts that complete something begin at its multiples (by the timer's own clock where a
+timer completes, else by the trace's). Service and latency are those that reproduce the recorded completion times
+best. A device that was never busy for long shows no service time: `cap_seen` is then False.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Times = NDArray[np.int64]
+
+# Requests looked at: enough for thousands of interrupts, few enough for the search.
+MOST = 4000
+# Completions that share this many of the trace's interrupts make a grid believable.
+GRID_INSTANTS = 20
+GRID_SHARE = 0.9
+# A law explains a request when it says a time at most this far outside what was seen.
+CLOSE_NS = 3000
+CAPPED_NS = 50_000
+# Errors that differ by less than this factor (and 1 ns) say the same.
+SAME = 1.1
+# So many requests in the device on the mean, and it is taken to be at its limit.
+FULL = 16
+# A constant delay that explains less than this is drawn between the extremes that were seen.
+SCATTERED = 0.7
+# A server is known to be one when at least this share of the requests waited for it.
+WAITED = 0.05
+
+
+@dataclass(frozen=True)
+class Law:
+    """`error_ns`: mean distance of what the law says from what was recorded; `explained`: share that is CLOSE."""
+
+    law: str
+    service_ns: int
+    latency_ns: int
+    latency_high_ns: int
+    grid_ns: int
+    requests: int
+    error_ns: int
+    explained: float
+    cap_seen: bool
+    late_ns: int = 0  # mean of how long after the law's time the request was ended
+
+    def sets(self) -> tuple[str, ...]:
+        latency = str(self.latency_ns)
+        if self.latency_high_ns > self.latency_ns:
+            latency = f"{{ low = {self.latency_ns}, high = {self.latency_high_ns} }}"
+        return (
+            f"device.law={self.law}",
+            f"device.service_ns={self.service_ns}",
+            f"device.latency_ns={latency}",
+            f"device.grid_ns={self.grid_ns}",
+        )
+
+    @property
+    def cap(self) -> float | None:
+        """Most I/Os per second that the device ends; None: the recording does not show a limit."""
+        return 1e9 / self.service_ns if self.service_ns > 0 and self.cap_seen else None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Requests in order of issue. What ended each says when it was due: after `before`, and not after `by`."""
+
+    issue: Times
+    by: Times
+    before: Times
+    grid: int
+    phase: int
+    begin: int = 0  # of the trace
+    held: int = 0  # requests in the device then, issued before
+
+
+def fit(requests: list[list[int]], begin: int = 0, held: int = 0) -> Law | None:
+    """`requests`: issue, begin of the interrupt, completion, the timer's own clock (0: none), in ns.
+
+    `held`: how many the device held at the `begin` of the trace.
+    """
+    import numpy as np
+
+    if len(requests) < GRID_INSTANTS:
+        return None
+    rows = np.array(requests[:MOST], dtype=np.int64)
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    issue, entry, ended, timer = rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3]
+    if (timer > 0).all():
+        # The timer's clock is another than the trace's; the interrupt's record precedes the reading by the least.
+        by = timer + int(np.max(entry - timer))
+        looks = np.unique(by)
+        before = np.concatenate(([looks[0] - (1 << 40)], looks))[np.searchsorted(looks, by)]
+    else:
+        by = ended
+        last = np.sort(ended)
+        found = np.searchsorted(last, entry) - 1
+        before = np.where(found >= 0, last[np.maximum(found, 0)], last[0] - (1 << 40))
+        entry = np.maximum(entry, issue)
+    grid, phase = _grid(by if (timer > 0).all() else entry)
+    seen = Seen(issue, by, before, grid, phase, begin, held)
+    return _chosen(seen)
+
+
+def _chosen(seen: Seen) -> Law:
+    """The delay where a server explains nothing more, unless the device was full of requests all the time.
+
+    A device that always holds many and ends them at a steady rate looks like a long delay. It is taken to be at its
+    limit: the longest service time that explains as much.
+    """
+    import numpy as np
+
+    delay, servers = _delay(seen), _servers(seen)
+    least = min(s.error_ns for s in servers)
+    equal = [s for s in servers if s.error_ns <= least * SAME + 1]
+    if delay.error_ns > least * SAME + 1:
+        # Interrupts come promptly: of laws that explain as much, the one after which they come soonest.
+        return min(equal, key=lambda s: s.late_ns)
+    held = float(np.sum(seen.by - seen.issue)) / max(1.0, float(np.max(seen.by) - np.min(seen.issue)))
+    longest = max(equal, key=lambda s: s.service_ns)
+    return longest if held >= FULL else delay
+
+
+def _grid(entry: Times) -> tuple[int, int]:
+    """The largest step, and its phase, that nearly all interrupts begin at; 0 when there is none."""
+    import numpy as np
+
+    instants = np.unique(entry)
+    if len(instants) < GRID_INSTANTS:
+        return 0, 0
+    steps = np.diff(instants)
+    least = int(np.percentile(steps, 5))
+    if least < 2 * CLOSE_NS:
+        return 0, 0
+    near = steps[(steps >= least) & (steps < least * 1.15)]
+    for parts in (1, 2, 3):
+        step = float(np.median(near)) / parts
+        for _ in range(4):  # whole multiples of an ever better step
+            n = np.round((instants - instants[0]) / step)
+            step, offset = np.polyfit(n, instants - instants[0], 1)
+        late = (instants - instants[0]) - (np.round((instants - instants[0] - offset) / step) * step + offset)
+        early = float(np.percentile(late, 2))
+        if step > 2 * CLOSE_NS and np.mean(np.abs(late) < max(CLOSE_NS, 0.05 * step)) >= GRID_SHARE:
+            return round(step), round(float(instants[0]) + offset + early)
+    return 0, 0
+
+
+def _judge(due: Times, seen: Seen) -> tuple[int, int, float]:
+    """By how much what a law says lies outside what was seen, on the mean (far ones count CAPPED), how much before the
+    end it lies, and how often it is CLOSE."""
+    import numpy as np
+
+    said = _rounded(due, seen.grid, seen.phase)
+    outside = np.maximum(np.maximum(seen.before - said, said - seen.by), 0)
+    late = np.clip(seen.by - said, 0, CAPPED_NS)
+    return int(np.mean(np.minimum(outside, CAPPED_NS))), int(np.mean(late)), float(np.mean(outside <= CLOSE_NS))
+
+
+def _rounded(due: Times, grid: int, phase: int) -> Times:
+    return due if not grid else phase - (-(due - phase) // grid) * grid
+
+
+def _freed(seen: Seen, service: int, held: int) -> Times:
+    """When the server has finished each request: free = max(now, free) + service, after those it held at the begin."""
+    import numpy as np
+
+    k = np.arange(1, len(seen.issue) + 1, dtype=np.int64)
+    begun = np.maximum.accumulate(seen.issue - (k - 1) * service)
+    return np.maximum(begun, seen.begin + held * service) + k * service
+
+
+def _servers(seen: Seen) -> list[Law]:
+    """For each service time that comes into question the latency that explains most."""
+    import numpy as np
+
+    found = []
+    # Of those it held at the begin some were past the server: as many as fit into the shortest time a request took.
+    shortest = int(np.percentile(seen.by - seen.issue, 1))
+    starts = [(s, h) for s in _services(seen) for h in sorted({seen.held, max(0, seen.held - shortest // s)})]
+    for service, held in starts:
+        freed = _freed(seen, service, held)
+        error, late, explained, latency = min((*_judge(freed + x, seen), x) for x in _latencies(seen, freed))
+        waited = float(np.mean(freed - seen.issue > 1.5 * service))
+        found.append(
+            Law("serial", service, latency, latency, seen.grid, len(freed), error, explained, waited > WAITED, late)
+        )
+    return found
+
+
+def _latencies(seen: Seen, freed: Times) -> list[int]:
+    """Candidates for what is added: the least that was ever seen; with a grid, that less what rounding may hide."""
+    import numpy as np
+
+    least = int(np.percentile(seen.by - freed, 1))
+    found = [least + d for d in (0, -CLOSE_NS, CLOSE_NS)]
+    if seen.grid:
+        found = [least + round(seen.grid * k / 24) - seen.grid for k in range(-4, 29)]
+    return [max(0, latency) for latency in found]
+
+
+def _services(seen: Seen) -> list[int]:
+    """Candidates: what the busiest stretches of completions allow."""
+    import numpy as np
+
+    ends = np.sort(seen.by)
+    found: set[int] = {1000}
+    for stretch in (8, 16, 32, 64, 128, 256):
+        if len(ends) > stretch + 1:
+            spans = ends[stretch:] - ends[:-stretch]
+            for q in (0, 1, 5, 10, 25, 50):
+                found.add(round(float(np.percentile(spans, q)) / stretch))
+    if seen.grid:
+        found |= {round(seen.grid / n) for n in range(1, 65)}
+    top = max(found)
+    found |= {round(top * k / 40) for k in range(1, 41)}
+    return sorted(s for s in found if s > 0)
+
+
+def _delay(seen: Seen) -> Law:
+    import numpy as np
+
+    taken = seen.by - seen.issue
+    error, late, explained, low = min((*_judge(seen.issue + x, seen), x) for x in _latencies(seen, seen.issue))
+    high = int(np.percentile(taken, 95))
+    # What no constant explains, and scatters, is the device's own.
+    own = high if explained < SCATTERED and high > low else low
+    return Law("delay", 0, low, own, seen.grid, len(taken), error, explained, False, late)

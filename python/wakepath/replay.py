@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""replay(): the workload of a recording, run again: as recorded, and with changes.
+
+1. What the trace shows of programs, device and other threads becomes a scenario (replay_source).
+2. It is run with every record charged what it cost the recorded kernel, and the costs of each part of CPU time are
+   scaled until a unit of it (an I/O submitted, an item, a switch) takes as long as recorded (replay_costs.toml).
+3. `unchanged` is that run: it is held beside the recording. `untraced` is the same without the recording's own cost;
+   `changed` is `untraced` with the user's --set.
+
+Nothing is fitted to rates: IOPS and switches of the replay follow, and how far they are off says how far to trust it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wakepath import _core
+from wakepath.calibrate import scaled
+from wakepath.replay_source import Recording, Seen, case_of, open_recording, record_costs, seen
+from wakepath.result import Result, flatten
+from wakepath.runner import run
+from wakepath.scenario import Options, Scenario, toml_key
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARTS = Path(__file__).resolve().parent / "replay_costs.toml"
+WARMUP, SHORTEST_NS = "100ms", 400_000_000
+# The trace of a fitting run is as long as the recording, and not shorter than this.
+FIT_NS = 100_000_000
+ROUNDS = 3
+# Costs are moved within these factors: beyond them the recording shows something that they are not.
+FACTOR = (0.2, 5.0)
+# Parts with less than so many units in the recording say nothing of a unit.
+LEAST_UNITS = 50
+
+
+@dataclass
+class Replay:
+    """`recorded`: figures of the trace; the others are results of runs. `trust`: replay unchanged beside it."""
+
+    recorded: dict[str, Any]
+    unchanged: Result
+    untraced: Result
+    changed: Result | None
+    scenario: Scenario
+    sets: tuple[str, ...]
+    how: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def trust(self) -> dict[str, float]:
+        return {
+            "iops": _error(self.unchanged.io["iops"], self.recorded["io"]["iops"]),
+            "context_switches_per_s": _error(
+                self.unchanged.totals["context_switches_per_s"], self.recorded["totals"]["context_switches_per_s"]
+            ),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """The result asked for at the top, in schema wakepath.result/1; recording and all runs below it."""
+        top = self.changed or self.untraced
+        return {
+            **top.data,
+            "recorded": self.recorded,
+            "unchanged": _part(self.unchanged),
+            "untraced": _part(self.untraced),
+            "changed": _part(self.changed) if self.changed else None,
+            "replay": {
+                "schema": "wakepath.replay/1",
+                "sets": list(self.sets),
+                "unchanged_error": self.trust,
+                "how": self.how,
+            },
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row each: recorded, unchanged, untraced, changed."""
+        import pandas as pd
+
+        rows: list[dict[str, Any]] = [{"run": "recorded", **flatten(self.recorded)}]
+        for name, result in (("unchanged", self.unchanged), ("untraced", self.untraced), ("changed", self.changed)):
+            if result is not None:
+                rows.append({"run": name, **flatten(_part(result))})
+        return pd.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        top = self.changed or self.untraced
+        return f"<wakepath replay: recorded {self.recorded['io']['iops']:,.0f} IOPS, {top.io['iops']:,.0f} IOPS>"
+
+
+def _error(got: float, wanted: float) -> float:
+    return got / wanted - 1 if wanted else 0.0
+
+
+def _part(result: Result) -> dict[str, Any]:
+    keys = ("status", "io", "totals", "cpus", "tasks", "groups", "workqueue", "pingpong")
+    return {k: result.data[k] for k in keys if k in result.data}
+
+
+def replay(
+    trace: str,
+    sets: Sequence[str] = (),
+    *,
+    setting: str | None = None,
+    kernel: str | None = None,
+    machine: str | None = None,
+    duration: str | None = None,
+    seed: str | None = None,
+) -> Replay:
+    """Run the workload of a recording. `sets` are --set of `run`; a new group takes the recorded tasks."""
+    recording = open_recording(trace, setting, kernel)
+    source = Source(recording, machine)
+    source.fit()
+    found = recorded_figures(recording)
+    long = duration or f"{max(SHORTEST_NS, recording.profile['time']['window_ns'])}ns"
+    unchanged = run(source.scenario(traced=True, duration=long, seed=seed))
+    untraced_scenario = source.scenario(traced=False, duration=long, seed=seed)
+    untraced = run(untraced_scenario)
+    changed = run(changed_scenario(untraced_scenario, sets)) if sets else None
+    return Replay(found, unchanged, untraced, changed, untraced_scenario, tuple(sets), source.how())
+
+
+def changed_scenario(scenario: Scenario, sets: Sequence[str]) -> Scenario:
+    """The scenario under other settings. A group named here for the first time is where the recorded tasks go."""
+    known = {g["path"] for g in scenario.describe()["cgroups"]}
+    named = [s.removeprefix("cgroup.").split(".cpu")[0].split("=")[0] for s in sets if s.startswith("cgroup.")]
+    fresh = [n.strip('"') for n in named if n.strip('"') not in known]
+    moved = any(s.startswith("workload.") and ".cgroup=" in s for s in sets)
+    extra = []
+    if fresh and not moved:
+        jobs = scenario.describe()["workloads"]
+        extra = [f'workload.{toml_key(job["name"])}.cgroup="{fresh[0]}"' for job in jobs]
+    return scenario.with_sets(*sets, *extra)
+
+
+def recorded_figures(recording: Recording) -> dict[str, Any]:
+    """The recording's own figures under the names of a result, as far as a trace tells them."""
+    time = recording.profile["time"]
+    seconds = recording.window_s
+    units = time["units"]
+    cpus = []
+    for cpu in time["cpus"]:
+        share = {name: part["share"] for name, part in cpu["parts"].items()}
+        idle = share.get("idle", 0.0)
+        cpus.append(
+            {
+                "id": cpu["id"],
+                "idle": idle,
+                "busy": 1.0 - idle,
+                "irq": share.get("completion_irq", 0.0) + share.get("other_irq", 0.0),
+                "softirq": share.get("softirq", 0.0),
+                "context_switches_per_s": cpu["switches"] / seconds,
+            }
+        )
+    return {
+        "window_ns": time["window_ns"],
+        "io": {"iops": recording.ios / seconds, "completed": recording.ios},
+        "totals": {
+            "context_switches_per_s": units["switches"] / seconds,
+            "interrupts_per_s": units["interrupts"] / seconds,
+        },
+        "cpus": cpus,
+    }
+
+
+class Source:
+    """The scenario of a recording while its costs are being read off."""
+
+    def __init__(self, recording: Recording, machine: str | None = None) -> None:
+        self.recording = recording
+        self.machine = machine
+        self.case = case_of(recording)
+        self.seen: Seen = seen(recording)
+        self.records, self.records_from = record_costs(recording)
+        self.parts: dict[str, dict[str, Any]] = tomllib.loads(PARTS.read_text(encoding="utf-8"))
+        self.factors = dict.fromkeys(self.parts, 1.0)
+        self.units: dict[str, tuple[float, float]] = {}
+        self.entries = self._base(()).describe()["costs"]["entries"]
+
+    def _base(self, sets: tuple[str, ...], duration: str | None = None, warmup: str | None = None) -> Scenario:
+        options = Options(sets=(*self.seen.sets, *sets), machine=self.machine, duration=duration, warmup=warmup)
+        return Scenario.from_case(self.case, options=options)
+
+    def cost_sets(self) -> tuple[str, ...]:
+        out = []
+        for part, factor in self.factors.items():
+            for name in self.parts[part]["costs"]:
+                if factor != 1.0 and self.entries[name]["mean_ns"] > 0:
+                    out.append(f"costs.{name}={scaled(self.entries[name], factor)}")
+        return tuple(out)
+
+    def scenario(self, *, traced: bool, duration: str, warmup: str = WARMUP, seed: str | None = None) -> Scenario:
+        sets = self.cost_sets()
+        if traced:
+            sets += tuple(f"costs.{name}={ns}" for name, ns in self.records.items())
+            types = sorted(set(self.recording.profile["trace"]["by_event"]) - {"unknown", "lost_events"})
+            sets += (f"run.trace_events={json.dumps(types)}",)
+        if seed is not None:
+            sets += (f"run.seed={seed}",)
+        return self._base(sets, duration=duration, warmup=warmup)
+
+    def fit(self) -> None:
+        """Scales each part's costs until a unit takes as long as recorded."""
+        wanted = self._per_unit(self.recording.profile["time"])
+        length = max(FIT_NS, self.recording.profile["time"]["window_ns"])
+        for _ in range(ROUNDS):
+            with tempfile.TemporaryDirectory() as folder:
+                twin = str(Path(folder) / "twin.txt")
+                run(self.scenario(traced=True, duration=f"{length}ns", warmup="30ms"), trace=twin)
+                got = self._per_unit(json.loads(_core.profile(twin))["time"])
+            for part, ns in wanted.items():
+                if part not in got or got[part] <= 0:
+                    continue
+                self.units[part] = (ns, got[part])
+                factor = self.factors[part] * ns / got[part]
+                self.factors[part] = min(max(factor, FACTOR[0]), FACTOR[1])
+
+    def _per_unit(self, time: dict[str, Any]) -> dict[str, float]:
+        """ns of a unit of each part, less the records written in it."""
+        found = {}
+        for group, rule in self.parts.items():
+            units = time["units"][rule["unit"]]
+            spent = [time["parts"][part] for part in rule["parts"] if part in time["parts"]]
+            if not spent or units < LEAST_UNITS:
+                continue
+            writing = sum(
+                part["records"] * self.records["trace_record"]
+                + part["sched_records"] * self.records["trace_record_sched"]
+                for part in spent
+            )
+            found[group] = max(1.0, (sum(part["ns"] for part in spent) - writing) / units)
+        return found
+
+    def how(self) -> dict[str, Any]:
+        law = self.seen.law
+        return {
+            "trace": self.recording.trace,
+            "setting": self.recording.where,
+            "workload": self.case["setting"]["workload"],
+            "nice": self.case["setting"]["nice"],
+            "device": None if law is None else law.__dict__,
+            "record_costs": {**self.records, "from": self.records_from},
+            "parts": {
+                part: {"recorded_ns": ns, "replayed_ns": got, "factor": self.factors[part]}
+                for part, (ns, got) in self.units.items()
+            },
+            "notes": list(self.seen.notes),
+        }

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A recording as a scenario: its programs and its device from the trace, what a trace cannot show from the setting.
+
+From the trace: every task that does I/O as a loop with its depth, batches and how many completions it waits for; nice
+values; the device law; what other threads ran; which records were written. From the setting: kernel, tunables, groups,
+filesystem. A figure that the trace contradicts is the trace's.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wakepath import _core, device_law
+from wakepath import recording as recording_file
+from wakepath.errors import InputError
+from wakepath.lockstep import read_setting
+from wakepath.paths import read_text
+from wakepath.scenario import toml_key
+
+RECORDINGS = Path(__file__).resolve().parent / "recordings.toml"
+# Threads that ran less than this part of a CPU are left out of a replay.
+LEAST_SHARE = 0.0005
+# The queue of a recording may be refilling when it begins: what is counted then is too little.
+NEAR = 0.4
+WHOLE_CASE = ("platform", "kernel", "id")
+MACHINE_KEYS = ("cpus", "hz", "preempt", "irq_time_accounting", "sched", "cgroup", "cgroups")
+WORKLOAD_KEYS = ("filesystem", "overwrite", "direct", "pinned_cpu")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """`case`: what is known beside the trace, in the form of a truth case; `where`: the file that says it."""
+
+    trace: str
+    profile: dict[str, Any]
+    case: dict[str, Any]
+    where: str
+
+    @property
+    def window_s(self) -> float:
+        return float(self.profile["time"]["window_ns"]) / 1e9
+
+    @property
+    def tasks(self) -> list[dict[str, Any]]:
+        return [t for t in self.profile["programs"]["tasks"] if t["submitted"] > 0]
+
+    @property
+    def ios(self) -> int:
+        return int(self.profile["programs"]["completed"])
+
+
+def open_recording(trace: str, setting: str | None = None, kernel: str | None = None) -> Recording:
+    """Reads the trace and finds its setting: given, beside it, or in a file of cases in the folder above."""
+    case, where, profile = _opened(trace, setting)
+    if kernel is not None:
+        case = {**case, "kernel": kernel}
+    if "kernel" not in case:
+        raise InputError(
+            "no setting says which kernel was recorded",
+            trace,
+            suggestion="--kernel V, or --setting FILE (docs/commands.md)",
+        )
+    _check(profile["trace"], trace)
+    return Recording(trace, profile, case, where)
+
+
+def _opened(trace: str, setting: str | None) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """What is known beside the trace, where that was found, and the trace's profile; a tarball has all three."""
+    with recording_file.open(trace) as opened:
+        profile = json.loads(_core.profile(opened.trace))
+        if setting is not None or opened.trace == trace:
+            return *case_beside(trace, setting), profile
+        case: dict[str, Any] = {"setting": opened.setting}
+        if opened.kernel:
+            case["kernel"] = opened.kernel
+        return case, opened.setting_from or trace, profile
+
+
+def _check(report: dict[str, Any], trace: str) -> None:
+    from wakepath.trace_report import complaints
+
+    if report["lost"]["places"] > 0:
+        raise InputError("has lost records: a replay needs every one", trace)
+    doubts = complaints(report)
+    if doubts:
+        raise InputError(f"is not in order: {doubts[0]}", trace)
+
+
+def case_beside(trace: str, given: str | None) -> tuple[dict[str, Any], str]:
+    if given:
+        return _whole(given), given
+    beside = Path(f"{trace}.setting.json")
+    if beside.is_file():
+        return _whole(str(beside)), str(beside)
+    for file in sorted(Path(trace).resolve().parent.parent.glob("*.jsonl")):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if Path(trace).name in line:
+                case = json.loads(line)
+                if Path(str(case.get("trace", ""))).name == Path(trace).name:
+                    return case, f"{file}#{case['id']}"
+    return {"setting": {}}, ""
+
+
+def _whole(source: str) -> dict[str, Any]:
+    """A case with what stands around its setting, where there is more than the setting."""
+    setting = read_setting(source)
+    name, _, wanted = source.partition("#")
+    for line in [read_text(name), *read_text(name).splitlines()]:
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict) and isinstance(found.get("setting"), dict) and wanted in ("", str(found.get("id"))):
+            return {**found, "setting": setting}
+    extra = {key: setting[key] for key in ("kernel", "platform") if isinstance(setting.get(key), str)}
+    return {**extra, "setting": {k: v for k, v in setting.items() if k not in extra}}
+
+
+def law_of(profile: dict[str, Any]) -> device_law.Law | None:
+    """The device law that a profile shows."""
+    programs = profile["programs"]
+    return device_law.fit(programs["requests"], profile["trace"]["first_ts_ns"], programs["at_begin"]["in_device"])
+
+
+def limit_of(profile: dict[str, Any], setting: dict[str, Any]) -> float | None:
+    """I/Os per second that the device ends at most: as the trace shows it, else as the setting says."""
+    law = law_of(profile)
+    if law is not None and law.cap is not None:
+        return law.cap
+    device = setting.get("device")
+    if isinstance(device, dict) and device.get("service_ns"):
+        return 1e9 / float(device["service_ns"])
+    return None
+
+
+def record_costs(recording: Recording) -> tuple[dict[str, int], str]:
+    """What writing a record cost the recorded kernel: measured for its platform, else the least seen between two."""
+    table = tomllib.loads(RECORDINGS.read_text(encoding="utf-8"))
+    version = str(recording.case["kernel"])
+    known = table.get("io", {}).get(str(recording.case.get("platform", "")), {}).get(version)
+    if known:
+        return dict(known), "measured (recordings.toml)"
+    shortest = recording.profile["shortest"]
+    return (
+        {"trace_record": int(shortest["plain_ns"]), "trace_record_sched": int(shortest["sched_ns"])},
+        "at most: the least time between two kinds of records of this trace",
+    )
+
+
+def _mode(pairs: list[list[int]]) -> int:
+    return max(pairs, key=lambda p: p[1])[0] if pairs else 0
+
+
+def depth_of(recording: Recording) -> int:
+    """I/Os that each task keeps in flight when it waits.
+
+    What was in flight at the first record is known where the worker idled once; else at least so much was, and the
+    number of completions that the task asks for at once is taken where it is greater.
+    """
+    programs = recording.profile["programs"]
+    begin, tasks = programs["at_begin"], recording.tasks
+    base = begin["in_device"] + begin["waiting_for_worker"] + begin["unreaped"]
+    found = max(1, round((base + sum(_mode(t["balance"]) for t in tasks)) / max(1, len(tasks))))
+    workers = [t for t in programs["others"] if t["works"]]
+    if workers and not any(t["turns"] for t in workers):
+        found = max([found, *(n[0] for t in tasks for n in t["nr"])])
+    # Who asks for about as many as it has in flight asks for all of them.
+    asked = max((n[0] for t in tasks for n in t["nr"]), default=0)
+    return asked if NEAR * asked <= found <= asked / NEAR else found
+
+
+def workload(recording: Recording) -> dict[str, Any]:
+    """The workload in the words of a truth case. All tasks alike: the one that submitted most says how."""
+    tasks = recording.tasks
+    if not tasks:
+        raise InputError("no task in it submits I/O by io_submit or io_uring_enter: nothing to replay", recording.trace)
+    programs = recording.profile["programs"]
+    task = max(tasks, key=lambda t: int(t["submitted"]))
+    depth = depth_of(recording)
+    batches = [b for b in task["batch"] if b[0] <= depth]
+    batch = _mode(batches) if batches else depth
+    waits = [m for m in task["min_nr"] if m[0] > 0]
+    given = recording.case["setting"].get("workload", {})
+    out = {k: given[k] for k in WORKLOAD_KEYS if k in given}
+    out["engine"] = task["engine"]
+    out["rw"] = _rw(programs)
+    out["bs"] = int(max(programs["bytes"].items(), key=lambda kv: kv[1])[0]) if programs["bytes"] else 4096
+    out["iodepth"] = depth
+    if task["engine"] == "io_uring":  # what it takes from its ring is not in a trace
+        return {**out, **{k: given[k] for k in given if k.startswith("iodepth")}}
+    out["iodepth_batch_submit"] = min(batch, depth)
+    out["iodepth_batch_complete_min"] = min(depth, max((m[0] for m in waits), default=0))
+    most = max((n[0] for n in task["nr"]), default=depth)
+    out["iodepth_batch_complete_max"] = min(depth, most) if most > 0 else depth
+    if len(tasks) > 1:
+        out["numjobs"] = len(tasks)
+    cpus = {int(c) for t in tasks for c in t["cpus"]}
+    if "pinned_cpu" not in out and len(cpus) == 1:
+        out["pinned_cpu"] = cpus.pop()
+    return out
+
+
+def _rw(programs: dict[str, Any]) -> str:
+    share = programs["writes"] / max(1, programs["issued"])
+    return "randwrite" if share > 0.99 else "randread" if share < 0.01 else "randrw"
+
+
+def case_of(recording: Recording) -> dict[str, Any]:
+    """The recording as a truth case whose workload was seen; the device follows as sets."""
+    given = recording.case["setting"]
+    setting = {k: given[k] for k in MACHINE_KEYS if k in given}
+    setting["workload"] = workload(recording)
+    workers = [t["prio"] for t in recording.profile["programs"]["others"] if t["works"] and t["prio"] >= 100]
+    nice = {"fio": recording.tasks[0]["prio"] - 120, "kworker": (min(workers) if workers else 120) - 120}
+    setting["nice"] = nice
+    if isinstance(given.get("device"), str):
+        setting["device"] = given["device"]
+    return {
+        "schema": "wakepath.truth/1",
+        "id": str(recording.case.get("id", Path(recording.trace).name.split(".")[0])),
+        "platform": str(recording.case.get("platform", "server")),
+        "kernel": str(recording.case["kernel"]),
+        "role": "predict",
+        "setting": setting,
+        "measured": {},
+    }
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Sets that lay over the case what the trace shows of device, completions and other threads; and what was noted."""
+
+    sets: tuple[str, ...]
+    notes: tuple[str, ...]
+    law: device_law.Law | None
+
+
+def seen(recording: Recording) -> Seen:
+    programs = recording.profile["programs"]
+    notes: list[str] = []
+    law = law_of(recording.profile)
+    sets: list[str] = []
+    if law is None:
+        notes.append(
+            "too few requests complete in the trace to tell the device's times: the setting's or platform's are used"
+        )
+    elif law.explained < 0.5:
+        notes.append(
+            f"no law explains the device's times ({law.explained:.0%} within reach): "
+            "the setting's or platform's is used"
+        )
+        law = None
+    tags = recording.case["setting"].get("device")
+    if isinstance(tags, dict) and "law" in tags and (law is None or not law.cap_seen):
+        if law is not None:
+            notes.append("the trace does not show what the device can do at most: the setting's law is used")
+        names = {"law": "law", "service_ns": "service_ns", "latency_ns": "latency_ns", "grid_ns": "completion_grid_ns"}
+        sets += [f"device.{ours}={tags[theirs]}" for ours, theirs in names.items() if theirs in tags]
+    elif law is not None:
+        sets += law.sets()
+    if isinstance(tags, dict):
+        if "hw_queue_depth" in tags:
+            sets.append(f"block.queue_depth={tags['hw_queue_depth']}")
+        if "copies_data" in tags:
+            sets.append(f"device.copies_data={str(tags['copies_data']).lower()}")
+    if any("null_cmd_timer_expired" in name for name in programs["completed_by"]):
+        sets += ['block.driver="null_blk"', "block.virtual_timer_completion=true"]
+    mixed = programs["writes"] / max(1, programs["issued"])
+    if 0.01 <= mixed <= 0.99:
+        sets.append(f"workload.fio.rwmixread={round(100 * (1 - mixed))}")
+    sets += _others(recording)
+    return Seen(tuple(sets), tuple(notes), law)
+
+
+def _others(recording: Recording) -> list[str]:
+    """Every other thread that ran: as often, and as long, as it did."""
+    window = recording.profile["time"]["window_ns"]
+    sets: list[str] = []
+    names = [t["comm"] for t in recording.profile["programs"]["others"]]
+    for t in recording.profile["programs"]["others"]:
+        if t["works"] or t["pid"] == 0 or t["run_ns"] < LEAST_SHARE * window or t["turns"] == 0 or not t["cpus"]:
+            continue
+        # A platform's own thread of that name gives way to the recorded one.
+        alone = names.count(t["comm"]) == 1
+        unique = str(t["comm"]) if alone else f"{t['comm']}-{t['pid']}"
+        name = f"program.{toml_key(unique)}"
+        cpu = int(max(t["cpus"].items(), key=lambda kv: kv[1])[0])
+        sets += [
+            f'{name}.kind="kthread"',
+            f"{name}.cpu={cpu}",
+            f"{name}.period={max(1, window // t['turns'])}ns",
+            f"{name}.run={max(1, t['run_ns'] // t['turns'])}ns",
+        ]
+        if t["prio"] < 100:
+            sets += [f'{name}.policy="fifo"', f"{name}.rt_priority={max(1, 99 - t['prio'])}"]
+        elif t["prio"] != 120:
+            sets.append(f"{name}.nice={t['prio'] - 120}")
+    return sets

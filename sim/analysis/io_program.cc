@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sim/analysis/io_program.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "sim/trace/scan.h"
+
+namespace wakepath::analysis {
+
+using nlohmann::json;
+using trace::Event;
+using trace::EventType;
+
+namespace {
+
+constexpr std::size_t kCpusKept = 1 << 13;
+constexpr std::size_t kOpenKept = 1 << 20;
+
+// A number of I/Os as a system call prints it; damaged ones must not overflow the sums.
+std::int64_t some(std::int64_t n) { return std::clamp<std::int64_t>(n, 0, 1 << 20); }
+
+std::uint64_t key_of(const Event::Request& r) {
+  return (static_cast<std::uint64_t>(r.major << 20U | r.minor) << 40U) ^ r.sector;
+}
+
+}  // namespace
+
+void IoPrograms::on_switch(const Event& e, Cpu& c) {
+  const auto& s = e.u.sw;
+  if (c.since_ns >= 0 && s.prev_pid != 0) {
+    OtherTask& t = others_[s.prev_pid];
+    t.run_ns += e.ts_ns - c.since_ns;
+  }
+  c.since_ns = e.ts_ns;
+  c.irqs = 0;
+  if (s.prev_pid != 0) others_[s.prev_pid].turns += (s.prev_state & ~trace::kStatePreempted) != 0;
+  if (s.next_pid == 0) return;
+  OtherTask& t = others_[s.next_pid];
+  if (t.comm.empty()) t.comm = pool_->str(s.next_comm);
+  t.prio = s.next_prio;
+  ++t.cpus[e.cpu];
+  if (const auto io = tasks_.find(s.next_pid); io != tasks_.end()) io->second.prio = s.next_prio;
+}
+
+void IoPrograms::on_submit(const Event& e, std::int64_t nr) {
+  IoTask& t = tasks_[e.pid];
+  if (t.comm.empty()) t.comm = pool_->str(e.comm);
+  ++t.cpus[e.cpu];
+  ++t.submit_nr[nr];
+  // A submit after a submit: the one before was made because its batch was full, not because nothing was free.
+  if (t.submitted_last) {
+    if (t.since_batch > 0) ++t.batch[t.since_batch];
+    t.since_batch = 0;
+  }
+  if (t.since_batch >= 0) t.since_batch += nr;
+  t.submitted_last = true;
+  t.submitted += nr;
+}
+
+void IoPrograms::on_wait(const Event& e, std::int64_t min_nr, std::int64_t nr) {
+  IoTask& t = tasks_[e.pid];
+  if (t.comm.empty()) t.comm = pool_->str(e.comm);
+  ++t.min_nr[min_nr];
+  ++t.nr[nr];
+  t.submitted_last = false;
+  if (min_nr > 0) ++t.balance[t.submitted - t.reaped];
+}
+
+void IoPrograms::on_reap(const Event& e) {
+  const std::int64_t n = some(e.u.sys.ret);
+  tasks_[e.pid].reaped += n;
+  reaped_ += n;
+  in_ring_at_begin_ = std::max(in_ring_at_begin_, reaped_ - done_);
+}
+
+void IoPrograms::on_issue(const Event& e) {
+  ++issued_;
+  ++issued_to_[e.u.rq.major << 20U | e.u.rq.minor];
+  const std::string& rwbs = pool_->str(e.u.rq.rwbs);
+  const bool write = rwbs.find('W') != std::string::npos;
+  writes_ += write;
+  ++bytes_[e.u.rq.bytes];
+  if (open_.size() < kOpenKept) open_[key_of(e.u.rq)] = {e.ts_ns, 0, 0, 0, e.u.rq.bytes, write};
+}
+
+void IoPrograms::on_complete(const Event& e, const Cpu& c) {
+  ++completed_;
+  const bool soft = e.has_flags && (e.flags & trace::kSoftirq) != 0 && (e.flags & trace::kHardirq) == 0;
+  if (c.irqs > 0 || soft) ++completed_by_[pool_->str(c.irq_name)];
+  completed_in_softirq_ += soft;
+  const auto it = open_.find(key_of(e.u.rq));
+  if (it == open_.end()) {
+    ++unseen_;
+    return;
+  }
+  IoRequest r = it->second;
+  open_.erase(it);
+  r.complete_ns = e.ts_ns;
+  // A softirq on this CPU follows the interrupt that raised it.
+  r.irq_ns = c.irqs > 0 || (soft && c.irq_ns > r.issue_ns) ? c.irq_ns : e.ts_ns;
+  r.now_ns = c.timer ? c.now_ns : 0;
+  if (requests_.size() < kRequestsKept) requests_.push_back(r);
+}
+
+void IoPrograms::on_event(const Event& e) {
+  const auto id = std::min(static_cast<std::size_t>(std::max<int>(0, e.cpu)), kCpusKept - 1);
+  if (id >= cpus_.size()) cpus_.resize(id + 1);
+  Cpu& c = cpus_[id];
+  switch (e.type) {
+    case EventType::sched_switch:
+      return on_switch(e, c);
+    case EventType::irq_handler_entry:
+    case EventType::local_timer_entry:
+    case EventType::reschedule_entry:
+      if (c.irqs++ == 0) c.irq_ns = e.ts_ns;
+      c.timer = e.type == EventType::local_timer_entry;
+      if (e.type == EventType::irq_handler_entry) c.irq_name = e.u.irq.name;
+      return;
+    case EventType::hrtimer_expire_entry:
+      c.irq_name = e.u.timer.function;
+      c.now_ns = e.u.timer.now;
+      return;
+    case EventType::irq_handler_exit:
+    case EventType::local_timer_exit:
+    case EventType::reschedule_exit:
+      c.irqs = std::max(0, c.irqs - 1);
+      return;
+    case EventType::block_rq_issue:
+      return on_issue(e);
+    case EventType::block_rq_complete:
+      return on_complete(e, c);
+    case EventType::workqueue_queue_work:
+      ++queued_;
+      ++workqueues_[pool_->str(e.u.work.workqueue)];
+      return;
+    case EventType::workqueue_execute_start:
+      ++executed_;
+      others_[e.pid].works = true;
+      waiting_at_begin_ = std::max(waiting_at_begin_, executed_ - queued_);
+      ++done_;
+      return;
+    case EventType::sys_enter_io_submit:
+      return on_submit(e, some(e.u.sys.nr));
+    case EventType::sys_enter_io_getevents:
+      return on_wait(e, some(e.u.sys.min_nr), some(e.u.sys.nr));
+    case EventType::sys_exit_io_getevents:
+      return on_reap(e);
+    case EventType::sys_enter_io_uring_enter:
+      if (e.u.sys.nr > 0) on_submit(e, some(e.u.sys.nr));
+      if (e.u.sys.min_nr > 0) on_wait(e, some(e.u.sys.min_nr), 0);
+      tasks_[e.pid].uring = true;
+      return;
+    default:
+      return;
+  }
+}
+
+namespace {
+
+json pairs(const std::map<std::int64_t, std::int64_t>& m) {
+  json out = json::array();
+  for (const auto& [value, n] : m) out.push_back({value, n});
+  return out;
+}
+
+template <class K>
+json object_of(const std::map<K, std::int64_t>& m) {
+  json out = json::object();
+  for (const auto& [name, n] : m) {
+    if constexpr (std::is_same_v<K, std::string>)
+      out[trace::scan::printable(name)] = n;
+    else
+      out[std::to_string(name)] = n;
+  }
+  return out;
+}
+
+json tasks_json(const std::map<std::int32_t, IoTask>& tasks) {
+  json out = json::array();
+  for (const auto& [pid, t] : tasks)
+    out.push_back({{"pid", pid},
+                   {"comm", trace::scan::printable(t.comm)},
+                   {"prio", t.prio},
+                   {"engine", t.uring ? "io_uring" : "libaio"},
+                   {"submitted", t.submitted},
+                   {"reaped", t.reaped},
+                   {"submit_nr", pairs(t.submit_nr)},
+                   {"min_nr", pairs(t.min_nr)},
+                   {"nr", pairs(t.nr)},
+                   {"batch", pairs(t.batch)},
+                   {"balance", pairs(t.balance)},
+                   {"cpus", object_of(t.cpus)}});
+  return out;
+}
+
+}  // namespace
+
+json IoPrograms::json() const {
+  nlohmann::json others = nlohmann::json::array(), requests = nlohmann::json::array();
+  for (const auto& [pid, t] : others_) {
+    if (tasks_.contains(pid)) continue;
+    others.push_back({{"pid", pid},
+                      {"comm", trace::scan::printable(t.comm)},
+                      {"prio", t.prio},
+                      {"turns", t.turns},
+                      {"run_ns", t.run_ns},
+                      {"works", t.works},
+                      {"cpus", object_of(t.cpus)}});
+  }
+  for (const IoRequest& r : requests_) requests.push_back({r.issue_ns, r.irq_ns, r.complete_ns, r.now_ns});
+  std::map<std::string, std::int64_t> bytes, devices;
+  for (const auto& [size, n] : bytes_) bytes[std::to_string(size)] = n;
+  for (const auto& [dev, n] : issued_to_)
+    devices[std::to_string(dev >> 20U) + "," + std::to_string(dev & ((1U << 20U) - 1))] = n;
+  return {{"tasks", tasks_json(tasks_)},
+          {"others", std::move(others)},
+          {"requests", std::move(requests)},
+          {"issued", issued_},
+          {"completed", completed_},
+          {"writes", writes_},
+          {"bytes", object_of(bytes)},
+          {"devices", object_of(devices)},
+          {"completed_by", object_of(completed_by_)},
+          {"completed_in_softirq", completed_in_softirq_},
+          {"workqueues", object_of(workqueues_)},
+          {"at_begin",
+           {{"in_device", unseen_}, {"waiting_for_worker", waiting_at_begin_}, {"unreaped", in_ring_at_begin_}}}};
+}
+
+}  // namespace wakepath::analysis

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Loss attribution adds up, its what-if meets the root case, and the text says both."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import re
+from pathlib import Path
+
+import pytest
+
+from wakepath.analyze import analyze_trace
+from wakepath.analyze_text import text_of
+from wakepath.attribution import Attribution
+from wakepath.cli import status_of
+from wakepath.runner import run
+from wakepath.scenario import Options, Scenario
+
+TRUTH = Path(__file__).resolve().parents[1] / "truth"
+NAMES = ("A-6.1-d71k-q128-m1", "A-6.1-d36k-q128-m1", "A-6.12-d71k-q128-m1")
+
+
+def trace(name: str) -> str:
+    return str(TRUTH / "traces" / f"{name}.txt.xz")
+
+
+def measured(name: str) -> dict[str, float]:
+    for line in (TRUTH / "qemu.jsonl").read_text(encoding="utf-8").splitlines():
+        if f'"qemu-{name}"' in line:
+            return dict(json.loads(line)["measured"])
+    raise AssertionError(name)
+
+
+@pytest.mark.parametrize("name", [f"{n}-w{w}" for n in NAMES for w in ("root", "1000")])
+def test_it_adds_up_to_the_window(name: str) -> None:
+    data = analyze_trace(trace(name))
+    a = Attribution.from_json(data["attribution"])
+    cpus = len(data["cpu_time"]["cpus"])
+    assert sum(p["ns"] for p in a.parts) == pytest.approx(a.window_ns * cpus, rel=0.01)
+    assert sum(p["share"] for p in a.parts) == pytest.approx(1, rel=0.01)
+    costs = sum(p["iops_cost"] or 0 for p in a.parts)
+    assert a.iops + costs == pytest.approx(a.potential, rel=0.01)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_the_switches_it_is_the_root_case(name: str) -> None:
+    weighted = analyze_trace(trace(f"{name}-w1000"))["attribution"]["without_switches"]
+    root = analyze_trace(trace(f"{name}-wroot"))
+    assert weighted["iops"] == pytest.approx(measured(f"{name}-wroot")["iops"], rel=0.10)
+    assert root["attribution"]["without_switches"]["iops"] is None
+    assert root["pingpong"] == []
+
+
+def test_the_cycle_has_its_rate_its_cost_and_its_cause_whatever_the_names(tmp_path: Path) -> None:
+    data = analyze_trace(trace("A-6.1-d71k-q128-m1-w1000"))
+    text = lzma.decompress(Path(trace("A-6.1-d71k-q128-m1-w1000")).read_bytes()).decode()
+    renamed = tmp_path / "renamed.txt"
+    renamed.write_text(text.replace("kworker/0:2", "xyz").replace("fio", "app"))
+    other = analyze_trace(str(renamed))
+    assert [r["cycle"] for r in data["pingpong"]] == ["fio > kworker"]
+    assert [r["cycle"] for r in other["pingpong"]] == ["app > xyz"]
+    for key in ("switches_per_s", "share", "cause", "ns_per_round", "cpu_share"):
+        assert data["pingpong"][0][key] == other["pingpong"][0][key]
+    row = data["pingpong"][0]
+    assert row["share"] == pytest.approx(1, abs=0.05)
+    assert "outweighs" in row["cause"]
+    # Two switches and a wakeup a round, of some microseconds each, 31,000 times a second.
+    assert 0.1 < row["cpu_share"] < 0.5
+
+
+def test_a_waiter_woken_in_vain_is_said_to_be() -> None:
+    data = analyze_trace(trace("A-6.1-d71k-q128-m128-w1000"))
+    assert "min_nr" in data["pingpong"][0]["cause"]
+    assert "min_nr" not in analyze_trace(trace("A-6.1-d71k-q128-m1-w1000"))["pingpong"][0]["cause"]
+
+
+def test_result_figures_are_there_as_far_as_a_trace_tells() -> None:
+    data = analyze_trace(trace("A-6.1-d71k-q128-m1-w1000"))
+    assert data["io"]["iops"] == pytest.approx(30_900, rel=0.01)
+    assert data["cpus"][0]["busy"] == pytest.approx(1, abs=0.01)
+    assert sum(t["cpu_ns_per_s"] for t in data["tasks"]) == pytest.approx(1e9, rel=0.01)
+    assert {t["comm"] for t in data["tasks"][:2]} == {"fio", "kworker/0:2"}
+
+
+def test_text_and_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["analyze", trace("A-6.1-d71k-q128-m1-w1000")]) == 0
+    said = capsys.readouterr().out
+    for part in (
+        "ping-pong: fio > kworker",
+        "costs IOPS",
+        "without the switches",
+        "where an I/O is",
+        "waits for its CPU",
+    ):
+        assert part in said
+    assert "no ping-pong" in text_of(analyze_trace(trace("A-6.1-d71k-q128-m1-wroot")))
+
+
+@pytest.mark.parametrize("name", ["starved_completions/qemu-6.1", "starved_completions/qemu-6.1-root"])
+def test_hidden_addresses_give_the_same_path(tmp_path: Path, name: str) -> None:
+    """A worker that never idles has a list from before the trace: what is on it is known by conservation."""
+    shown, hidden = tmp_path / "shown.txt", tmp_path / "hidden.txt"
+    run(Scenario.load(name, options=Options(duration="60ms", warmup="60ms")), trace=str(shown))
+    text = shown.read_text()
+    hidden.write_text(re.sub(r"work struct([= ])(0x)?[0-9a-f]+", r"work struct\1(____ptrval____)", text))
+    assert hidden.read_text() != text
+    a, b = (analyze_trace(str(path))["critical_path"] for path in (shown, hidden))
+    assert b["ios"] == pytest.approx(a["ios"], rel=0.1)
+    stages = {row["stage"]: row["mean"] for row in a["stages"]}
+    for row in b["stages"]:
+        assert row["mean"] == pytest.approx(stages[row["stage"]], rel=0.1, abs=200), row["stage"]
+    # 128 in flight, each as long as Little's law says.
+    assert a["latency_ns"]["mean"] * a["ios"] / 60e6 == pytest.approx(128, rel=0.1)

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Replay of recordings: what is read off a trace, and that the replay does what was recorded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from wakepath import device_law
+from wakepath.cli import status_of
+from wakepath.errors import InputError
+from wakepath.replay import Replay, changed_scenario, replay
+from wakepath.replay_source import depth_of, law_of, open_recording, record_costs, workload
+from wakepath.scenario import Scenario
+
+TRUTH = Path(__file__).resolve().parents[1] / "truth"
+
+
+def trace(name: str) -> str:
+    return str(TRUTH / "traces" / f"{name}.txt.xz")
+
+
+# Root and weighted, three device laws, depths 1 to 128, both kernels.
+REPLAYED = (
+    "A-6.1-d71k-q128-m1-wroot",
+    "A-6.1-d71k-q128-m1-w1000",
+    "A-6.1-d50k-q128-m1-w500",
+    "A-6.1-d71k-q32-m1-w1000",
+    "A-6.1-d71k-q8-m1-w1000",
+    "A-6.1-d71k-q1-m1-w1000",
+    "A-6.12-d36k-q128-m1-wroot",
+    "A-6.12-d71k-q1-m1-w1000",
+)
+
+
+@pytest.fixture(scope="module")
+def replays() -> dict[str, Replay]:
+    return {name: replay(trace(name)) for name in REPLAYED}
+
+
+@pytest.mark.parametrize("name", REPLAYED)
+def test_unchanged_does_what_was_recorded(replays: dict[str, Replay], name: str) -> None:
+    found = replays[name]
+    assert abs(found.trust["iops"]) <= 0.03, found.trust
+    assert abs(found.trust["context_switches_per_s"]) <= 0.05, found.trust
+
+
+def test_programs_and_device_are_read_off_the_trace_not_off_the_setting(tmp_path: Path) -> None:
+    case = case_of("qemu-A-6.1-d71k-q128-m1-w1000-kwnice-10")
+    bare = {k: v for k, v in case["setting"].items() if k not in ("workload", "device", "nice")}
+    setting = tmp_path / "bare.json"
+    setting.write_text(json.dumps({"platform": "qemu-icount", "kernel": "6.1", "id": "bare", "setting": bare}))
+    recording = open_recording(trace("A-6.1-d71k-q128-m1-w1000-kwnice-10"), str(setting))
+    seen = workload(recording)
+    assert (seen["iodepth"], seen["iodepth_batch_submit"], seen["iodepth_batch_complete_min"]) == (128, 128, 1)
+    assert (seen["rw"], seen["bs"], seen["engine"]) == ("randwrite", 4096, "libaio")
+    law = law_of(recording.profile)
+    assert law is not None
+    assert law.law == "serial"
+    assert law.cap_seen
+    assert law.service_ns == pytest.approx(14000, rel=0.01)
+    assert law.grid_ns == pytest.approx(112000, rel=0.001)
+    assert law.latency_ns == pytest.approx(60000, rel=0.1)
+
+
+def case_of(name: str) -> dict[str, object]:
+    for line in (TRUTH / "qemu.jsonl").read_text(encoding="utf-8").splitlines():
+        if f'"{name}"' in line:
+            return dict(json.loads(line))
+    raise AssertionError(name)
+
+
+@pytest.mark.parametrize("depth", [1, 8, 32, 128])
+def test_depth_is_counted(depth: int) -> None:
+    assert depth_of(open_recording(trace(f"A-6.1-d71k-q{depth}-m1-w1000"))) == depth
+
+
+def test_a_law_is_found_again() -> None:
+    """A made-up server of 5 us with 30 us beyond it, fed in bursts: what goes in comes out."""
+    requests, free, last = [], 0, 0
+    for i in range(600):
+        issued = 1_000_000 + (i // 12) * 90_000 + (i % 12) * 700
+        free = max(issued, free) + 5_000
+        last = free + 30_000
+        requests.append([issued, last, last + 400, 0])
+    law = device_law.fit(requests)
+    assert law is not None
+    assert law.law == "serial"
+    assert law.cap_seen
+    assert law.service_ns == pytest.approx(5_000, rel=0.03)
+    assert law.latency_ns == pytest.approx(30_000, rel=0.05)
+    assert law.cap == pytest.approx(200_000, rel=0.03)
+
+
+def test_a_device_that_never_queues_has_no_limit_in_the_trace() -> None:
+    law = device_law.fit(
+        [[at, at + 20_000, at + 20_300, 0] for at in ((i * i * 7_919) % 90_000 + i * 100_000 for i in range(300))]
+    )
+    assert law is not None
+    assert law.law == "delay"
+    assert law.cap is None
+    assert law.latency_ns == pytest.approx(20_000, rel=0.05)
+
+
+def test_too_few_requests_give_no_law() -> None:
+    assert device_law.fit([[0, 1, 2, 0]] * 5) is None
+
+
+def test_what_recording_costs_is_measured_or_bounded(tmp_path: Path) -> None:
+    known, source = record_costs(open_recording(trace("A-6.1-d71k-q128-m1-wroot")))
+    assert known == {"trace_record": 582, "trace_record_sched": 847}
+    assert source.startswith("measured")
+    setting = tmp_path / "s.json"
+    setting.write_text(json.dumps({"kernel": "6.1", "cpus": 1, "hz": 250}))
+    bound, source = record_costs(open_recording(trace("A-6.1-d71k-q128-m1-wroot"), str(setting)))
+    assert source.startswith("at most")
+    assert 582 <= bound["trace_record"] < 750
+
+
+def test_a_new_group_takes_the_recorded_tasks() -> None:
+    scenario = Scenario.load("starved_completions/qemu-6.1-root")
+    changed = changed_scenario(scenario, ["cgroup.pods.cpu.weight=1000"])
+    assert [job["cgroup"] for job in changed.describe()["workloads"]] == ["pods"]
+    named = changed_scenario(scenario, ["cgroup.pods.cpu.weight=1000", 'workload.fio.cgroup=""'])
+    assert [job["cgroup"] for job in named.describe()["workloads"]] == [""]
+
+
+@pytest.mark.parametrize("kernel", ["6.1", "6.12"])
+def test_root_replayed_under_weight_predicts_the_untraced_weighted_case(kernel: str) -> None:
+    found = replay(trace(f"A-{kernel}-d71k-q128-m1-wroot"), ["cgroup.g.cpu.weight=1000"])
+    assert found.changed is not None
+    measured = case_of(f"qemu-A-{kernel}-d71k-q128-m1-w1000")["measured"]
+    assert isinstance(measured, dict)
+    assert found.changed.io["iops"] == pytest.approx(measured["iops"], rel=0.10)
+    assert found.changed.pingpong[0]["cause"] == "weight"
+
+
+def test_the_same_bytes_twice() -> None:
+    first, second = (replay(trace("A-6.1-d71k-q8-m1-w1000")).unchanged for _ in range(2))
+    assert first.to_json(deterministic=True) == second.to_json(deterministic=True)
+
+
+def test_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bare = tmp_path / "t.txt"
+    bare.write_text("             fio-119     [000] ...1.   6873502737: sys_io_submit -> 0x1\n")
+    assert status_of(["replay", str(bare)]) == 2
+    assert "--kernel" in capsys.readouterr().err
+    assert status_of(["replay", str(bare), "--kernel", "6.1"]) == 2
+    assert "no task in it submits I/O" in capsys.readouterr().err
+    assert status_of(["replay", str(tmp_path / "none.txt"), "--kernel", "6.1"]) == 2
+
+
+def test_json_has_all_runs(tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    name = trace("A-6.1-d71k-q8-m1-w1000")
+    assert status_of(["replay", name, "--set", "cgroup.g.cpu.weight=100", "--json", str(out)]) in (0, 1)
+    data = json.loads(out.read_text())
+    assert data["schema"] == "wakepath.result/1"
+    assert data["io"]["iops"] == data["changed"]["io"]["iops"]
+    assert data["recorded"]["io"]["iops"] > 0
+
+
+def test_lost_records_are_refused(tmp_path: Path) -> None:
+    text = "             fio-119     [000] ...1.   6873502737: sys_io_submit -> 0x1\nCPU:0 [LOST 3 EVENTS]\n"
+    path = tmp_path / "lost.txt"
+    path.write_text(text)
+    with pytest.raises(InputError, match="lost records"):
+        open_recording(str(path), kernel="6.1")
