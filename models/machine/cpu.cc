@@ -193,15 +193,18 @@ Call<void> Cpu::softirq_body(ExecContext& ctx) {
   for (;;) {
     co_await run_cost(machine_, ctx, CostId::softirq_entry);
     const Time give_up = machine_.softirq_deadline();
+    bool left_to_ksoftirqd = false;
     for (int round = 1; softirq_pending_ != 0; ++round) {
       co_await machine_.run_softirqs(ctx, take_softirqs());
       if (softirq_pending_ != 0 &&
           (round >= Machine::kMaxSoftirqRestart || need_resched() || engine_.now() >= give_up)) {
         co_await machine_.wake_ksoftirqd(ctx);
+        left_to_ksoftirqd = true;
         break;
       }
     }
     co_await run_cost(machine_, ctx, CostId::softirq_exit);
+    if (softirq_pending_ != 0 && !left_to_ksoftirqd) continue;  // raised by an interrupt on the way out
     leave_interrupt();
     co_await ctx.park();
   }
