@@ -29,10 +29,20 @@ class Simulation {
   engine::Stop run();  // warm-up and window
   [[nodiscard]] nlohmann::ordered_json result(engine::Stop end) const;
 
+  // The parts of run(), for who drives several nodes in step: start; advance to the end of the warm-up; begin_window;
+  // advance to the end; end_window. How the way is cut into advances changes no result.
+  void start();
+  engine::Stop advance(engine::Time until, const engine::Engine::Limits& limits = {}) {
+    return machine_.engine.run(until, limits);
+  }
+  void begin_window();
+  void end_window();  // checks the accounting
+  [[nodiscard]] machine::Machine& machine() { return machine_; }
+  [[nodiscard]] fs::Filesystem& filesystem() { return fs_; }
+
  private:
   struct Rule;
   void apply_rules();
-  void begin_window();
   void sample();
   void check() const;
   [[nodiscard]] nlohmann::ordered_json io_json(double seconds) const;

@@ -25,6 +25,7 @@ COMMANDS = {
     "calibrate": "fit costs and device law from a recording or truth cases",
     "check": "predict held-out settings of this machine, then measure them",
     "verify": "the scheduler model's decisions beside a recorded kernel's",
+    "cluster": "many nodes on a SimGrid platform: a replicated log's tail, and who makes it",
     "analyze": "who switches to whom and why, in a simulated or a real trace",
     "show": "a scenario, resolved: every key with its value",
     "explain": "what a scenario key or a metric means",
@@ -41,7 +42,6 @@ LATER = {
     "replay": "the workload of a real trace",
     "convert": "between trace formats",
     "explore": "permute what the kernel leaves open",
-    "cluster": "many nodes",
 }
 
 
