@@ -108,7 +108,7 @@ void Fleet::advance(Time to, std::vector<Message>& arrived, std::vector<Message>
   const auto put = [&](const Message& m) {
     const auto i = static_cast<std::size_t>(m.to);
     if (i < nodes_.size() && !nodes_[i]->up())
-      m.from == m.to ? void() : network_->again(m);
+      ;  // the connection is gone with it; it asks for what it lacks when it is back, and clients ask again
     else
       inbox[i].push_back(m);
   };

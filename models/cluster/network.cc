@@ -53,7 +53,8 @@ struct Network::Impl {
   std::vector<sg::Host*> hosts;
   std::vector<bool> on;
   double latency_factor = 1.0;
-  double late = 0;  // of the transfer that is being started
+  double late = 0;       // of the transfer that is being started
+  bool lifting = false;  // a host is on for that moment only
   Time window = 0, retry = 0;
   std::uint64_t next_number = 0;
   std::unordered_map<const sg::Activity*, Transfer> under_way;
@@ -86,12 +87,21 @@ struct Network::Impl {
   void start(const Message& m, Time begin, std::uint64_t number, Time first_sent) {
     sg::Host* from = hosts[static_cast<std::size_t>(m.from)];
     sg::Host* to = hosts[static_cast<std::size_t>(m.to)];
+    // SimGrid starts nothing from or to a host that is off. What was on the wire before it went off, or arrives when it
+    // is back, is the fleet's to judge, at its time: a window later is too late to know.
+    const bool from_off = !from->is_on(), to_off = !to->is_on();
+    lifting = true;
+    if (from_off) from->turn_on();
+    if (to_off) to->turn_on();
     late = std::max(0.0, sg::Engine::get_clock() - to_seconds(begin));
     auto comm = sg::Comm::sendto_init(from, to);
     comm->set_payload_size(static_cast<double>(m.bytes));
     under_way[comm.get()] = {comm, m, number, first_sent};
     comm->start();
     late = 0;
+    if (from_off) from->turn_off();
+    if (to_off) to->turn_off();
+    lifting = false;
   }
   void again(const Message& m, Time failed_at, std::uint64_t number) {
     ++counters.cut_off;
@@ -187,6 +197,7 @@ Network::Network(const std::string& platform, const Error& named_by, const std::
            const std::unordered_set<sg::NetZone*>&) { return n.factor(from, to, links); });
   sg::Activity::on_completion_cb([&n](const sg::Activity& a) { n.ended(a); });
   sg::Host::on_state_change_cb([&n](const sg::Host& h) {
+    if (n.lifting) return;
     for (std::size_t i = 0; i < n.hosts.size(); ++i)
       if (n.hosts[i] == &h && n.on[i] != h.is_on()) {
         n.on[i] = h.is_on();
@@ -205,8 +216,6 @@ void Network::send(const Message& m) {
   impl_->counters.bytes += static_cast<std::uint64_t>(m.bytes);
   impl_->start(m, m.sent, impl_->next_number++, m.sent);
 }
-
-void Network::again(const Message& m) { impl_->again(m, m.arrived, impl_->next_number++); }
 
 void Network::advance(Time until, std::vector<Message>& arrived, std::vector<HostChange>& changes) {
   Impl& n = *impl_;

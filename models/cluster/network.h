@@ -42,8 +42,7 @@ class Network {
   [[nodiscard]] Time max_window() const;
   // To `until`. Messages that arrived are appended, in order of time, then of their sending; host changes likewise.
   void advance(Time until, std::vector<Message>& arrived, std::vector<HostChange>& changes);
-  void send(const Message& m);   // m.sent lies within the last window
-  void again(const Message& m);  // it arrived where nobody was: TCP sends it again
+  void send(const Message& m);  // m.sent lies within the last window
 
   struct Counters {
     std::uint64_t transfers = 0, bytes = 0, cut_off = 0, given_up = 0;

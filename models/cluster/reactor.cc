@@ -17,6 +17,7 @@ using trace::EventType;
 
 namespace {
 constexpr std::int64_t kSmallMessage = 64;  // bytes of what carries no record
+constexpr std::int64_t kCatchUp = 32;       // records on their way to a follower that lags
 constexpr int kMaxEvents = 128;             // taken from the ring at a time
 }  // namespace
 
@@ -106,7 +107,7 @@ Call<void> Reactor::handle(KTask& t, const Message& m) {
     const std::int64_t index = node_.replica(m.partition).append(m.record, part.term);
     led_[m.partition].pending[index] = {m, handled, 0};
     for (const int n : part.replicas)
-      if (n != node_.id()) replicate(m.partition, index, n);
+      if (n != node_.id() && led_[m.partition].next[n] == index) replicate(m.partition, led_[m.partition].next[n]++, n);
     write(m.partition, index, m, handled);
     co_return;
   }
@@ -126,15 +127,16 @@ Call<void> Reactor::handle(KTask& t, const Message& m) {
     early_[m.partition].clear();
     say_hello(m.partition);
   } else if (leads && m.kind == Kind::hello) {
-    std::int64_t& match = led_[m.partition].match[m.from];
-    match = std::max(match, m.index);
-    for (std::int64_t i = m.index; i < node_.replica(m.partition).size(); ++i) replicate(m.partition, i, m.from);
-    commit(m.partition, led_[m.partition], nullptr, nullptr);
+    Led& led = led_[m.partition];
+    led.match[m.from] = led.next[m.from] = m.index;
+    catch_up(m.partition, led, m.from);
+    commit(m.partition, led, nullptr, nullptr);
   } else if (leads && m.kind == Kind::ack) {
     Led& led = led_[m.partition];
     std::int64_t& match = led.match[m.from];
     if (m.index + 1 <= match) co_return;
     match = m.index + 1;
+    catch_up(m.partition, led, m.from);
     commit(m.partition, led, &m, nullptr);
   }
 }
@@ -157,6 +159,12 @@ void Reactor::replicate(int partition, std::int64_t index, int to) {
   r.term = node_.replica(partition)[index].term;
   r.bytes = node_.cluster().log.record_bytes + kSmallMessage;
   to_send_.push_back(r);
+}
+
+void Reactor::catch_up(int partition, Led& led, int node) {
+  std::int64_t& next = led.next[node];
+  while (next >= 0 && next < node_.replica(partition).size() && next - led.match[node] < kCatchUp)
+    replicate(partition, next++, node);
 }
 
 void Reactor::write(int partition, std::int64_t index, const Message& cause, Time handled) {
@@ -311,6 +319,7 @@ void Reactor::take_over(int partition) {
   const Partition& part = node_.partition(partition);
   for (const int n : part.replicas) {
     if (n == node_.id()) continue;
+    led.next[n] = -1;
     Message m;
     m.kind = Kind::elected;
     m.from = node_.id(), m.to = n, m.partition = partition, m.term = part.term, m.bytes = kSmallMessage;

@@ -48,6 +48,7 @@ class Reactor {
   };
   struct Led {                          // a partition that this node leads
     std::map<int, std::int64_t> match;  // node: how many are durable there
+    std::map<int, std::int64_t> next;   // node: what it is sent next; -1: it has not said how far it is
     std::map<std::int64_t, Pending> pending;
     std::int64_t committed = 0;
   };
@@ -62,6 +63,7 @@ class Reactor {
   machine::Call<void> finish(machine::KTask& t, Append& a);
   void write(int partition, std::int64_t index, const Message& cause, Time handled);
   void replicate(int partition, std::int64_t index, int to);
+  void catch_up(int partition, Led& led, int node);  // who lags gets what it lacks, some at a time
   void commit(int partition, Led& led, const Message* ack, const Append* own);
   void accept_waiting(int partition, Time handled);
   void take_over(int partition);  // this node leads it now: it asks the others how far they are
