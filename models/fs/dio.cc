@@ -119,6 +119,7 @@ Call<void> Filesystem::submit(KTask& t, Dio& dio, block::Plug* plug) {
 }
 
 Call<void> Dio::end_io(ExecContext& ctx) {
+  bio_ended_at = fs->machine_.now();
   if (submitting) {
     ended = true;
     return {};

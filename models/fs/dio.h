@@ -39,6 +39,7 @@ struct Dio final : block::Bio, workqueue::Work, aio::Iocb {
   bool submitting = false;  // the submitter still holds its reference
   bool ended = false;       // the bio ended while it did: the submitter completes it
   bool unwritten = false;   // its extent has to be converted
+  machine::Time bio_ended_at = 0;
 
   // With a completion of its own (io_uring): what was asked, and how submit() ended.
   IoCompletion* completion = nullptr;

@@ -175,17 +175,7 @@ void Simulation::sample() {
   sampled_switches_ = switches;
 }
 
-Stop Simulation::run() {
-  const auto wall = std::chrono::steady_clock::now();
-  const auto& r = scenario_.run;
-  const engine::Time total = r.warmup_ns + r.duration_ns;
-  engine::Engine::Limits limits;
-  limits.max_events = r.max_events;
-  limits.max_wall_ms = r.max_wall_ms;
-  if (options_.progress)
-    limits.progress = [&](engine::Time now) {
-      return options_.progress(static_cast<double>(now) / static_cast<double>(total));
-    };
+void Simulation::start() {
   // Records cost CPU time from the start, so that the window begins in the traced machine's steady state.
   machine_.tp.charge(scenario_.costs[machine::CostId::trace_record].mean_ns() > 0 ||
                      scenario_.costs[machine::CostId::trace_record_sched].mean_ns() > 0);
@@ -205,6 +195,25 @@ Stop Simulation::run() {
   if (ublk_server_ != nullptr) ublk_server_->start();
   for (auto& j : jobs_)
     if (j.conf().disk != "ublk") start_job(j);
+}
+
+void Simulation::end_window() {
+  machine_.tp.enable(false);
+  if (options_.check_accounting) check();
+}
+
+Stop Simulation::run() {
+  const auto wall = std::chrono::steady_clock::now();
+  const auto& r = scenario_.run;
+  const engine::Time total = r.warmup_ns + r.duration_ns;
+  engine::Engine::Limits limits;
+  limits.max_events = r.max_events;
+  limits.max_wall_ms = r.max_wall_ms;
+  if (options_.progress)
+    limits.progress = [&](engine::Time now) {
+      return options_.progress(static_cast<double>(now) / static_cast<double>(total));
+    };
+  start();
   Stop end = machine_.engine.run(r.warmup_ns, limits);
   begin_window();
   const int points = std::max(1, r.samples);
@@ -213,9 +222,8 @@ Stop Simulation::run() {
                               limits);
     if (r.samples > 0) sample();
   }
-  machine_.tp.enable(false);
+  end_window();
   wall_s_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall).count();
-  if (options_.check_accounting) check();
   return end;
 }
 

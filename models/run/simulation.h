@@ -35,10 +35,20 @@ class Simulation {
   [[nodiscard]] nlohmann::ordered_json fio_result() const;  // of the same window, in fio's schema
   void note(const machine::Violation& broken) { violation_ = broken; }
 
+  // The parts of run(), for who drives several nodes in step: start; advance to the end of the warm-up; begin_window;
+  // advance to the end; end_window. How the way is cut into advances changes no result.
+  void start();
+  engine::Stop advance(engine::Time until, const engine::Engine::Limits& limits = {}) {
+    return machine_.engine.run(until, limits);
+  }
+  void begin_window();
+  void end_window();  // checks the accounting
+  [[nodiscard]] machine::Machine& machine() { return machine_; }
+  [[nodiscard]] fs::Filesystem& filesystem() { return fs_; }
+
  private:
   struct Rule;
   void apply_rules();
-  void begin_window();
   void make_ublk();
   void start_job(workload::FioJob& job);
   void sample();

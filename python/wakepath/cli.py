@@ -26,6 +26,7 @@ COMMANDS = {
     "check": "predict held-out settings of this machine, then measure them",
     "verify": "the scheduler model's decisions beside a recorded kernel's",
     "explore": "many schedules that the kernel allows: does an invariant break, does the answer hold?",
+    "cluster": "many nodes on a SimGrid platform: a replicated log's tail, and who makes it",
     "analyze": "who switches to whom and why, in a simulated or a real trace",
     "compare": "what changed between two traces, results or settings",
     "cure": "try the known levers and rank what restores performance",
@@ -39,11 +40,6 @@ COMMANDS = {
     "bench": "speed of the engine and of a whole simulation",
 }
 
-# Named by the design, not there yet. Better an answer than "no such command".
-LATER = {
-    "cluster": "many nodes",
-}
-
 
 class LazyGroup(click.Group):
     """Sub-commands are modules of wakepath.commands with a `command` in them."""
@@ -52,8 +48,6 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in LATER:
-            return _later(cmd_name)
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"wakepath.commands.{cmd_name}")
@@ -65,28 +59,14 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in COMMANDS and name not in LATER and not name.startswith("-"):
-            near = closest(name, [*COMMANDS, *LATER])
+        if name not in COMMANDS and not name.startswith("-"):
+            near = closest(name, list(COMMANDS))
             raise InputError(f"no such command '{name}'", suggestion=f"did you mean {near}?" if near else "see --help")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-        with formatter.section("Not yet available in this version"):
-            formatter.write_dl(list(LATER.items()))
-
-
-def _later(name: str) -> click.Command:
-    @click.command(
-        name,
-        help=f"{LATER[name].capitalize()}. Not yet available in this version.",
-        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-    )
-    def later() -> None:
-        raise InputError(f"'{name}' is not yet available in this version", suggestion="see wakepath --help for what is")
-
-    return later
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)

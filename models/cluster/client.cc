@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/cluster/client.h"
+
+#include "sim/engine/sample.h"
+
+namespace wakepath::cluster {
+
+namespace {
+constexpr std::int64_t kHeader = 64;
+}  // namespace
+
+Client::Client(const ClientConf& conf, const ClusterConf& cluster, const std::vector<Partition>& partitions, int id,
+               int index)
+    : conf_(conf),
+      cluster_(cluster),
+      partitions_(partitions),
+      id_(id),
+      gaps_(cluster.seed, "client." + conf.name + ".gap", static_cast<std::uint64_t>(index)),
+      where_(cluster.seed, "client." + conf.name + ".partition", static_cast<std::uint64_t>(index)),
+      next_record_(static_cast<std::uint64_t>(index) << 40),
+      acknowledged_(partitions.size()) {
+  if (conf.open) {
+    plan_next(0);
+  } else {  // spread over the first 100 us, so that they do not come as one
+    for (int i = 0; i < conf.concurrency; ++i) at(1 + gaps_.uniform(0, 99'999), next_record_++);
+  }
+}
+
+void Client::plan_next(Time now) {
+  const Time mean = std::max<Time>(1, 1'000'000'000 / conf_.rate);
+  at(now + std::max<Time>(1, engine::sample_exponential(gaps_, mean)), next_record_++);
+}
+
+void Client::at(Time when, std::uint64_t record) { agenda_.emplace(when, record); }
+
+void Client::advance(Time until, const std::vector<Message>& arrivals, std::vector<Message>& out) {
+  auto next = arrivals.begin();
+  for (;;) {
+    const bool has_message = next != arrivals.end(), has_plan = !agenda_.empty() && agenda_.begin()->first <= until;
+    if (!has_message && !has_plan) return;
+    if (has_message && (!has_plan || next->arrived <= agenda_.begin()->first)) {
+      take(*next++);
+      continue;
+    }
+    const auto [when, record] = *agenda_.begin();
+    agenda_.erase(agenda_.begin());
+    send(when, record, out);
+  }
+}
+
+void Client::send(Time now, std::uint64_t record, std::vector<Message>& out) {
+  auto it = open_.find(record);
+  if (it == open_.end()) {
+    if (acknowledged_.empty()) return;
+    const int partition = static_cast<int>(where_.uniform(partitions_.size()));
+    it = open_.emplace(record, Open{partition, now, now}).first;
+    ++window_.sent;
+    if (conf_.open) plan_next(now);
+  } else if (it->second.due != now) {
+    return;  // it was sent again meanwhile, for another reason
+  } else {
+    ++window_.timeouts;
+  }
+  Open& o = it->second;
+  const Partition& p = partitions_[static_cast<std::size_t>(o.partition)];
+  if (p.leader < 0) {
+    o.due = now + kAskAgain;
+    at(o.due, record);
+    return;
+  }
+  o.due = now + kTimeout;
+  at(o.due, record);
+  Message m;
+  m.kind = Kind::produce;
+  m.from = id_, m.to = p.leader, m.partition = o.partition, m.record = record;
+  m.bytes = cluster_.log.record_bytes + kHeader;
+  m.asked = o.asked, m.sent = now;
+  out.push_back(m);
+}
+
+void Client::take(const Message& m) {
+  const auto it = open_.find(m.record);
+  if (it == open_.end()) return;  // the answer to its second copy
+  if (m.kind == Kind::refuse) {
+    ++window_.refused;
+    it->second.due = m.arrived + kAskAgain;
+    at(it->second.due, m.record);
+    return;
+  }
+  Shares s = m.shares;
+  s.network += m.arrived - m.sent;
+  window_.answers.push_back({m.arrived - it->second.asked, s});
+  ++window_.acknowledged;
+  acknowledged_[static_cast<std::size_t>(it->second.partition)].push_back(m.record);
+  open_.erase(it);
+  if (!conf_.open) at(m.arrived + std::max<Time>(1, conf_.think_ns), next_record_++);
+}
+
+void Client::begin_window() { window_ = {}; }
+
+}  // namespace wakepath::cluster

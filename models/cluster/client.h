@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Clients of the log: they produce records and wait for them to be acknowledged. No CPU of theirs is modelled.
+//
+// Open loop: arrivals of a Poisson process, whatever happens. Closed loop: `concurrency` records under way, the next
+// after the answer and the think time. A record goes to a partition drawn evenly, and to who leads it then; refused, it
+// goes to who leads it after 1 ms. A record without an answer for kTimeout is sent again: so a log may hold it twice.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "models/cluster/config.h"
+#include "models/cluster/message.h"
+#include "models/cluster/replica.h"
+#include "sim/engine/random.h"
+
+namespace wakepath::cluster {
+
+class Client {
+ public:
+  static constexpr Time kTimeout = 1'000'000'000, kAskAgain = 1'000'000;
+  struct Answer {
+    Time latency;
+    Shares shares;
+  };
+
+  Client(const ClientConf& conf, const ClusterConf& cluster, const std::vector<Partition>& partitions, int id,
+         int index);
+  void advance(Time until, const std::vector<Message>& arrivals, std::vector<Message>& out);
+  void begin_window();
+
+  struct Window {
+    std::uint64_t sent = 0, acknowledged = 0, refused = 0, timeouts = 0;
+    std::vector<Answer> answers;
+  };
+  [[nodiscard]] const Window& window() const { return window_; }
+  [[nodiscard]] const ClientConf& conf() const { return conf_; }
+  // Of the whole run, by partition.
+  [[nodiscard]] const std::vector<std::vector<std::uint64_t>>& acknowledged() const { return acknowledged_; }
+  [[nodiscard]] std::uint64_t under_way() const { return open_.size(); }
+
+ private:
+  struct Open {  // sent and not answered
+    int partition;
+    Time asked, due;  // due: when it is sent (again)
+  };
+  void plan_next(Time now);
+  void at(Time when, std::uint64_t record);
+  void send(Time now, std::uint64_t record, std::vector<Message>& out);
+  void take(const Message& m);
+  const ClientConf& conf_;
+  const ClusterConf& cluster_;
+  const std::vector<Partition>& partitions_;
+  int id_;
+  engine::RandomStream gaps_, where_;
+  std::uint64_t next_record_ = 0;
+  Time next_at_ = 0;
+  std::unordered_map<std::uint64_t, Open> open_;
+  std::multimap<Time, std::uint64_t> agenda_;  // when what is sent, first or again; stale ones are passed over
+  std::vector<std::vector<std::uint64_t>> acknowledged_;
+  Window window_;
+};
+
+}  // namespace wakepath::cluster

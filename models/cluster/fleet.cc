@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/cluster/fleet.h"
+
+#include <algorithm>
+#include <chrono>
+#include <unordered_set>
+
+namespace wakepath::cluster {
+
+using json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
+}  // namespace
+
+Fleet::Fleet(const ClusterConf& conf) : conf_(conf) {
+  const int nodes = static_cast<int>(conf.nodes.size());
+  if (conf.has_log) place_partitions();
+  std::vector<Network::Endpoint> endpoints;
+  for (const auto& n : conf.nodes) endpoints.push_back({n.host, {conf.file, n.host_line, {}, {}}});
+  for (const auto& c : conf.clients) endpoints.push_back({c.host, {conf.file, c.host_line, {}, {}}});
+  std::vector<std::pair<int, int>> pairs;
+  if (conf.has_log)
+    for (int a = 0; a < static_cast<int>(endpoints.size()); ++a)
+      for (int b = 0; b < static_cast<int>(endpoints.size()); ++b)
+        if (a != b && (a < nodes || b < nodes)) pairs.emplace_back(a, b);
+  network_ = std::make_unique<Network>(conf.platform, scenario::Error{conf.file, conf.platform_line, {}, {}},
+                                       conf.simgrid, endpoints, pairs, conf.retry_ns);
+  window_ns_ = network_->max_window();
+  if (conf.window_ns > window_ns_)
+    throw scenario::Error{conf.file, 0,
+                          "run.window is wider than the shortest latency, " + std::to_string(window_ns_) + " ns",
+                          "leave it out, or lower it"};
+  if (conf.window_ns > 0) window_ns_ = conf.window_ns;
+  for (int i = 0; i < nodes; ++i)
+    nodes_.push_back(std::make_unique<Node>(conf.nodes[static_cast<std::size_t>(i)], conf, partitions_, i));
+  for (std::size_t i = 0; i < conf.clients.size(); ++i)
+    clients_.push_back(
+        std::make_unique<Client>(conf.clients[i], conf, partitions_, nodes + static_cast<int>(i), static_cast<int>(i)));
+}
+
+Fleet::~Fleet() = default;
+
+// Copies on consecutive nodes, leaders spread evenly.
+void Fleet::place_partitions() {
+  const int nodes = static_cast<int>(conf_.nodes.size());
+  for (int p = 0; p < conf_.log.partitions; ++p) {
+    Partition part;
+    for (int r = 0; r < conf_.log.replicas; ++r) part.replicas.push_back((p + r) % nodes);
+    part.leader = part.replicas.front();
+    partitions_.push_back(std::move(part));
+  }
+}
+
+void Fleet::host_changed(const Network::HostChange& c) {
+  const bool is_node = c.endpoint < static_cast<int>(nodes_.size());
+  const auto i = static_cast<std::size_t>(c.endpoint);
+  changes_.push_back(
+      {{"t_ns", c.at}, {"host", is_node ? conf_.nodes[i].host : conf_.clients[i - nodes_.size()].host}, {"up", c.up}});
+  if (!is_node) return;
+  Node& node = *nodes_[i];
+  if (c.up && !node.up()) {
+    node.boot(c.at);
+    if (measuring_) node.begin_window();
+  } else if (!c.up) {
+    node.lose_power();
+  }
+  // A leader that lost its power has to be elected anew, be it itself.
+  for (std::size_t p = 0; p < partitions_.size(); ++p) {
+    const Partition& part = partitions_[p];
+    const bool has_copy = std::find(part.replicas.begin(), part.replicas.end(), c.endpoint) != part.replicas.end();
+    if (has_copy && (part.leader < 0 || part.leader == c.endpoint))
+      elections_.emplace(c.at + (c.up ? 0 : conf_.log.election_timeout_ns), static_cast<int>(p));
+  }
+}
+
+void Fleet::elect(int partition, Time now) {
+  Partition& part = partitions_[static_cast<std::size_t>(partition)];
+  int best = -1, live = 0;
+  for (const int n : part.replicas) {
+    Node& node = *nodes_[static_cast<std::size_t>(n)];
+    if (!node.up()) continue;
+    ++live;
+    if (best < 0) {
+      best = n;
+      continue;
+    }
+    const Replica &a = node.replica(partition), &b = nodes_[static_cast<std::size_t>(best)]->replica(partition);
+    if (std::pair(a.last_durable_term(), a.durable()) > std::pair(b.last_durable_term(), b.durable())) best = n;
+  }
+  if (live < conf_.log.quorum()) {
+    part.leader = -1;  // until one comes back
+    return;
+  }
+  part.leader = best;
+  ++part.term;
+  ++elected_;
+  Message m;
+  m.kind = Kind::lead;
+  m.from = m.to = best, m.partition = partition, m.term = part.term, m.sent = now, m.arrived = now + 1;
+  local_.push_back(m);
+}
+
+// Nodes and clients to `to`; nothing changes on the way.
+void Fleet::advance(Time to, std::vector<Message>& arrived, std::vector<Message>& sent) {
+  std::vector<std::vector<Message>>& inbox = inbox_;
+  const auto put = [&](const Message& m) {
+    const auto i = static_cast<std::size_t>(m.to);
+    if (i < nodes_.size() && !nodes_[i]->up())
+      ;  // the connection is gone with it; it asks for what it lacks when it is back, and clients ask again
+    else
+      inbox[i].push_back(m);
+  };
+  for (const Message& m : local_) put(m);
+  local_.clear();
+  std::size_t n = 0;
+  for (; n < arrived.size() && arrived[n].arrived <= to; ++n) put(arrived[n]);
+  arrived.erase(arrived.begin(), arrived.begin() + static_cast<std::ptrdiff_t>(n));
+  const auto before = Clock::now();
+  for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i]->advance(to, inbox[i], sent);
+  nodes_wall_s_ += seconds_since(before);
+  for (std::size_t i = 0; i < clients_.size(); ++i) clients_[i]->advance(to, inbox[nodes_.size() + i], sent);
+  for (auto& box : inbox) box.clear();
+  now_ = to;
+}
+
+void Fleet::begin_window() {
+  measuring_ = true;
+  for (auto& n : nodes_) n->begin_window();
+  for (auto& c : clients_) c->begin_window();
+}
+
+void Fleet::run(const std::function<bool(double)>& progress) {
+  const auto wall = Clock::now();
+  const Time total = conf_.warmup_ns + conf_.duration_ns;
+  for (auto& n : nodes_) n->boot(0);
+  inbox_.resize(nodes_.size() + clients_.size());
+  std::vector<Message> arrived, sent;
+  std::vector<Network::HostChange> changes;
+  if (conf_.warmup_ns == 0) begin_window();
+  while (now_ < total) {
+    const Time to = std::min(now_ + window_ns_, now_ < conf_.warmup_ns ? conf_.warmup_ns : total);
+    network_->advance(to, arrived, changes);
+    // A host that goes or comes and an election happen at their own time, however wide the window is.
+    auto change = changes.begin();
+    while (now_ < to) {
+      Time next = to;
+      if (change != changes.end()) next = std::min(next, std::max(now_, change->at));
+      if (!elections_.empty()) next = std::min(next, std::max(now_, elections_.begin()->first));
+      if (next > now_) advance(next, arrived, sent);
+      for (; change != changes.end() && change->at <= now_; ++change) host_changed(*change);
+      while (!elections_.empty() && elections_.begin()->first <= now_) {
+        elect(elections_.begin()->second, now_);
+        elections_.erase(elections_.begin());
+      }
+    }
+    for (; change != changes.end(); ++change) host_changed(*change);
+    changes.clear();
+    std::stable_sort(sent.begin(), sent.end(), [](const Message& a, const Message& b) {
+      return a.sent != b.sent ? a.sent < b.sent : a.from < b.from;
+    });
+    for (const Message& m : sent) network_->send(m);
+    sent.clear();
+    ++windows_;
+    if (now_ == conf_.warmup_ns) begin_window();
+    if (progress && windows_ % 256 == 0 && !progress(static_cast<double>(now_) / static_cast<double>(total))) {
+      stopped_ = true;
+      break;
+    }
+  }
+  measured_ns_ = std::max<Time>(0, now_ - conf_.warmup_ns);
+  for (auto& n : nodes_) n->end_window();
+  wall_s_ = seconds_since(wall);
+}
+
+std::uint64_t Fleet::missing() const {
+  std::uint64_t missing = 0;
+  for (std::size_t p = 0; p < partitions_.size(); ++p) {
+    std::unordered_set<std::uint64_t> held;
+    const Partition& part = partitions_[p];
+    const int keeper = part.leader >= 0 ? part.leader : part.replicas.front();
+    if (part.leader >= 0)
+      for (const auto& e : nodes_[static_cast<std::size_t>(keeper)]->replicas().at(static_cast<int>(p)).entries())
+        held.insert(e.record);
+    else  // no majority lives: what is durable anywhere is what can come back
+      for (const int n : part.replicas)
+        for (const auto& e : nodes_[static_cast<std::size_t>(n)]->replicas().at(static_cast<int>(p)).entries())
+          held.insert(e.record);
+    for (const auto& c : clients_)
+      for (const std::uint64_t r : c->acknowledged()[p]) missing += !held.contains(r);
+  }
+  return missing;
+}
+
+namespace {
+
+json percentiles(std::vector<Time> v) {
+  std::sort(v.begin(), v.end());
+  const auto rank = [&](std::int64_t per_mille) -> Time {
+    if (v.empty()) return 0;
+    const auto n = static_cast<std::int64_t>(v.size());
+    return v[static_cast<std::size_t>(std::max<std::int64_t>(1, (n * per_mille + 999) / 1000) - 1)];
+  };
+  double sum = 0;
+  for (const Time t : v) sum += static_cast<double>(t);
+  return {{"mean", v.empty() ? 0.0 : sum / static_cast<double>(v.size())},
+          {"p50", rank(500)},
+          {"p90", rank(900)},
+          {"p99", rank(990)},
+          {"p999", rank(999)},
+          {"max", v.empty() ? 0 : v.back()}};
+}
+
+}  // namespace
+
+json Fleet::produce_json(double seconds) const {
+  std::uint64_t sent = 0, acknowledged = 0, refused = 0, again = 0, under_way = 0;
+  std::vector<Time> latencies;
+  for (const auto& c : clients_) {
+    const auto& w = c->window();
+    sent += w.sent, acknowledged += w.acknowledged, refused += w.refused, again += w.timeouts;
+    under_way += c->under_way();
+    for (const auto& a : w.answers) latencies.push_back(a.latency);
+  }
+  return {{"per_s", static_cast<double>(acknowledged) / seconds},
+          {"acknowledged", acknowledged},
+          {"sent", sent},
+          {"refused", refused},
+          {"sent_again", again},
+          {"under_way_at_end", under_way},
+          {"missing", missing()},
+          {"latency_ns", percentiles(std::move(latencies))}};
+}
+
+// Where the time of all records went, and of the slowest hundredth: by node and part. Adds up to the mean latency.
+json Fleet::tail_json() const {
+  std::vector<const Client::Answer*> all;
+  for (const auto& c : clients_)
+    for (const auto& a : c->window().answers) all.push_back(&a);
+  std::stable_sort(all.begin(), all.end(), [](const auto* a, const auto* b) { return a->latency > b->latency; });
+  const auto part = [&](std::size_t n) {
+    struct Sum {
+      double wait = 0, submit = 0, device = 0, completion = 0;
+      std::uint64_t decided = 0;
+    };
+    std::vector<Sum> sums(nodes_.size());
+    double network = 0, retry = 0, total = 0;
+    const auto add = [&](const Share& s) {
+      if (s.node < 0) return;
+      Sum& sum = sums[static_cast<std::size_t>(s.node)];
+      sum.wait += static_cast<double>(s.wait), sum.submit += static_cast<double>(s.submit);
+      sum.device += static_cast<double>(s.device), sum.completion += static_cast<double>(s.completion);
+    };
+    for (std::size_t i = 0; i < n; ++i) {
+      const Shares& s = all[i]->shares;
+      network += static_cast<double>(s.network), retry += static_cast<double>(s.retry);
+      total += static_cast<double>(all[i]->latency);
+      add(s.leader), add(s.decider);
+      ++sums[static_cast<std::size_t>(s.decider.node < 0 ? s.leader.node : s.decider.node)].decided;
+    }
+    const double count = n > 0 ? static_cast<double>(n) : 1;
+    json by_node = json::array();
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const Sum& s = sums[i];
+      by_node.push_back({{"name", conf_.nodes[i].name},
+                         {"wait_ns", s.wait / count},
+                         {"submit_ns", s.submit / count},
+                         {"device_ns", s.device / count},
+                         {"completion_ns", s.completion / count},
+                         {"scheduler_share", total > 0 ? (s.wait + s.completion) / total : 0.0},
+                         {"decided_quorum", static_cast<double>(s.decided) / count}});
+    }
+    return json{{"records", n},
+                {"mean_ns", total / count},
+                {"network_ns", network / count},
+                {"retry_ns", retry / count},
+                {"nodes", by_node}};
+  };
+  return {{"all", part(all.size())},
+          {"slowest_1_percent", part(all.empty() ? 0 : std::max<std::size_t>(1, all.size() / 100))}};
+}
+
+json Fleet::result() const {
+  const double seconds = std::max(1e-9, static_cast<double>(measured_ns_) * 1e-9);
+  json r;
+  r["schema"] = "wakepath.cluster/1";
+  r["title"] = conf_.title;
+  r["status"] = stopped_ ? "stopped" : "finished";
+  r["duration_s"] = seconds;
+  if (conf_.has_log) {
+    r["produce"] = produce_json(seconds);
+    r["where_time_went"] = tail_json();
+  }
+  r["nodes"] = json::array();
+  for (const auto& n : nodes_) {
+    r["nodes"].push_back(n->result());
+    r["nodes"].back()["appended_per_s"] = static_cast<double>(n->appended) / seconds;
+  }
+  r["host_changes"] = changes_;
+  r["elections"] = elected_;
+  const auto& c = network_->counters();
+  r["network"] = {{"transfers", c.transfers}, {"bytes", c.bytes}, {"cut_off", c.cut_off}, {"given_up", c.given_up}};
+  r["engine"] = {
+      {"window_ns", window_ns_}, {"windows", windows_}, {"wall_s", wall_s_}, {"nodes_wall_s", nodes_wall_s_}};
+  return r;
+}
+
+}  // namespace wakepath::cluster

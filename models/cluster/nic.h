@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A node's NIC with one receive queue: an interrupt on a CPU of its own choice masks it and raises NET_RX; the softirq
+// takes messages while there are any, 64 at a time (NAPI), and unmasks it when it finds none.
+//
+// One message counts once, however many segments it has: what GRO makes of them. Source: net/core/dev.c:net_rx_action,
+// napi_poll; 6.1. Not modelled: several queues, RPS, interrupt moderation, transmit completions.
+#pragma once
+
+#include <deque>
+
+#include "models/cluster/config.h"
+#include "models/cluster/message.h"
+#include "models/machine/machine.h"
+
+namespace wakepath::cluster {
+
+struct Sockets {
+  virtual ~Sockets() = default;
+  virtual machine::Call<void> deliver(machine::ExecContext& softirq, const Message& m) = 0;
+};
+
+class Nic final : public machine::IrqLine, public machine::Machine::SoftirqHandler {
+ public:
+  Nic(machine::Machine& m, const NetCosts& costs, int irq_cpu, Sockets& sockets);
+  void receive(const Message& m);  // at the engine's present time
+  machine::Call<void> handle(machine::ExecContext& irq) override;
+  machine::Call<void> run(machine::ExecContext& softirq) override;
+
+ private:
+  machine::Machine& machine_;
+  const NetCosts& costs_;
+  Sockets& sockets_;
+  std::deque<Message> ring_;
+  bool masked_ = false;
+};
+
+}  // namespace wakepath::cluster

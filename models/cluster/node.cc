@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/cluster/node.h"
+
+#include <algorithm>
+
+namespace wakepath::cluster {
+
+Node::Node(const NodeConf& conf, const ClusterConf& cluster, std::vector<Partition>& partitions, int id)
+    : conf_(conf), cluster_(cluster), partitions_(partitions), id_(id) {
+  for (std::size_t p = 0; p < partitions.size(); ++p) {
+    const auto& r = partitions[p].replicas;
+    if (std::find(r.begin(), r.end(), id) != r.end()) replicas_[static_cast<int>(p)];
+  }
+  arrival_.context = this;
+  arrival_.fire = [](engine::Timer& t, Time) { static_cast<Node*>(t.context)->take_due(); };
+}
+
+Node::~Node() { lose_power(); }
+
+void Node::boot(Time now) {
+  booted_at_ = now;
+  ++boots;
+  simulation_ = std::make_unique<run::Simulation>(conf_.scenario, options_);
+  if (cluster_.has_log) {
+    nic_ = std::make_unique<Nic>(simulation_->machine(), cluster_.costs, conf_.nic_cpu, *this);
+    int index = 0;
+    for (const int cpu : conf_.reactors) reactors_.push_back(std::make_unique<Reactor>(*this, index++, cpu));
+  }
+  simulation_->start();
+  for (auto& r : reactors_) simulation_->machine().first_wake(r->task());
+  if (boots > 1)
+    for (const auto& [p, r] : replicas_) reactor_of(p).say_hello(p);
+}
+
+void Node::lose_power() {
+  if (simulation_ == nullptr) return;
+  simulation_->machine().engine.cancel(arrival_);
+  due_.clear();
+  reactors_.clear();
+  nic_.reset();
+  simulation_.reset();
+  for (auto& [p, r] : replicas_) r.lose_power();
+}
+
+void Node::advance(Time until, const std::vector<Message>& arrivals, std::vector<Message>& out) {
+  if (!up()) return;
+  out_ = &out;
+  auto& engine = simulation_->machine().engine;
+  for (const Message& m : arrivals) {
+    const Time at = m.arrived - booted_at_;
+    if (at < 1) continue;  // it was on the wire when the node booted
+    if (due_.empty() || due_.back().arrived != m.arrived) {
+      simulation_->advance(at - 1);
+      engine.arm(arrival_, at);
+    }
+    due_.push_back(m);
+    // The next message's run up to its time lets this one happen.
+  }
+  simulation_->advance(until - booted_at_);
+  out_ = nullptr;
+}
+
+void Node::take_due() {
+  const auto messages = std::exchange(due_, {});
+  for (const Message& m : messages) nic_->receive(m);
+}
+
+machine::Call<void> Node::deliver(machine::ExecContext& softirq, const Message& m) {
+  return reactor_of(m.partition).deliver(softirq, m);
+}
+
+void Node::send(Message m) {
+  m.sent = now();
+  if (m.kind == Kind::reply) m.shares.leader.submit += m.sent - m.replicated;
+  out_->push_back(m);
+}
+
+void Node::begin_window() {
+  if (up()) simulation_->begin_window();
+  appended = 0;
+}
+
+void Node::end_window() {
+  if (up()) simulation_->end_window();
+}
+
+nlohmann::ordered_json Node::result() const {
+  nlohmann::ordered_json r;
+  r["name"] = conf_.name;
+  r["host"] = conf_.host;
+  r["up"] = up();
+  r["boots"] = boots;
+  if (up()) r.update(simulation_->result(engine::Stop::time));
+  return r;
+}
+
+}  // namespace wakepath::cluster
