@@ -22,16 +22,16 @@ Client::Client(const ClientConf& conf, const ClusterConf& cluster, const std::ve
   if (conf.open) {
     plan_next(0);
   } else {  // spread over the first 100 us, so that they do not come as one
-    for (int i = 0; i < conf.concurrency; ++i) at(1 + gaps_.uniform(0, 99'999), next_record_++);
+    for (int i = 0; i < conf.concurrency; ++i) at(1 + gaps_.uniform(0, 99'999), next_record_++, true);
   }
 }
 
 void Client::plan_next(Time now) {
   const Time mean = std::max<Time>(1, 1'000'000'000 / conf_.rate);
-  at(now + std::max<Time>(1, engine::sample_exponential(gaps_, mean)), next_record_++);
+  at(now + std::max<Time>(1, engine::sample_exponential(gaps_, mean)), next_record_++, true);
 }
 
-void Client::at(Time when, std::uint64_t record) { agenda_.emplace(when, record); }
+void Client::at(Time when, std::uint64_t record, bool first) { agenda_.emplace(when, Plan{record, first}); }
 
 void Client::advance(Time until, const std::vector<Message>& arrivals, std::vector<Message>& out) {
   auto next = arrivals.begin();
@@ -42,22 +42,22 @@ void Client::advance(Time until, const std::vector<Message>& arrivals, std::vect
       take(*next++);
       continue;
     }
-    const auto [when, record] = *agenda_.begin();
+    const auto [when, plan] = *agenda_.begin();
     agenda_.erase(agenda_.begin());
-    send(when, record, out);
+    send(when, plan, out);
   }
 }
 
-void Client::send(Time now, std::uint64_t record, std::vector<Message>& out) {
+void Client::send(Time now, const Plan& plan, std::vector<Message>& out) {
+  const std::uint64_t record = plan.record;
   auto it = open_.find(record);
-  if (it == open_.end()) {
-    if (acknowledged_.empty()) return;
+  if (plan.first) {
     const int partition = static_cast<int>(where_.uniform(partitions_.size()));
     it = open_.emplace(record, Open{partition, now, now}).first;
     ++window_.sent;
     if (conf_.open) plan_next(now);
-  } else if (it->second.due != now) {
-    return;  // it was sent again meanwhile, for another reason
+  } else if (it == open_.end() || it->second.due != now) {
+    return;  // it has been answered, or was sent again for another reason
   } else {
     ++window_.timeouts;
   }
@@ -65,11 +65,11 @@ void Client::send(Time now, std::uint64_t record, std::vector<Message>& out) {
   const Partition& p = partitions_[static_cast<std::size_t>(o.partition)];
   if (p.leader < 0) {
     o.due = now + kAskAgain;
-    at(o.due, record);
+    at(o.due, record, false);
     return;
   }
   o.due = now + kTimeout;
-  at(o.due, record);
+  at(o.due, record, false);
   Message m;
   m.kind = Kind::produce;
   m.from = id_, m.to = p.leader, m.partition = o.partition, m.record = record;
@@ -84,7 +84,7 @@ void Client::take(const Message& m) {
   if (m.kind == Kind::refuse) {
     ++window_.refused;
     it->second.due = m.arrived + kAskAgain;
-    at(it->second.due, m.record);
+    at(it->second.due, m.record, false);
     return;
   }
   Shares s = m.shares;
@@ -93,7 +93,7 @@ void Client::take(const Message& m) {
   ++window_.acknowledged;
   acknowledged_[static_cast<std::size_t>(it->second.partition)].push_back(m.record);
   open_.erase(it);
-  if (!conf_.open) at(m.arrived + std::max<Time>(1, conf_.think_ns), next_record_++);
+  if (!conf_.open) at(m.arrived + std::max<Time>(1, conf_.think_ns), next_record_++, true);
 }
 
 void Client::begin_window() { window_ = {}; }

@@ -48,8 +48,12 @@ class Client {
     Time asked, due;  // due: when it is sent (again)
   };
   void plan_next(Time now);
-  void at(Time when, std::uint64_t record);
-  void send(Time now, std::uint64_t record, std::vector<Message>& out);
+  struct Plan {
+    std::uint64_t record;
+    bool first;  // else it was sent before, and may have been answered since
+  };
+  void at(Time when, std::uint64_t record, bool first);
+  void send(Time now, const Plan& plan, std::vector<Message>& out);
   void take(const Message& m);
   const ClientConf& conf_;
   const ClusterConf& cluster_;
@@ -59,7 +63,7 @@ class Client {
   std::uint64_t next_record_ = 0;
   Time next_at_ = 0;
   std::unordered_map<std::uint64_t, Open> open_;
-  std::multimap<Time, std::uint64_t> agenda_;  // when what is sent, first or again; stale ones are passed over
+  std::multimap<Time, Plan> agenda_;  // when what is sent, first or again; stale ones are passed over
   std::vector<std::vector<std::uint64_t>> acknowledged_;
   Window window_;
 };
