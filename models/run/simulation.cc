@@ -181,6 +181,7 @@ void Simulation::start() {
                      scenario_.costs[machine::CostId::trace_record_sched].mean_ns() > 0);
   machine_.start();
   if (options_.perturb != nullptr) {
+    machine_.tp.enable(true);  // an invariant may break before the window begins: its records are wanted too
     perturber_ = std::make_unique<Perturber>(machine_, *options_.perturb);
     perturber_->start();
   }

@@ -50,6 +50,8 @@ Result<std::string> read_file(const std::string& path, const Error& where);
 // Finds KIND/NAME.toml ("platforms", "costs") beside or above the file that names it, then in the search folders.
 Result<std::string> find_fragment(const std::string& kind, const Entry& named_by,
                                   const std::vector<std::string>& search_dirs);
+// A file for `wakepath cluster` (models/cluster/config.h), by itself or what it extends: it has tables [node.NAME].
+bool is_cluster_file(const std::string& file, int depth = 0);
 // A scenario file with what it extends, as one layer; base first.
 Result<std::vector<Layer>> read_chain(const std::string& text, const std::string& file, int depth = 0);
 

@@ -129,6 +129,17 @@ Result<std::vector<Layer>> read_chain(const std::string& text, const std::string
   return chain;
 }
 
+bool is_cluster_file(const std::string& file, int depth) {
+  std::ifstream in(file);
+  std::string line, base;
+  while (std::getline(in, line)) {
+    if (line.rfind("[node.", 0) == 0) return true;
+    const auto open = line.find('"'), close = line.rfind('"');
+    if (line.rfind("extends", 0) == 0 && open < close) base = line.substr(open + 1, close - open - 1);
+  }
+  return !base.empty() && depth < kMaxExtends && is_cluster_file((folder_of(file) / base).string(), depth + 1);
+}
+
 std::vector<std::string> list_scenarios(const std::vector<std::string>& search_dirs) {
   std::set<std::string> names;
   for (const auto& dir : search_dirs) {
@@ -139,6 +150,7 @@ std::vector<std::string> list_scenarios(const std::vector<std::string>& search_d
       std::error_code inner;
       for (const auto& f : fs::directory_iterator(d.path(), inner)) {
         if (f.path().extension() != ".toml" || f.path().filename() == "expected.toml") continue;
+        if (is_cluster_file(f.path().string())) continue;
         const std::string stem = f.path().stem().string();
         names.insert(stem == "scenario" ? folder : folder + "/" + stem);
       }

@@ -109,6 +109,8 @@ Result<Scenario> load(const std::string& path_or_name, const LoadOptions& option
   if (!text) return tl::make_unexpected(text.error());
   if (is_fio_file(*path)) return from_fio(*text, file, options);
   if (path->extension() == ".json") return load_result(*text, file, options);
+  if (is_cluster_file(file))
+    return tl::make_unexpected(Error{file, 0, "this is a fleet of nodes, not one", "wakepath cluster " + file});
   return load_text(*text, file, options);
 }
 
