@@ -105,6 +105,7 @@ void Follower::assume_present(int cpu, std::int64_t now) {
   for (const Present& p : present_) {
     if (p.cpu != cpu || p.how != Present::How::asleep || !setting_.switches.delay_dequeue) continue;
     Task& t = task_of(p.name, cpu, now).task;
+    if (t.se.on_rq || t.cpu != cpu) continue;  // another CPU began before this one, and has it by now
     if (start_.value(Start::task(t.pid, epoch_, Start::delayed), Start::kWhole) <= Start::kWhole / 2) continue;
     for (Entity* se = &t.se; se != nullptr && !se->on_rq; se = se->parent) se->vlag = -std::abs(se->vlag);
     make_runnable(*static_cast<TaskState*>(t.owner), cpu, now);

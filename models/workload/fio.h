@@ -96,7 +96,7 @@ class FioJob {
   bool mixed_ = false, writes_ = false;  // of rw: reads and writes drawn by rwmixread, or writes only
   bool sequential_ = false;
   std::vector<std::uint64_t> next_blocks_;  // sequential: by file
-  bool failed_ = false;  // an I/O ended with an error: fio ends
+  bool failed_ = false;                     // an I/O ended with an error: fio ends
   int in_use_ = 0;
   std::uint64_t submitted_ = 0, reaped_ = 0, issued_ = 0;
   fs::PageCache* cache_ = nullptr;

@@ -46,7 +46,7 @@ def _beside(
     nothing = {"trace_record": 0, "trace_record_sched": 0}
     if data["cpu_time"]["units"]["completions"] == 0:
         return nothing, None, "no I/O"
-    if setting is None and opened.trace != opened.path:
+    if setting is None and opened.trace != opened.path and opened.setting:  # a tarball brings its own
         case: dict[str, Any] = {"setting": opened.setting, "kernel": opened.kernel}
         where = opened.setting_from or opened.path
     else:

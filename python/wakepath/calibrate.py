@@ -264,7 +264,7 @@ def fit(problem: Problem, report: Callable[[float], object] | None = None, loss:
             np.zeros(len(felt)),
             jac=jacobian,
             bounds=(-edge, edge),
-            loss=loss,
+            loss=loss,  # type: ignore[arg-type]
             f_scale=ROBUST,
             max_nfev=MAX_STEPS,
             xtol=1e-4,

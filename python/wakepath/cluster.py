@@ -48,7 +48,7 @@ class ClusterResult:
         import pandas as pd
 
         rows = []
-        times = self.data.get("where_time_went")
+        times: dict[str, Any] = self.data.get("where_time_went", {})
         for i, node in enumerate(self.data["nodes"]):
             row = {"node": node["name"], "host": node["host"], "up": node["up"], "boots": node["boots"]}
             row["appended_per_s"] = node["appended_per_s"]
@@ -95,7 +95,9 @@ def cluster(
     with subprocess.Popen(
         [str(program())], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
-        assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stderr is not None
         listener = threading.Thread(target=_listen, args=(child.stderr, said, progress))
         listener.start()
         try:

@@ -37,7 +37,8 @@ def cause(node: dict[str, Any]) -> str:
         return "nobody on it waits"
     return (
         f"{waiting['comm']} in {waiting['cgroup']} is runnable without a CPU for "
-        f"{waiting['run_delay_ns_per_s'] / 1e6:,.0f} ms of each second, {_us(waiting['run_delay_ns']['p99'])} at a time (p99)"
+        f"{waiting['run_delay_ns_per_s'] / 1e6:,.0f} ms of each second, "
+        f"{_us(waiting['run_delay_ns']['p99'])} at a time (p99)"
     )
 
 
@@ -47,8 +48,8 @@ def summary(data: dict[str, Any]) -> str:
     if produce:
         lat = produce["latency_ns"]
         lines.append(
-            f"  {produce['per_s']:,.0f} records/s acknowledged; latency {_us(lat['p50'])} median, {_us(lat['p99'])} p99, "
-            f"{_us(lat['p999'])} p99.9"
+            f"  {produce['per_s']:,.0f} records/s acknowledged; "
+            f"latency {_us(lat['p50'])} median, {_us(lat['p99'])} p99, {_us(lat['p999'])} p99.9"
         )
         if produce["missing"]:
             lines.append(f"  MISSING: {produce['missing']} acknowledged records are not in the log")
@@ -64,7 +65,9 @@ def summary(data: dict[str, Any]) -> str:
         found = suspect(data)
         if found:
             node = next(n for n in data["nodes"] if n["name"] == found[0])
-            lines.append(f"  the tail comes from {found[0]}: its scheduler takes {found[1]:.0%} of the slowest records' time")
+            lines.append(
+                f"  the tail comes from {found[0]}: its scheduler takes {found[1]:.0%} of the slowest records' time"
+            )
             if node["up"]:
                 lines.append(f"    {cause(node)}")
     for change in data["host_changes"]:
@@ -73,7 +76,9 @@ def summary(data: dict[str, Any]) -> str:
         lines.append(f"  {data['elections']} elections; {produce['sent_again'] if produce else 0} records sent again")
     net = data["network"]
     if net["transfers"]:
-        lines.append(f"  network: {net['transfers']:,} transfers, {net['bytes'] / 1e6:,.0f} MB, {net['cut_off']:,} cut off")
+        lines.append(
+            f"  network: {net['transfers']:,} transfers, {net['bytes'] / 1e6:,.0f} MB, {net['cut_off']:,} cut off"
+        )
     for n in data["nodes"]:
         if n["up"]:
             lines.append(

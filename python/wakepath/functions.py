@@ -109,6 +109,8 @@ def calibrate(
         "device": device,
         "duration": duration,
         "warmup": warmup,
+        "only": None,
+        "loss": "soft_l1",
     }
     outcome, text = calibrate_inputs(values)
     found = Calibration(outcome, text)

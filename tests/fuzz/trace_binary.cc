@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Binary traces: no input crashes or hangs the reader, and what is read can be written in every format and analysed.
-// Corpus: perfetto. A trace.dat is read by trace-cmd's library in a child process, where no fuzzer sees what is covered:
-// tests/python/test_formats.py damages those of the corpus dat.
+// Corpus: perfetto. A trace.dat is read by trace-cmd's library in a child process, where no fuzzer sees what is
+// covered: tests/python/test_formats.py damages those of the corpus dat.
 #include <sys/mman.h>
 #include <unistd.h>
 

@@ -239,8 +239,7 @@ TEST_CASE("reader: files that are no trace") {
   CHECK(tests::contains(tests::read_trace(folder.write("mail.txt", "\nDear all,\nit is slow\n"), pool).error,
                         "mail.txt:2: no trace record"));
   CHECK(tests::contains(tests::read_trace(folder.write("perf.data", "PERFILE2xx"), pool).error, "perf script"));
-  CHECK(tests::contains(tests::read_trace(folder.write("trace.dat", "\x17\x08\x44tracing6"), pool).error,
-                        "trace-cmd"));
+  CHECK(tests::contains(tests::read_trace(folder.write("trace.dat", "\x17\x08\x44tracing6"), pool).error, "trace-cmd"));
   CHECK(
       tests::contains(tests::read_trace(folder.write("binary", std::string_view("ab\0cd", 5)), pool).error, "binary"));
   // An empty ring buffer is a trace without records.

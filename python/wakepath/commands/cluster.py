@@ -14,7 +14,9 @@ from wakepath.progress import Bar
 
 @click.command("cluster")
 @click.argument("scenario", metavar="SCENARIO")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Set a key of the cluster file: client.load.rate=1000.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Set a key of the cluster file: client.load.rate=1000."
+)
 @click.option("--machine", metavar="FILE", help="Platform, costs and device law of every node.")
 @click.option("--kernel", metavar="V", help="Kernel version of every node.")
 @click.option("--seed", metavar="N", help="Seed of the clients' random streams.")
