@@ -91,7 +91,7 @@ def test_nor_does_the_order_of_nodes_and_hosts(tmp_path: Path) -> None:
 
 
 def test_one_node_and_a_link_take_what_a_formula_says(tmp_path: Path) -> None:
-    text = (SCENARIOS / "scenario.toml").read_text().replace("rate = 60000", "concurrency = 1")
+    text = (SCENARIOS / "scenario.toml").read_text().replace("rate = 90000", "concurrency = 1")
     text = text.replace('loop = "open"', 'loop = "closed"').replace("rack.xml", str(SCENARIOS / "rack.xml"))
     text = text.replace("node.toml", str(SCENARIOS / "node.toml")).replace("replicas = 3", "replicas = 1")
     (tmp_path / "c.toml").write_text(text)
@@ -176,7 +176,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
         ("scenario.toml", "replicas = 3", "replicas = 2", "even number"),
         ("scenario.toml", "replicas = 3", "replicas = 5", "5 replicas on 3 nodes"),
         ("scenario.toml", "reactors = [0, 1]", "reactors = [0, 4]", "outside 0..3"),
-        ("scenario.toml", "rate = 60000", "rte = 60000", "rte"),
+        ("scenario.toml", "rate = 90000", "rte = 90000", "rte"),
         ("scenario.toml", 'duration = "1s"', 'duration = 1\nwindow = "1s"', "needs its unit"),
         ("scenario.toml", 'duration = "1s"', 'duration = "1s"\nwindow = "1s"', "wider than the shortest latency"),
         ("rack.xml", 'bandwidth="12.5GBps"', 'bandwidth="0GBps"', "andwidth"),
