@@ -40,7 +40,7 @@ TextSource::TextSource(std::unique_ptr<Input> input, std::string_view head, Stri
       options_(options),
       buffer_(std::max(kBufferSize, head.size())),
       end_(head.size()) {
-  std::memcpy(buffer_.data(), head.data(), head.size());
+  if (!head.empty()) std::memcpy(buffer_.data(), head.data(), head.size());
 }
 
 Error TextSource::error(std::string message, std::int64_t line) const { return Error{path_, line, std::move(message)}; }
