@@ -41,7 +41,7 @@ struct Line {
 };
 
 // The reason of a line without "[cpu]": it may still be a line of another layout (blk_line.h).
-inline constexpr const char* kNoRecord =
+inline constexpr char kNoRecord[] =  // an array: one object, told by its address
     "no \"[CPU]\" column: a line of trace text is `comm-pid [cpu] … stamp: event: …`";
 
 [[nodiscard]] Line parse_line(std::string_view line);
