@@ -35,6 +35,9 @@ class Context {
   // timeout.
   Call<int> read_events(KTask& t, int min_nr, int nr, std::vector<Iocb*>& out);
 
+  // The system call from entry to exit; `ctx_id` stands in its records.
+  Call<int> sys_io_getevents(KTask& t, std::uint64_t ctx_id, int min_nr, int nr, std::vector<Iocb*>& out);
+
   // The ring is mapped: what is there, without the kernel.
   int take(int nr, std::vector<Iocb*>& out);
 

@@ -63,7 +63,7 @@ Call<void> Reactor::body(KTask& t) {
       co_await t.run_ns(cost(NetCost::net_poll_arm));
       poll_armed_ = sockets_.empty();
       co_await leave_kernel(t);
-      co_await sys_io_getevents(t, poll_armed_ ? 1 : 0);
+      co_await aio_.sys_io_getevents(t, ctx_id_, poll_armed_ ? 1 : 0, kMaxEvents, events_);
       poll_armed_ = false;
       ended = !events_.empty();
     }
@@ -211,15 +211,6 @@ Call<void> Reactor::sys_io_submit(KTask& t) {
   if (use != nullptr) co_await node_.simulation().filesystem().queue().flush_plug(t, plug, false);
   machine_.tp.syscall(*t.cpu, EventType::sys_exit_io_submit, ctx_id_, 0, 0, static_cast<std::int64_t>(nr));
   co_await leave_kernel(t);
-}
-
-Call<int> Reactor::sys_io_getevents(KTask& t, int min_nr) {
-  co_await run_cost(machine_, t, CostId::syscall_entry);
-  machine_.tp.syscall(*t.cpu, EventType::sys_enter_io_getevents, ctx_id_, kMaxEvents, min_nr, 0);
-  const int got = co_await aio_.read_events(t, min_nr, kMaxEvents, events_);
-  machine_.tp.syscall(*t.cpu, EventType::sys_exit_io_getevents, ctx_id_, 0, 0, got);
-  co_await leave_kernel(t);
-  co_return got;
 }
 
 Call<void> Reactor::finish(KTask& t, Append& a) {

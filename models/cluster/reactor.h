@@ -58,7 +58,6 @@ class Reactor {
   machine::Call<void> handle(machine::KTask& t, const Message& m);
   machine::Call<void> flush(machine::KTask& t);  // writes and messages that the turn has made
   machine::Call<void> sys_io_submit(machine::KTask& t);
-  machine::Call<int> sys_io_getevents(machine::KTask& t, int min_nr);
   machine::Call<void> leave_kernel(machine::KTask& t);
   machine::Call<void> finish(machine::KTask& t, Append& a);
   void write(int partition, std::int64_t index, const Message& cause, Time handled);

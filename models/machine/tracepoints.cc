@@ -2,6 +2,7 @@
 #include "models/machine/tracepoints.h"
 
 #include "models/machine/machine.h"
+#include "sim/trace/record_class.h"
 
 namespace wakepath::machine {
 
@@ -10,28 +11,8 @@ using trace::EventType;
 
 namespace {
 
-// Scheduler records carry names that are copied, and syscall records (on x86) pass through the slow entry path: both
-// cost more than the rest, measured apart.
 constexpr CostId cost_of(EventType type) {
-  switch (type) {
-    case EventType::sched_switch:
-    case EventType::sched_waking:
-    case EventType::sched_wakeup:
-    case EventType::sched_wakeup_new:
-    case EventType::sched_migrate_task:
-    case EventType::sched_stat_runtime:
-    case EventType::sched_process_fork:
-    case EventType::sched_process_exit:
-    case EventType::sys_enter_io_submit:
-    case EventType::sys_exit_io_submit:
-    case EventType::sys_enter_io_getevents:
-    case EventType::sys_exit_io_getevents:
-    case EventType::sys_enter_io_uring_enter:
-    case EventType::sys_exit_io_uring_enter:
-      return CostId::trace_record_sched;
-    default:
-      return CostId::trace_record;
-  }
+  return trace::is_sched_record(type) ? CostId::trace_record_sched : CostId::trace_record;
 }
 
 }  // namespace

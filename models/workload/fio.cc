@@ -233,13 +233,7 @@ Call<int> FioJob::look_at_ring(KTask& t, int nr) {
 
 Call<int> FioJob::sys_io_getevents(KTask& t, int min_nr, int nr) {
   ++window_.getevents_calls;
-  co_await run_cost(machine_, t, CostId::syscall_entry);
-  machine_.tp.syscall(*t.cpu, EventType::sys_enter_io_getevents, ctx_id_, nr, min_nr, 0);
-  const int got = co_await aio_.read_events(t, min_nr, nr, events_);
-  machine_.tp.syscall(*t.cpu, EventType::sys_exit_io_getevents, ctx_id_, 0, 0, got);
-  while (t.resched_at_user_exit()) co_await t.schedule();
-  co_await run_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);
-  co_return got;
+  return aio_.sys_io_getevents(t, ctx_id_, min_nr, nr, events_);
 }
 
 }  // namespace wakepath::workload

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sim/analysis/counter.h"
+#include "sim/trace/record_class.h"
 
 namespace wakepath::analysis {
 
@@ -35,28 +36,6 @@ std::string_view name_of(Part p) {
                                                         "switch_in", "wakeup",  "work",   "worker", "completion_irq",
                                                         "other_irq", "softirq", "other",  "lost"};
   return kNames[static_cast<std::size_t>(p)];
-}
-
-bool is_sched_record(EventType t) {
-  switch (t) {
-    case EventType::sched_switch:
-    case EventType::sched_waking:
-    case EventType::sched_wakeup:
-    case EventType::sched_wakeup_new:
-    case EventType::sched_migrate_task:
-    case EventType::sched_stat_runtime:
-    case EventType::sched_process_fork:
-    case EventType::sched_process_exit:
-    case EventType::sys_enter_io_submit:
-    case EventType::sys_exit_io_submit:
-    case EventType::sys_enter_io_getevents:
-    case EventType::sys_exit_io_getevents:
-    case EventType::sys_enter_io_uring_enter:
-    case EventType::sys_exit_io_uring_enter:
-      return true;
-    default:
-      return false;
-  }
 }
 
 // The part of the interval that ends with `e`.
@@ -108,7 +87,7 @@ void CpuTime::spend(Cpu& c, const Event& e) {
   if (e.type == EventType::sched_switch) split_switch(c, e);
   PartTime& part = part_of(c, e);
   const std::int64_t ns = std::max<std::int64_t>(0, e.ts_ns - c.last_ns);
-  ++(is_sched_record(c.last) ? c.unpaid.sched_records : c.unpaid.records);
+  ++(trace::is_sched_record(c.last) ? c.unpaid.sched_records : c.unpaid.records);
   if (ns == 0) return;
   part.ns += ns;
   part.records += std::exchange(c.unpaid.records, 0);

@@ -56,9 +56,6 @@ struct CpuTimeTable {
   std::vector<std::int64_t> switches_by_cpu;
 };
 
-// Records that carry names which are copied, or pass through the slow system call path: dearer than the others.
-[[nodiscard]] bool is_sched_record(trace::EventType t);
-
 class CpuTime final : public trace::Sink {
  public:
   void on_event(const trace::Event& e) override;

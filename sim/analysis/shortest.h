@@ -11,6 +11,7 @@
 
 #include "sim/analysis/cpu_time.h"
 #include "sim/trace/event.h"
+#include "sim/trace/record_class.h"
 
 namespace wakepath::analysis {
 
@@ -33,7 +34,7 @@ class Shortest {
   [[nodiscard]] std::int64_t of(bool sched) const {
     std::int64_t least = 0;
     for (std::size_t from = 0; from < kTypes; ++from) {
-      if (is_sched_record(static_cast<trace::EventType>(from)) != sched) continue;
+      if (trace::is_sched_record(static_cast<trace::EventType>(from)) != sched) continue;
       for (std::size_t to = 0; to < kTypes; ++to) {
         const Pair& p = pairs_[from * kTypes + to];
         if (p.n < kPairsLeast) continue;
