@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // From the end of an operation to its CQE: who is told, who writes it, who is woken, what follows in a chain.
 // Source: io_uring/io_uring.c (io_req_local_work_add, __io_run_local_work, __io_submit_flush_completions,
-// io_req_complete_post, io_cqring_wake), rw.c (io_complete_rw, io_req_rw_complete), 6.1 and 6.12.
+// io_req_complete_post, io_cqring_wake), rw.c (io_complete_rw, io_req_rw_complete), 6.1 and 6.12; the limit of a pass
+// (f46b9cdb22f7, 6.13) beside traces of 6.18.
+#include <limits>
 #include <utility>
 
 #include "models/io_uring/ring.h"
@@ -67,28 +69,42 @@ Request* reversed(Request* list) {
 }
 }  // namespace
 
+// __io_run_local_work_loop: from the front of the list, `most` of them, but one at least.
+Call<int> Ring::run_turns(KTask& t, Request*& list, int most) {
+  int ran = 0;
+  while (list != nullptr) {
+    Request& rq = *list;
+    list = rq.next_turn;
+    co_await rq.run_turn(t);
+    if (++ran >= most) break;
+  }
+  co_return ran;
+}
+
 // __io_run_local_work: what is there, and what comes meanwhile while it is fewer than asked for (6.1: until it stays
-// empty).
-Call<int> Ring::run_local(KTask& t, unsigned min_events) {
-  if (newest_ == nullptr) co_return 0;
+// empty). Since 6.13 a pass ends after `most`, and the next begins with what it left.
+Call<int> Ring::run_local(KTask& t, unsigned min_events, int most) {
+  if (!local_work()) co_return 0;
   t.set_state(State::running);
   ++counters.local_passes;
   co_await run_cost(machine_, t, CostId::uring_task_work);
-  int count = 0, loops = 0;
+  if (!k_.uring_local_work_cap) most = std::numeric_limits<int>::max();
+  int count = 0;
   const auto go_on = [&] {
-    return newest_ != nullptr && (!k_.uring_defer_wake_counted || count < static_cast<int>(min_events));
+    return local_work() && (!k_.uring_defer_wake_counted || count < static_cast<int>(min_events));
   };
   do {
     do {
+      int ran = 0;
+      if (kept_ != nullptr) {
+        ran = co_await run_turns(t, kept_, most);
+        count += ran;
+        if (kept_ != nullptr) break;
+      }
       Request* list = std::exchange(newest_, nullptr);
       if (k_.uring_task_work_fifo) list = reversed(list);
-      while (list != nullptr) {
-        Request& rq = *list;
-        list = rq.next_turn;
-        ++count;
-        co_await rq.run_turn(t);
-      }
-      ++loops;
+      count += co_await run_turns(t, list, most - ran);
+      kept_ = list;
     } while (go_on());
     if (done_first_ != nullptr) co_await flush_completions(t);
   } while (k_.uring_defer_wake_counted && go_on());

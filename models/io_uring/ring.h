@@ -15,6 +15,7 @@
 // uses a ring). Source: io_uring/io_uring.c, rw.c, sqpoll.c, 6.1 and 6.12.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -141,15 +142,22 @@ class Ring {
   Call<void> next_of_chain(ExecContext& ctx, Request& rq);
   Call<void> add_turn(ExecContext& ctx, Request& rq, Request::Turn turn, bool lazy);
   Call<void> add_local(ExecContext& ctx, Request& rq, bool lazy);
-  Call<int> run_local(KTask& t, unsigned min_events);
+  Call<int> run_local(KTask& t, unsigned min_events, int most);
+  Call<int> run_turns(KTask& t, Request*& list, int most);
   // wait.cc
   Call<int> wait(KTask& t, unsigned min_events, Time timeout_ns);
   void enqueue_waiter(KTask& t, std::uint32_t target);
   void leave_waiters(const KTask& t);
-  Call<bool> run_all_work(KTask& t, unsigned min_events);
+  Call<bool> run_all_work(KTask& t, unsigned min_events, int most);
   Call<int> iopoll_check(KTask& t, unsigned min);
   Call<int> iopoll(KTask& t, bool once);
-  [[nodiscard]] bool has_work() const { return !overflow_.empty() || (setup_.defer_taskrun && newest_ != nullptr); }
+  [[nodiscard]] bool has_work() const { return !overflow_.empty() || (setup_.defer_taskrun && local_work()); }
+  [[nodiscard]] bool local_work() const { return newest_ != nullptr || kept_ != nullptr; }
+  // At the start of a wait or after a submission a pass may do as many as this or as are waited for (6.13).
+  static constexpr int kLocalWorkMax = 20;
+  static constexpr int local_work_max(unsigned min_events) {
+    return std::max(kLocalWorkMax, static_cast<int>(min_events));
+  }
   [[nodiscard]] bool is_due(std::uint32_t tail) const { return static_cast<std::int32_t>(tail_ - tail) >= 0; }
   void check_not_stuck(const KTask& t, unsigned min_events) const;
 
@@ -171,6 +179,7 @@ class Ring {
   std::vector<Waiter> waiters_;
   Request *done_first_ = nullptr, *done_last_ = nullptr;  // to be posted at the next flush
   Request* newest_ = nullptr;                             // DEFER_TASKRUN: local work, newest first
+  Request* kept_ = nullptr;                               // what a pass left, oldest first
   std::uint32_t wait_nr_ = CountedAdd::kNobodyWaits;      // DEFER_TASKRUN: how much work the waiter wants
   std::deque<Request*> deferred_;                         // drained
   bool drain_active_ = false;

@@ -58,7 +58,8 @@ Call<int> Ring::enter(KTask& t, unsigned to_submit, unsigned min_complete, unsig
     if (t.resched_at_might_sleep()) co_await t.schedule(true);  // uring_lock
     ret = co_await submit_sqes(t, to_submit);
     failed = ret != static_cast<int>(to_submit);
-    if (!failed && (flags & kGetEvents) != 0 && setup_.defer_taskrun) co_await run_local(t, min_complete);
+    if (!failed && (flags & kGetEvents) != 0 && setup_.defer_taskrun)
+      co_await run_local(t, min_complete, local_work_max(min_complete));
   }
   if (!failed && (flags & kGetEvents) != 0) {
     co_await run_cost(machine_, t, CostId::uring_getevents);
@@ -78,10 +79,10 @@ Call<int> Ring::enter(KTask& t, unsigned to_submit, unsigned min_complete, unsig
 }
 
 // io_run_local_work, then io_run_task_work: did anything run?
-Call<bool> Ring::run_all_work(KTask& t, unsigned min_events) {
+Call<bool> Ring::run_all_work(KTask& t, unsigned min_events, int most) {
   bool any = false;
-  if (setup_.defer_taskrun && newest_ != nullptr) {
-    co_await run_local(t, min_events);
+  if (setup_.defer_taskrun && local_work()) {
+    co_await run_local(t, min_events, most);
     any = true;
   }
   t.notify_signal = false;
@@ -112,7 +113,7 @@ Call<int> Ring::wait(KTask& t, unsigned min_events, Time timeout_ns) {
   const bool counted = setup_.defer_taskrun && k_.uring_defer_wake_counted;
   bool ran = false;
   do {  // 6.1 goes round while something ran
-    ran = co_await run_all_work(t, min_events);
+    ran = co_await run_all_work(t, min_events, local_work_max(min_events));
     if (!overflow_.empty()) flush_overflow();
     if (cq_ready() >= static_cast<int>(min_events)) co_return 0;
   } while (ran && !k_.uring_task_work_fifo);
@@ -142,7 +143,7 @@ Call<int> Ring::wait(KTask& t, unsigned min_events, Time timeout_ns) {
     t.set_state(State::running);
     if (counted) wait_nr_ = CountedAdd::kNobodyWaits;
     if (!go_on) co_await run_cost(machine_, t, CostId::uring_wait_disarm);
-    co_await run_all_work(t, missing);
+    co_await run_all_work(t, missing, static_cast<int>(missing));
     if (is_due(target)) break;
     if (t.fatal_signal) {
       ret = kInterrupted;
@@ -208,9 +209,9 @@ Call<int> Ring::iopoll_check(KTask& t, unsigned min) {
   if (cq_ready() > 0) co_return 0;
   unsigned events = 0;
   do {
-    if (iopoll_list_.empty() || newest_ != nullptr || t.task_works != nullptr) {
+    if (iopoll_list_.empty() || local_work() || t.task_works != nullptr) {
       const std::uint32_t tail = cached_tail_;
-      co_await run_all_work(t, min);
+      co_await run_all_work(t, min, local_work_max(min));
       if (tail != cached_tail_ || iopoll_list_.empty()) break;
     }
     const int done = co_await iopoll(t, min == 0);
