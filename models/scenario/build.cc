@@ -14,8 +14,8 @@ constexpr const char* kDefaultCosts = "server-3ghz";
 // What a machine file replaces as a whole: half a machine from one place and half from another is nobody's machine.
 constexpr const char* kMachineSections[] = {"platform", "machine", "block", "device", "costs", "costs_by_kernel"};
 // What a fragment may hold. Programs are a machine's background tasks.
-constexpr const char* kFragmentSections[] = {"name",   "title", "machine", "block",           "device", "program",
-                                             "kernel", "fs",    "costs",   "costs_by_kernel", "notes"};
+constexpr const char* kFragmentSections[] = {"name", "title",  "machine", "block", "device",          "program",
+                                             "task", "kernel", "fs",      "costs", "costs_by_kernel", "notes"};
 
 Entry option_entry(const char* option, Path path, const std::string& text) {
   return {std::move(path), Value::of(text), std::string(option) + " " + text, 0, {}};
@@ -54,7 +54,7 @@ Result<Layer> read_fragment(const std::string& path, const Error& where) {
     if (!allowed) {
       return tl::make_unexpected(
           e.error("'" + join_path(e.path) + "' does not belong into a platform, cost or machine file",
-                  "such files hold machine, block, device, kernel, fs, costs and background programs"));
+                  "such files hold machine, block, device, kernel, fs, costs, background programs and reniced tasks"));
     }
   }
   return layer;
