@@ -240,7 +240,8 @@ def machine_file(folder: Path) -> Path:
     from wakepath.recorder.base import base_tables, tables_toml
 
     tables = base_tables(FACTS, None, "6.18")
-    tables["device"] = {"law": "serial", "service_ns": 5000, "latency_ns": 20000}
+    # A latency that varies, as any device's does: with a constant one, a hundredth more of it locks another pattern.
+    tables["device"] = {"law": "serial", "service_ns": 5000, "latency_ns": {"low": 15000, "high": 25000}}
     tables["uncertainty"] = {"draws": {"device.service_ns": [0.9, 1.0, 1.1]}, "discrepancy": {"iops": 0.05}}
     path = folder / "m.toml"
     path.write_text(tables_toml(tables, ["a machine"]))
@@ -265,7 +266,7 @@ def test_a_check_finds_a_right_prediction_right_and_a_wrong_one_wrong(tmp_path: 
         runs = [{k: v * factor * f for k, v in figures.items()} for f in (0.98, 1.0, 1.02)]
         return case_of(setting, runs, FACTS, 1, role, 0)
 
-    held_out = Setting(depth=1, batch=1)  # where draws of costs move no ping-pong
+    held_out = Setting(depth=8, batch=8)
     for factor in (1.0, 2.0):
         file = tmp_path / f"c{factor}.jsonl"
         write_cases(str(file), [measured(held_out, "predict", factor), measured(REFERENCE, "calibrate", 1.0)])
