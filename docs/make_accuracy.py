@@ -8,9 +8,9 @@
 
 The text between `<!-- accuracy:begin -->` and `<!-- accuracy:end -->` is replaced in both files; a validation of the
 `vm-2cpu-6.18` platform goes into the `accuracy-host` block of docs/accuracy.md, one of scheduler experiments beside
-their traces into `accuracy-sched`. Cases beyond the limits are listed by name; each must match a pattern in backticks
-in a `###` heading of docs/accuracy.md, where it is explained. Exit
-status 1: one is not explained.
+their traces into `accuracy-sched`, io_uring cases into `accuracy-iouring` and `accuracy-iouring-host`. Cases beyond
+the limits are listed by name; each must match a pattern in backticks in a `###` heading of docs/accuracy.md, where it
+is explained. Exit status 1: one is not explained.
 """
 
 from __future__ import annotations
@@ -183,6 +183,26 @@ def sched_block(validation: Json, command: str) -> str:
     return "\n\n".join(parts)
 
 
+def iouring_block(validation: Json, command: str) -> str:
+    """Each predict case with I/O, and the means: of the errors, and on a drifting machine of the distances too."""
+    summary, rows = validation["summary"]["predict"], []
+    means = []
+    for metric in HEADLINE[:2]:
+        distance = summary[metric].get("distance")
+        beside = "" if distance is None else f" (distance to the spread {number(distance)} %)"
+        means.append(f"{NAMES[metric]} {number(summary[metric]['mape'])} %{beside}")
+    for case in validation["cases"]:
+        if case["role"] != "predict" or "iops" not in case["metrics"]:
+            continue
+        cells = [f"`{case['id']}`"]
+        for metric in HEADLINE[:2]:
+            m = case["metrics"][metric]
+            cells += [f"{m['measured']:,.0f}", f"{m['predicted']:,.0f}", f"{100 * m['error']:+.1f} %"]
+        rows.append(cells)
+    header = ["case", "IOPS", "predicted", "error", "switches/s", "predicted", "error"]
+    return f"`{command}`: mean absolute error {', '.join(means)}.\n\n{table(header, rows)}"
+
+
 def replace(path: Path, block: str, text: str) -> None:
     begin, end = f"<!-- {block}:begin -->", f"<!-- {block}:end -->"
     before, found, rest = path.read_text(encoding="utf-8").partition(begin)
@@ -206,7 +226,13 @@ def main(arguments: list[str]) -> int:
         replace(ROOT / "docs" / "accuracy.md", "accuracy-sched", text)
         return 0
     block, name = PLATFORMS[platform]
+    rings = all("iouring" in c["id"] or "io_uring" in c["id"] or "iowq" in c["id"] for c in validation["cases"])
+    name += "-iouring" if rings else ""
     command = f"./wakepath validate tests/truth/{name}.jsonl --calibrate-from tests/truth/{name}.jsonl"
+    if rings:
+        block = "accuracy-iouring" + ("-host" if platform != "qemu-icount" else "")
+        replace(ROOT / "docs" / "accuracy.md", block, iouring_block(validation, command))
+        return 0
     accuracy = ROOT / "docs" / "accuracy.md"
     text, complete = long_block(validation, command, accuracy.read_text(encoding="utf-8"))
     replace(accuracy, block, text)
