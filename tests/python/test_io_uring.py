@@ -79,3 +79,17 @@ def test_predictions_of_the_emulated_kernels(wakepath: Call, tmp_path: Path) -> 
     assert len(cases) == 8
     for metric, bar in (("iops", 0.08), ("context_switches_per_s", 0.15)):
         assert sum(abs(c["metrics"][metric]["error"]) for c in cases) / len(cases) < bar
+
+
+def test_on_6_18_a_woken_waiter_takes_one_completion_and_the_batch_splits(wakepath: Call, tmp_path: Path) -> None:
+    """The machine takes 0.185 switches a request at depth 32 in root; a batch in one piece would take three in 32."""
+    case = "tests/truth/host-iouring.jsonl#host-io_uring-randwrite-qd32-b32-sroot"
+
+    def switches_an_io(*options: str) -> float:
+        out = tmp_path / "out.json"
+        wakepath("run", case, "--duration", "300ms", "--json", str(out), *options)
+        data = json.loads(out.read_text())
+        return float(data["totals"]["context_switches_per_s"] / data["io"]["iops"])
+
+    assert switches_an_io() == pytest.approx(0.185, rel=0.25)
+    assert switches_an_io("--set", "kernel.switches.uring_local_work_cap=false") == pytest.approx(3 / 32, rel=0.1)
