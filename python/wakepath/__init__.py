@@ -11,22 +11,29 @@ and scipy come in where a table or a fit is asked for, xarray, Optuna, plotly an
 """
 
 from wakepath import _core
+from wakepath.calibrating import Calibration, calibrate
+from wakepath.cluster import ClusterResult
 from wakepath.compare import Comparison
 from wakepath.cure import Cure
 from wakepath.errors import InputError, LimitReachedError
+from wakepath.exploring import Exploration
+from wakepath.formats import convert
 from wakepath.functions import (
-    Calibration,
     analyze,
-    calibrate,
+    cluster,
     compare,
     cure,
     explain,
+    explore,
     kernels,
+    new,
     replay,
     scenarios,
+    show,
     validate,
     verify,
 )
+from wakepath.on_this_machine import bench, check, record
 from wakepath.records import Trace
 from wakepath.replay import Replay
 from wakepath.result import Result
@@ -41,8 +48,10 @@ __version__: str = _core.version
 
 __all__ = [
     "Calibration",
+    "ClusterResult",
     "Comparison",
     "Cure",
+    "Exploration",
     "InputError",
     "LimitReachedError",
     "Replay",
@@ -54,15 +63,23 @@ __all__ = [
     "Tuning",
     "__version__",
     "analyze",
+    "bench",
     "calibrate",
+    "check",
+    "cluster",
     "compare",
+    "convert",
     "cure",
     "explain",
+    "explore",
     "kernels",
+    "new",
+    "record",
     "replay",
     "run",
     "scenarios",
     "sensitivity",
+    "show",
     "sweep",
     "truth",
     "tune",

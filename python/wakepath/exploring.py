@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wakepath import __version__, _core
+from wakepath import _core
 from wakepath.parallel import cpu_count
 from wakepath.scenario import Scenario
 
@@ -53,7 +53,7 @@ def explore(
     text = _core.explore(
         scenario.core, first_seed=first_seed, seeds=seeds, threads=jobs or cpu_count(), progress=progress
     )
-    data = {"schema": SCHEMA, "made_by": {"program": "wakepath", "version": __version__}, **json.loads(text)}
+    data = {"schema": SCHEMA, "made_by": {"program": "wakepath", "version": _core.version}, **json.loads(text)}
     data["made_by"]["scenario"] = scenario.to_toml()
     found = Exploration(scenario, data)
     if found.violation is not None:

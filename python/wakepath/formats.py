@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wakepath import _core
+from wakepath.arguments import checked
 from wakepath.errors import InputError, closest
 
 PACKED = (".xz", ".gz", ".zst")
@@ -57,6 +58,7 @@ def written(path: str | None) -> Iterator[str | None]:
         from_trace(text, path)
 
 
+@checked
 def convert(source: str, out: str) -> dict[str, Any]:
     """Write the records of a trace (any format, a tarball of collect.sh too) in the format of another name.
 

@@ -7,23 +7,26 @@ They take what the command takes and give data; nothing is printed. A file, a fo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wakepath import _core, recording
 
 # At the top, so that these modules are there before the package binds functions of their names (wakepath/__init__.py).
 from wakepath.analyze import analyze_trace
-from wakepath.calibrate import Fit
+from wakepath.arguments import checked
+from wakepath.cluster import ClusterResult
+from wakepath.cluster import cluster as simulate_cluster
 from wakepath.compare import Comparison, compare_settings
 from wakepath.compare import compare as compare_files
 from wakepath.cure import Cure, cure_trace
 from wakepath.cure import cure as cure_scenario
 from wakepath.errors import InputError
+from wakepath.exploring import Exploration
+from wakepath.exploring import explore as explore_scenario
 from wakepath.lockstep import change, core_setting
 from wakepath.lockstep_text import TEXT_FORMATS, lines_of
-from wakepath.paths import scenario_dirs, write_text
+from wakepath.paths import scenario_dirs
 from wakepath.replay import Replay
 from wakepath.replay import replay as replay_trace
 from wakepath.result import Section
@@ -34,25 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """A fit and what it made: `machine` is the text of a MACHINE.toml."""
-
-    fit: Fit
-    machine: str
-
-    def save(self, path: str) -> None:
-        write_text(path, self.machine)
-
-    def report(self) -> str:
-        from wakepath.fit_text import fit_lines
-
-        return fit_lines(self.fit)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self.fit)
-
-
+@checked
 def validate(
     *inputs: str,
     calibrate_from: Sequence[str] = (),
@@ -84,41 +69,7 @@ def validate(
     return validation
 
 
-def calibrate(
-    *inputs: str,
-    out: str | None = None,
-    kernel: str | None = None,
-    platform: str | None = None,
-    set: Sequence[str] = (),
-    machine: str | None = None,
-    device: bool | None = None,
-    duration: str | None = None,
-    warmup: str | None = None,
-) -> Calibration:
-    """Costs, and the device law where no case states it, fitted to the inputs' calibrate cases and nothing else."""
-    from wakepath.commands.calibrate import calibrate_inputs
-
-    if not inputs:
-        raise InputError("nothing to calibrate from", suggestion="a CASES.jsonl file")
-    values = {
-        "inputs": [str(path) for path in inputs],
-        "only_kernel": kernel,
-        "only_platform": platform,
-        "sets": tuple(set),
-        "machine": machine,
-        "device": device,
-        "duration": duration,
-        "warmup": warmup,
-        "only": None,
-        "loss": "soft_l1",
-    }
-    outcome, text = calibrate_inputs(values)
-    found = Calibration(outcome, text)
-    if out is not None:
-        found.save(out)
-    return found
-
-
+@checked
 def analyze(trace: str, *, beside: str | None = None, setting: str | None = None) -> Section:
     """Who switches to whom and why, and where time goes; with `beside` the event pattern of two traces."""
     if beside is None:
@@ -127,6 +78,7 @@ def analyze(trace: str, *, beside: str | None = None, setting: str | None = None
         return Section(json.loads(_core.compare_traces(first.trace, second.trace)))
 
 
+@checked
 def replay(
     trace: str,
     *,
@@ -143,12 +95,16 @@ def replay(
     )
 
 
+@checked
 def compare(
     *what: str | Scenario,
     a: Sequence[str] = (),
     b: Sequence[str] = (),
     set: Sequence[str] = (),
-    seeds: int = 5,
+    seeds: int | None = None,
+    jobs: int | None = None,
+    machine: str | None = None,
+    kernel: str | None = None,
     duration: str | None = None,
     warmup: str | None = None,
 ) -> Comparison:
@@ -156,36 +112,57 @@ def compare(
     if not a and not b:
         if len(what) != 2 or not all(isinstance(w, str) for w in what):
             raise InputError("two files are compared", suggestion="compare(A, B), or compare(SCENARIO, a=…, b=…)")
+        if set or seeds or machine or kernel or duration or warmup:
+            raise InputError("two files are compared as they are", suggestion="settings go with --a KEY=V --b KEY=V")
         return compare_files(str(what[0]), str(what[1]))
-    options = Options(sets=tuple(set), duration=duration, warmup=warmup)
+    options = Options(sets=tuple(set), machine=machine, kernel=kernel, duration=duration, warmup=warmup)
     scenarios = [
         (str(w.describe()["name"]), w.with_sets(options=options))
         if isinstance(w, Scenario)
         else (w, Scenario.load(w, options=options))
         for w in what
     ]
-    return compare_settings(scenarios, tuple(a), tuple(b), seeds=seeds)
+    return compare_settings(scenarios, tuple(a), tuple(b), seeds=seeds or 5, jobs=jobs)
 
 
+@checked
 def cure(
     what: str | Scenario,
     *,
+    set: Sequence[str] = (),
     seeds: int = 3,
     pairs: bool = True,
     setting: str | None = None,
     kernel: str | None = None,
     machine: str | None = None,
+    duration: str | None = None,
+    jobs: int | None = None,
+    progress: Callable[[float], object] | None = None,
 ) -> Cure:
     """The known levers on a scenario or a recording, ranked by what they restore."""
     from wakepath.commands.cure import is_trace
 
     if isinstance(what, str) and is_trace(what):
-        return cure_trace(what, setting=setting, kernel=kernel, machine=machine, seeds=seeds, pairs=pairs)
+        return cure_trace(
+            what,
+            sets=tuple(set),
+            setting=setting,
+            kernel=kernel,
+            machine=machine,
+            seeds=seeds,
+            jobs=jobs,
+            pairs=pairs,
+            progress=progress,
+        )
     if isinstance(what, str):
-        what = Scenario.load(what, options=Options(kernel=kernel, machine=machine, duration="400ms"))
-    return cure_scenario(what, seeds=seeds, pairs=pairs)
+        options = Options(sets=tuple(set), kernel=kernel, machine=machine, duration=duration or "400ms")
+        what = Scenario.load(what, options=options)
+    else:
+        what = what.with_sets(options=Options(sets=tuple(set), kernel=kernel, machine=machine, duration=duration))
+    return cure_scenario(what, seeds=seeds, jobs=jobs, pairs=pairs, progress=progress)
 
 
+@checked
 def verify(trace: str, *, kernel: str | None = None, setting: str | None = None, set: Sequence[str] = ()) -> Section:
     """The scheduler model in lockstep with a recorded trace; with `set` which decisions would have been others.
 
@@ -208,6 +185,75 @@ def verify(trace: str, *, kernel: str | None = None, setting: str | None = None,
     return Section(data)
 
 
+@checked
+def explore(
+    scenario: str | Scenario,
+    *,
+    seeds: int = 1000,
+    first_seed: int = 1,
+    set: Sequence[str] = (),
+    jobs: int | None = None,
+    progress: Callable[[float], object] | None = None,
+) -> Exploration:
+    """The scenario under `seeds` schedules that the kernel allows as well; ends where an invariant breaks."""
+    if seeds < 1 or first_seed < 0:
+        raise InputError(f"{seeds} schedules from seed {first_seed}", suggestion="at least 1, from 0 on")
+    loaded = Scenario.load(scenario, set=set) if isinstance(scenario, str) else scenario.with_sets(*set)
+    return explore_scenario(loaded, seeds=seeds, first_seed=first_seed, jobs=jobs, progress=progress)
+
+
+@checked
+def cluster(
+    scenario: str,
+    *,
+    set: Sequence[str] = (),
+    machine: str | None = None,
+    kernel: str | None = None,
+    seed: int | None = None,
+    duration: str | None = None,
+    warmup: str | None = None,
+    progress: Callable[[float], object] | None = None,
+) -> ClusterResult:
+    """A fleet on a SimGrid platform with a replicated log; the file's folder or name will do."""
+    return simulate_cluster(
+        scenario,
+        sets=set,
+        machine=machine,
+        kernel=kernel,
+        seed=seed,
+        duration=duration,
+        warmup=warmup,
+        progress=progress,
+    )
+
+
+@checked
+def show(
+    scenario: str,
+    *,
+    set: Sequence[str] = (),
+    machine: str | None = None,
+    kernel: str | None = None,
+    seed: int | None = None,
+    duration: str | None = None,
+    warmup: str | None = None,
+) -> str:
+    """The scenario resolved, as TOML that runs by itself: every key with the value that would be used."""
+    text = None if seed is None else str(seed)
+    options = Options(sets=tuple(set), machine=machine, kernel=kernel, seed=text, duration=duration, warmup=warmup)
+    return Scenario.load(scenario, options=options).to_toml()
+
+
+@checked
+def new(file: str, *, source: str | None = None, whole: bool = False, force: bool = False) -> Scenario:
+    """Write a scenario file to start from, and load it; `source` is what the command calls --from."""
+    from wakepath.commands.new import write_new
+
+    write_new(file, source, whole, force)
+    return Scenario.load(file)
+
+
+@checked
 def explain(name: str) -> str:
     """What a scenario key or a metric means."""
     from wakepath.commands.explain import meaning
@@ -215,6 +261,7 @@ def explain(name: str) -> str:
     return meaning(name)
 
 
+@checked
 def kernels(version: str | None = None) -> pd.DataFrame:
     """Versions that have a table; with a version its switches: name, doc, value, grade, source."""
     import pandas as pd

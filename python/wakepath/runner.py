@@ -6,11 +6,12 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from wakepath import _core
+from wakepath.arguments import checked
 from wakepath.formats import written
 from wakepath.paths import write_text
 from wakepath.records import Trace
@@ -20,9 +21,11 @@ from wakepath.scenario import Options, Scenario, toml_key
 Progress = Callable[[float], bool | None]
 
 
+@checked
 def run(
     scenario: Scenario | str,
     *,
+    set: Sequence[str] = (),
     duration: str | None = None,
     warmup: str | None = None,
     seed: int | None = None,
@@ -42,9 +45,10 @@ def run(
     file = trace if isinstance(trace, str) else None
     if isinstance(scenario, str):
         scenario = Scenario.load(scenario)
-    if duration is not None or warmup is not None or seed is not None or samples is not None:
+    if set or any(given is not None for given in (duration, warmup, seed, samples)):
         scenario = scenario.with_sets(
             options=Options(
+                sets=tuple(set),
                 duration=duration,
                 warmup=warmup,
                 seed=None if seed is None else str(seed),
@@ -116,6 +120,12 @@ def _simulate(
     return end, json.loads(text), limit, time.perf_counter() - started
 
 
+def run_bare(scenario: Scenario, progress: Progress | None = None) -> Result:
+    """run() for many runs of one scenario: without its text and without what is known of its trustworthiness, which are
+    the same in all of them or dear to look up a thousand times."""
+    return Result(_complete(scenario, *_simulate(scenario, progress, None), bare=True))
+
+
 def simulate(scenario: Scenario, progress: Progress | None = None) -> dict[str, Any]:
     """The bare figures of one run, for validation and fits: no statement of origin, nothing of the wall clock."""
     return _simulate(scenario, progress, None)[1]
@@ -131,14 +141,16 @@ def _engine(data: dict[str, Any], describe: dict[str, Any], wall: float) -> dict
     return engine
 
 
-def _complete(scenario: Scenario, end: str, data: dict[str, Any], limit: str, wall: float) -> dict[str, Any]:
+def _complete(
+    scenario: Scenario, end: str, data: dict[str, Any], limit: str, wall: float, bare: bool = False
+) -> dict[str, Any]:
     """Schema first, figures as the core ordered them, then who made them and how far to trust them."""
     describe = scenario.describe()
     whole: dict[str, Any] = {"schema": SCHEMA, "status": end}
     if limit:
         whole["limit"] = limit
     whole.update({k: v for k, v in data.items() if k not in ("schema", "status", "engine", "made_by")})
-    whole["made_by"] = made_by(scenario, describe)
+    whole["made_by"] = origin(scenario, describe) if bare else made_by(scenario, describe)
     whole["engine"] = _engine(data, describe, wall)
     return whole
 
@@ -146,6 +158,10 @@ def _complete(scenario: Scenario, end: str, data: dict[str, Any], limit: str, wa
 def made_by(scenario: Scenario, describe: dict[str, Any]) -> dict[str, Any]:
     from wakepath.validity import validity_of
 
+    return {**origin(scenario, describe), "validity": validity_of(describe), "scenario": scenario.to_toml()}
+
+
+def origin(scenario: Scenario, describe: dict[str, Any]) -> dict[str, Any]:
     kernel, machine, costs = describe["kernel"], describe["machine"], describe["costs"]
     return {
         "program": "wakepath",
@@ -162,8 +178,6 @@ def made_by(scenario: Scenario, describe: dict[str, Any]) -> dict[str, Any]:
         "machine": {"platform": machine["platform"], "cpus": machine["cpus"], "source": machine["source"]},
         "costs": {"name": costs["name"], "source": costs["source"]},
         "notes": describe["notes"],
-        "validity": validity_of(describe),
-        "scenario": scenario.to_toml(),
     }
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wakepath import _core
+from wakepath.arguments import lines, version
+from wakepath.arguments import path as path_of
 from wakepath.errors import InputError, closest
 from wakepath.keys import flat_keys, parts_of, sections, value_at
 from wakepath.paths import read_text, scenario_dirs
@@ -36,6 +38,9 @@ class Options:
     duration: str | None = None
     warmup: str | None = None
     search_dirs: tuple[str, ...] = field(default_factory=lambda: tuple(scenario_dirs()))
+
+    def __post_init__(self) -> None:
+        lines("set", self.sets)
 
     def core(self) -> dict[str, Any]:
         return {
@@ -104,15 +109,29 @@ class Scenario:
         object.__setattr__(self, "_tree", None)
 
     @staticmethod
-    def load(path: str | Path, *, set: Sequence[str] = (), options: Options | None = None) -> Scenario:
+    def load(
+        path: str | Path,
+        *,
+        set: Sequence[str] = (),
+        machine: str | None = None,
+        kernel: str | None = None,
+        options: Options | None = None,
+    ) -> Scenario:
         """A file, a folder, a name of `wakepath scenarios`, JOB.fio, SNIPPET.sh, RESULT.json or CASES.jsonl#ID."""
-        o = options or Options(sets=tuple(set))
+        o = options or given(set, machine, kernel)
         return Scenario(_load(str(path), o))
 
     @staticmethod
-    def from_fio(path: str | Path, *, set: Sequence[str] = (), options: Options | None = None) -> Scenario:
+    def from_fio(
+        path: str | Path,
+        *,
+        set: Sequence[str] = (),
+        machine: str | None = None,
+        kernel: str | None = None,
+        options: Options | None = None,
+    ) -> Scenario:
         """A fio job file, or a fio command line ('fio --name=...')."""
-        o = options or Options(sets=tuple(set))
+        o = options or given(set, machine, kernel)
         text = str(path)
         if "--" in text or "\n" in text:
             return Scenario(_core.Scenario.from_fio(text, "fio command line", **o.core()))
@@ -120,6 +139,8 @@ class Scenario:
 
     @staticmethod
     def from_toml(text: str, name: str = "text", *, options: Options | None = None) -> Scenario:
+        if not isinstance(text, str):
+            raise InputError(f"{text!r} is no scenario", suggestion="its text as TOML")
         return Scenario(_core.Scenario.load_text(text, name, **(options or Options()).core()))
 
     @staticmethod
@@ -197,6 +218,14 @@ class Scenario:
         from wakepath.html_repr import scenario_html
 
         return scenario_html(self)
+
+
+def given(set: Sequence[str], machine: str | None, kernel: str | None) -> Options:
+    return Options(
+        sets=lines("set", set),
+        machine=None if machine is None else path_of("machine", machine),
+        kernel=None if kernel is None else version("kernel", kernel),
+    )
 
 
 def near(name: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wakepath.arguments import checked
 from wakepath.errors import InputError
 from wakepath.extras import need
 from wakepath.scenario import Scenario
@@ -56,6 +57,7 @@ class Sensitivity:
         return table(self.rows, f"{self.method}: effect on {self.metric}")
 
 
+@checked
 def sensitivity(
     scenario: Scenario | str,
     params: Mapping[str, Any] | Sequence[Parameter],

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wakepath import _core
+from wakepath.arguments import checked
 from wakepath.errors import InputError, closest
 from wakepath.parallel import Keep, map_runs
 from wakepath.result import Result, without_wall
-from wakepath.runner import run
+from wakepath.runner import run_bare
 from wakepath.scenario import Options, Scenario
 from wakepath.sweep_store import FolderStore, MemoryStore, SweepRow, line_of, read_head
 from wakepath.vary import given_vary
@@ -132,6 +133,7 @@ def _unpickled(
     return Sweep(scenario, vary, seeds, store, status)
 
 
+@checked
 def sweep(
     scenario: Scenario | str,
     vary: Mapping[str, Any],
@@ -241,15 +243,13 @@ def run_point(base: Scenario, point: Point, keep: Keep) -> dict[str, Any]:
     try:
         sets = tuple(f"{key}={value}" for key, value in point.values)
         scenario = base.with_sets(options=Options(sets=sets, seed=str(point.seed)))
-        result = run(scenario, progress=keep)
+        result = run_bare(scenario, keep)
     except InputError as error:
         return {**row, "status": "refused", "error": str(error)}
     except Exception as error:  # one point's failure is a row, not the end of a thousand others
         return {**row, "status": "failed", "error": f"{type(error).__name__}: {error}"}
-    data = without_wall(result.data)
     # The text of the scenario stands once in the sweep's head; here it would be most of the file.
-    data["made_by"] = {k: v for k, v in data.get("made_by", {}).items() if k not in ("scenario", "validity")}
-    return {**row, "status": result.status, "result": data}
+    return {**row, "status": result.status, "result": without_wall(result.data)}
 
 
 def _head(base: Scenario, vary: Mapping[str, list[str]], seeds: Sequence[int]) -> dict[str, Any]:

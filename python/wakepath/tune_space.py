@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,8 @@ def _parameter(key: str, given: Any, where: str) -> Parameter:
     if isinstance(given, str) and ".." in given and "," not in given:
         return _range(key, given, where)
     is_text = isinstance(given, str)
+    if not isinstance(given, Iterable):
+        raise InputError("one value only", where, suggestion="a range A..B or several values; --set fixes a key")
     values = parse_vary([f"{key}={given}"])[key] if is_text else [set_text(value) for value in given]
     if len(values) < 2:
         raise InputError("one value only", where, suggestion="a range A..B or several values V1,V2; --set fixes a key")

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wakepath import _core
+from wakepath.arguments import checked
 from wakepath.errors import InputError
 from wakepath.extras import need
 from wakepath.scenario import Scenario
@@ -145,6 +146,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+@checked
 def tune(
     scenario: Scenario | str,
     params: Mapping[str, Any] | Sequence[Parameter],

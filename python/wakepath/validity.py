@@ -8,6 +8,7 @@ The checked settings ship with the package as accuracy.json (schema wakepath.acc
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import sys
@@ -23,6 +24,7 @@ HERE = "measured on this machine"  # how the source of a recorded table begins
 _FILE = Path(__file__).resolve().parent / "accuracy.json"
 
 
+@functools.cache
 def load_accuracy(path: Path = _FILE) -> list[dict[str, Any]]:
     if not path.is_file():
         return []

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wakepath.errors import InputError
@@ -36,8 +36,10 @@ def given_vary(vary: Mapping[str, Any]) -> dict[str, list[str]]:
     for key, given in vary.items():
         if isinstance(given, str):
             found[key] = _values(given, f"vary {key}")
-        else:
+        elif isinstance(given, Iterable):
             found[key] = [_text(value) for value in given]
+        else:
+            raise InputError(f"{given!r} is no list of values", f"vary {key}", suggestion=f"[{given!r}]")
         if not found[key]:
             raise InputError(f"no value for '{key}'", suggestion="give at least one")
     return found

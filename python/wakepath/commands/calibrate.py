@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from wakepath.paths import check_writable, read_text, write_text
 from wakepath.progress import Bar
 
 if TYPE_CHECKING:
+    from wakepath.recorder.calibration import Calibration as FromRecording
     from wakepath.recorder.recording import Recording
 
 
@@ -47,14 +49,16 @@ def command(**values: Any) -> int:
 
     MACHINE.toml then serves --machine of every command. Fitted values outside physics are reported.
     """
+    return _calibrate_recording(values) if of_recording(values["inputs"]) else _calibrate_cases(values)
+
+
+def of_recording(paths: Sequence[str]) -> bool:
     from wakepath.recorder.recording import is_recording
 
-    if any(is_recording(path) for path in values["inputs"]) or not _are_cases(values["inputs"]):
-        return _calibrate_recording(values)
-    return _calibrate_cases(values)
+    return any(is_recording(path) for path in paths) or not _are_cases(paths)
 
 
-def _are_cases(paths: tuple[str, ...]) -> bool:
+def _are_cases(paths: Sequence[str]) -> bool:
     """Anything that is no recording's folder and no trace is read as cases, whose reader says what is wrong with it."""
     return any(".json" in path for path in paths) or not all(Path(path).exists() for path in paths)
 
@@ -90,17 +94,28 @@ def _is_text(path: str) -> bool:
 
 
 def _calibrate_recording(values: dict[str, Any]) -> int:
-    if len(values["inputs"]) > 1:
-        raise InputError("a recording is calibrated from by itself", ", ".join(values["inputs"]))
+    from wakepath.recorder.calibration import machine_text, report_lines
+
     check_writable(values["out"])
     check_writable(values["json_file"])
     with ExitStack() as stack:
-        return _fit_and_write(_open(values["inputs"][0], values["only_kernel"], stack), values)
+        recording, outcome = fit_recording(values, stack)
+        write_text(values["out"], machine_text(outcome, recording))
+        if values["report"]:
+            from wakepath.recorder.plots import report_html
+
+            write_text(values["report"], report_html(outcome, recording))
+    print("\n".join(report_lines(outcome)), file=sys.stderr if values["out"] == "-" else sys.stdout)
+    return 0
 
 
-def _fit_and_write(recording: Recording, values: dict[str, Any]) -> int:
-    from wakepath.recorder.calibration import calibrate_recording, machine_text, report_lines
+def fit_recording(values: dict[str, Any], stack: ExitStack) -> tuple[Recording, FromRecording]:
+    """Of `inputs` and `only_kernel`; wakepath.calibrate() does the same."""
+    from wakepath.recorder.calibration import calibrate_recording
 
+    if len(values["inputs"]) > 1:
+        raise InputError("a recording is calibrated from by itself", ", ".join(values["inputs"]))
+    recording = _open(values["inputs"][0], values["only_kernel"], stack)
     bar = Bar("calibrating")
 
     def report(what: str, share: float) -> None:
@@ -108,17 +123,9 @@ def _fit_and_write(recording: Recording, values: dict[str, Any]) -> int:
         bar(share)
 
     try:
-        outcome = calibrate_recording(recording, kernel=values["only_kernel"], report=report)
+        return recording, calibrate_recording(recording, kernel=values["only_kernel"], report=report)
     finally:
         bar.close()
-    write_text(values["out"], machine_text(outcome, recording))
-    if values["report"]:
-        from wakepath.recorder.plots import report_html
-
-        write_text(values["report"], report_html(outcome, recording))
-    out = sys.stderr if values["out"] == "-" else sys.stdout
-    print("\n".join(report_lines(outcome)), file=out)
-    return 0
 
 
 def _calibrate_cases(values: dict[str, Any]) -> int:

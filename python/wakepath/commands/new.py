@@ -56,6 +56,13 @@ title = "{title}"
 @click.option("--force", is_flag=True, help="Replace FILE when it exists.")
 def command(file: str, source: str | None, whole: bool, force: bool) -> int:
     """Start a scenario file."""
+    write_new(file, source, whole, force)
+    if file != "-":
+        click.echo(f"{file} written; wakepath run {file}", err=True)
+    return 0
+
+
+def write_new(file: str, source: str | None, whole: bool, force: bool) -> None:
     check_writable(file)
     if Path(file).exists() and not force:
         raise InputError("exists already", file, suggestion="choose another name, or --force")
@@ -74,6 +81,3 @@ def command(file: str, source: str | None, whole: bool, force: bool) -> int:
     # What `new` writes must load: found here, not by the reader of the file.
     Scenario.from_toml(text, file, options=Options())
     write_text(file, text)
-    if file != "-":
-        click.echo(f"{file} written; wakepath run {file}", err=True)
-    return 0

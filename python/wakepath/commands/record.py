@@ -3,26 +3,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import Any
 
 import click
 
-from wakepath.errors import InputError
+from wakepath.on_this_machine import record
 from wakepath.progress import Bar
-
-
-def size_of(text: str | None) -> int | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+)\s*([kmg]?)i?b?", text.strip().lower())
-    if not match:
-        raise InputError(f"'{text}' is not a size", "--size", suggestion="write 512M or 1G")
-    size = int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2]]
-    if size < 16 << 20:
-        raise InputError(f"{text} is too small", "--size", suggestion="at least 16M")
-    return size
 
 
 @click.command("record")
@@ -45,11 +32,6 @@ def command(**values: Any) -> int:
 
         print(how_text() if values["how"] else collect_script(), end="")
         return 0
-    if not values["out"]:
-        raise InputError("no folder for the recording is given", suggestion="--out DIR")
-    from wakepath.recorder.session import Plan, record
-
-    plan = Plan.of(values["quick"], size_of(values["size"]))
     bar = Bar("recording")
     last = [""]
 
@@ -61,12 +43,13 @@ def command(**values: Any) -> int:
 
     try:
         state = record(
-            values["target"] or ".",
-            values["out"],
-            plan=plan,
-            overwrite=values["overwrite_data"],
+            values["out"] or "",
+            target=values["target"] or ".",
+            quick=values["quick"],
             read_only=values["read_only"],
-            report=report,
+            overwrite_data=values["overwrite_data"],
+            size=values["size"],
+            progress=report,
         )
     finally:
         bar.close()

@@ -18,9 +18,9 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wakepath.calibrate import DEVICE_TIMES, scaled
 from wakepath.errors import InputError
@@ -38,6 +38,9 @@ from wakepath.recorder.target import Target
 from wakepath.runner import simulate
 from wakepath.scenario import Options, Scenario
 from wakepath.truth import Case, case_from, read_cases
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = "wakepath.check/1"
 METRICS = ("iops", "context_switches_per_s", "fio_cpu_ns_per_s", "kworker_cpu_ns_per_s", "idle")
@@ -77,6 +80,9 @@ class Row:
     def half_width(self) -> float:
         return 100 * (self.high - self.low) / 2 / self.scale
 
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"distance": self.distance, "covered": self.covered}
+
 
 @dataclass
 class Checked:
@@ -110,6 +116,26 @@ class Checked:
         if self.half_width() > HALF_WIDTH:
             found.append(f"median half-width {self.half_width():.1f} %, at most {HALF_WIDTH:.0f} % is asked for")
         return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `check --json` writes it."""
+        return {
+            "schema": SCHEMA,
+            "rows": [r.to_dict() for r in self.rows],
+            "reference": self.reference,
+            "device_factor": self.device_factor,
+            "predicted_before": [r.to_dict() for r in self.before],
+            "coverage": self.coverage(),
+            "half_width": self.half_width(),
+            "failures": self.failures(),
+            "lacks": self.lacks,
+        }
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row per setting and metric: measured, least, greatest, predicted, its interval, distance, covered."""
+        import pandas as pd
+
+        return pd.DataFrame([r.to_dict() for r in self.rows])
 
 
 def empty_case(s: Setting, facts: dict[str, Any], cpu: int) -> dict[str, Any]:
