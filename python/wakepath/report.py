@@ -71,7 +71,7 @@ def _cell(value: Any) -> str:
     return escape(str(value))
 
 
-def _table(title: str, rows: list[dict[str, Any]]) -> str:
+def table(title: str, rows: list[dict[str, Any]]) -> str:
     if not rows:
         return ""
     flat = [flatten(row) for row in rows]
@@ -92,7 +92,7 @@ def _made_by(result: Result) -> str:
         {"what": "costs", "value": f"{made['costs']['name']}: {made['costs']['source']}"},
     ]
     rows += [{"what": "trust", "value": line} for line in trust(result.data)]
-    return _table("How it was made, and how far to trust it", rows)
+    return table("How it was made, and how far to trust it", rows)
 
 
 def validation_html(validation: Validation, said: str) -> str:
@@ -133,9 +133,9 @@ def html(result: Result) -> str:
         body += f'<p class="note">Timeline and graph: the first {(end - begin) / 1e6:.1f} ms of the window.</p>\n'
     body += f"<h2>Summary</h2><pre>{escape(summary(result))}</pre>\n" + _made_by(result)
     busy = [cpu for cpu in data.get("cpus", []) if cpu.get("busy", 0) > 0]
-    body += _table("CPUs", busy) + _table("Tasks", list(result.tasks)) + _table("Ping-pong", list(result.pingpong))
+    body += table("CPUs", busy) + table("Tasks", list(result.tasks)) + table("Ping-pong", list(result.pingpong))
     single = [{"figure": k, "value": v} for k, v in flatten({"io": data["io"], "totals": data["totals"]}).items()]
-    body += _table("Figures", single)
+    body += table("Figures", single)
     body += f"<h2>To cite</h2><p>{escape(citation())}</p>\n"
     body += "<h2>Scenario</h2><pre>" + escape(data["made_by"]["scenario"]) + "</pre>\n"
     return page(title, "", body, plotly_head())

@@ -49,7 +49,7 @@ def charts(result: Result) -> list[tuple[str, str, Any]]:
     return found
 
 
-def _figure(**layout: Any) -> Any:
+def plain_figure(**layout: Any) -> Any:
     go = need("plotly.graph_objects", "plot")
     figure = go.Figure()
     figure.update_layout(
@@ -60,7 +60,7 @@ def _figure(**layout: Any) -> Any:
 
 def timeline_figure(stretches: list[Slice]) -> Any:
     go = need("plotly.graph_objects", "plot")
-    figure = _figure(
+    figure = plain_figure(
         barmode="overlay", xaxis_title="us from the start of the window", legend={"orientation": "h", "y": 1.15}
     )
     tasks = list(dict.fromkeys(s.who for s in stretches))
@@ -95,7 +95,7 @@ def _readable_length(stretches: list[Slice]) -> float:
 
 def latency_figure(result: Result) -> Any:
     go = need("plotly.graph_objects", "plot")
-    figure = _figure(xaxis_title="latency, us", yaxis_title="share of I/Os slower than this")
+    figure = plain_figure(xaxis_title="latency, us", yaxis_title="share of I/Os slower than this")
     control = result.control
     for name, data, colour in (
         ("inside the group" if control else "fio, completion latency", result.data, COLOURS[1]),
@@ -136,7 +136,7 @@ def wake_figure(edges: list[Wake]) -> Any:
     at = {
         n: (math.cos(2 * math.pi * i / len(nodes)), math.sin(2 * math.pi * i / len(nodes))) for i, n in enumerate(nodes)
     }
-    figure = _figure(showlegend=False)
+    figure = plain_figure(showlegend=False)
     shown = [e for e in edges if e.waker in at and e.wakee in at]
     most = max(e.per_s for e in shown)
     for edge in shown:
@@ -161,7 +161,9 @@ def truth_figure(frame: Any, metric: str) -> Any:
     shown = frame[(frame["metric"] == metric) & frame["predicted"].notna() & (frame["measured"] > 0)]
     if shown.empty:
         return None
-    figure = _figure(xaxis_title=f"measured {metric}", yaxis_title="predicted", legend={"orientation": "h", "y": 1.15})
+    figure = plain_figure(
+        xaxis_title=f"measured {metric}", yaxis_title="predicted", legend={"orientation": "h", "y": 1.15}
+    )
     ends = [float(shown["measured"].min()), float(shown["measured"].max())]
     figure.add_trace(
         go.Scatter(x=ends, y=ends, mode="lines", line={"color": "#bbb"}, showlegend=False, hoverinfo="skip")
@@ -208,7 +210,7 @@ def _arrow(figure: Any, edge: Wake, start: tuple[float, float], end: tuple[float
 
 def waterfall_figure(steps: list[Step]) -> Any:
     go = need("plotly.graph_objects", "plot")
-    figure = _figure(yaxis_title="ns per I/O", showlegend=False)
+    figure = plain_figure(yaxis_title="ns per I/O", showlegend=False)
     figure.add_trace(
         go.Waterfall(
             x=[s.name for s in steps],

@@ -15,6 +15,7 @@ import pytest
 import browser
 import wakepath as wp
 from wakepath import InputError, figures, plot, report
+from wakepath.tune_report import tuning_page
 
 plt.switch_backend("Agg")
 SHORT = ["run.duration=50ms", "run.warmup=10ms"]
@@ -72,6 +73,7 @@ def test_the_page_works_in_a_browser(result: wp.Result, tmp_path: Path) -> None:
     page.write_text(report.html(result), encoding="utf-8")
     seen = browser.look(page, tmp_path)
     assert seen.console == []
+    assert seen.requests == []  # self-contained: nothing is loaded from the network
     assert browser.colours(seen.picture) > 100
     assert len(re.findall(r'id="chart\d"[^>]*><div class="plot-container', seen.document)) == 4
     for word in ("Where the loss comes from", "Timeline of CPUs", "Latency", "Wake graph", "kworker/11:1", "To cite"):
@@ -79,6 +81,10 @@ def test_the_page_works_in_a_browser(result: wp.Result, tmp_path: Path) -> None:
     broken = tmp_path / "broken.html"
     broken.write_text("<script>nothing.there()</script>", encoding="utf-8")
     assert browser.look(broken, tmp_path).console  # the check itself sees script errors
+    fetching = tmp_path / "fetching.html"
+    fetching.write_text("<img src='https://example.org/x.png'><script src='http://example.com/y.js'></script>")
+    asked = browser.look(fetching, tmp_path).requests  # ... and requests
+    assert sorted(set(asked)) == ["http://example.com/y.js", "https://example.org/x.png"]
 
 
 def test_the_page_fetches_nothing(result: wp.Result) -> None:
@@ -106,8 +112,26 @@ def test_the_page_of_a_validation(wakepath: Callable[..., Any], tmp_path: Path) 
         pytest.skip("no chromium here: packages/debian-test.txt names it")
     seen = browser.look(out, tmp_path)
     assert seen.console == []
+    assert seen.requests == []
     assert "plot-container" in seen.document
     assert "qemu-A-6.1-d50k-q1-" in seen.document
+
+
+def test_the_page_of_a_tuning(tmp_path: Path) -> None:
+    found = wp.tune(
+        "starved_completions", {"task.kworker.nice": [-10, 0], "workload.fio.nice": [0, 1]}, maximize="io.iops",
+        set=SHORT, trials=6, fresh=3,
+    )  # fmt: skip
+    page = tmp_path / "tuning.html"
+    page.write_text(tuning_page(found), encoding="utf-8")
+    if browser.CHROMIUM is None:
+        pytest.skip("no chromium here: packages/debian-test.txt names it")
+    seen = browser.look(page, tmp_path)
+    assert seen.console == []
+    assert seen.requests == []
+    assert browser.colours(seen.picture) > 100
+    assert "Which knob did it: task.kworker.nice=-10 (does it)" in seen.document
+    assert len(re.findall(r'id="chart\d"[^>]*><div class="plot-container', seen.document)) == 2
 
 
 def test_matplotlib(result: wp.Result) -> None:

@@ -157,12 +157,13 @@ def test_command(wakepath: Callable[..., Any], tmp_path: Path) -> None:
     out = tmp_path / "t.json"
     said = wakepath(
         "tune", MYSTERY, *sets, "--maximize", "iops", "--param", "task.kworker.nice=-10,0", "--trials", "4",
-        "--fresh", "2", "--json", str(out), "--csv", str(tmp_path / "t.csv"),
+        "--fresh", "2", "--json", str(out), "--csv", str(tmp_path / "t.csv"), "--report", str(tmp_path / "t.html"),
     )  # fmt: skip
     assert said.status == 0, said.err
     assert "best: --set task.kworker.nice=-10" in said.out
     assert "task.kworker.nice=-10  alone" in said.out
     assert json.loads(out.read_text())["verdict"] == "better"
+    assert "Which knob did it: task.kworker.nice=-10 (does it)" in (tmp_path / "t.html").read_text(encoding="utf-8")
     said = wakepath(
         "tune", MYSTERY, *sets, "--maximize", "iops", "--param", "task.kworker.nice=-10,0", "--param",
         "workload.fio.nice=0,1", "--sensitivity", "morris", "--samples", "2",

@@ -46,6 +46,7 @@ from wakepath.tune_space import objectives_of, parse_params
 @click.option(
     "--json", "json_file", metavar="FILE|-", help="Write everything (wakepath.tuning/1); - is standard output."
 )
+@click.option("--report", "report_file", metavar="FILE.html", help="Write a page for a browser: which knob did it.")
 @click.option("--csv", "csv_file", metavar="FILE", help="One line per trial.")
 def command(**values: Any) -> int:
     """Search the setting of --param keys that is best for SCENARIO, and say which key did it.
@@ -53,7 +54,7 @@ def command(**values: Any) -> int:
     The best are run again on seeds that the search did not see, beside the scenario as it is; a best within noise of it
     is called equal. Exit status 1: no setting holds what --subject-to asks.
     """
-    for output in (values["json_file"], values["csv_file"]):
+    for output in (values["json_file"], values["csv_file"], values["report_file"]):
         check_writable(output)
     parameters = parse_params(values["params"])
     scenario = scenario_from(values)
@@ -85,6 +86,10 @@ def command(**values: Any) -> int:
         write_text(values["json_file"], found.to_json())
     if values["csv_file"]:
         write_text(values["csv_file"], found.to_pandas().to_csv(index=False))
+    if values["report_file"]:
+        from wakepath.tune_report import tuning_page
+
+        write_text(values["report_file"], tuning_page(found))
     print(report(found), end="", file=out)
     if found.status == "stopped":
         return 130
