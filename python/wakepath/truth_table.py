@@ -10,6 +10,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wakepath.arguments import checked
 from wakepath.errors import InputError
 from wakepath.truth import Case, read_cases
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 TABLE = Path(__file__).resolve().parent / "truth_table.csv.xz"
 SETTING = ("engine", "rw", "depth", "min_nr", "weight", "cpus")
+AS_SHIPPED = "as they ship"
+FITTED = "fitted to the calibrate cases of its file"
 FIGURES = ("measured", "predicted", "error", "nothing_changes", "formula", "low", "high")
 
 
@@ -66,14 +69,16 @@ def frame_of(validation: Validation) -> pd.DataFrame:
     import pandas as pd
 
     columns = ["id", "platform", "kernel", "role", *SETTING, "metric", *FIGURES, "noise", "failure"]
-    return pd.DataFrame(rows_of(validation), columns=columns)
+    return pd.DataFrame(rows_of(validation), columns=columns).assign(costs=AS_SHIPPED)
 
 
+@checked
 def truth(*files: str, calibrate: bool = True, duration: str | None = None) -> pd.DataFrame:
     """Every truth case, a row per metric: id, platform, kernel, role, the setting, measured, predicted, both baselines.
 
-    Without `files`: the table that ships, `attrs["version"]` says of which version. With files: they are predicted now,
-    after a fit to each file's calibrate cases (`calibrate=False`: with the costs as they ship).
+    `costs` says where the costs of a prediction are from; no fit ever saw a predict case. `failure`: why a case could
+    not be run. Without `files`: the table that ships, `attrs["version"]` says of which version. With files: they are
+    predicted now, after a fit to each file's calibrate cases (`calibrate=False`: with the costs as they ship).
     """
     if not files:
         return _shipped().copy()
@@ -102,18 +107,5 @@ def _of_file(file: str, calibrate: bool, duration: str | None) -> pd.DataFrame:
 
     cases = read_cases(file)
     fitted = calibrate and any(case.role == "calibrate" and not case.tasks for case in cases)
-    return frame_of(validate(file, calibrate_from=[file] if fitted else [], duration=duration))
-
-
-def moved(before: pd.DataFrame, after: pd.DataFrame, least: float = 0.01) -> pd.DataFrame:
-    """Predictions that differ by more than `least` of the measured value, the largest move first; better where the
-    error has become smaller."""
-    keys = ["id", "metric"]
-    both = before[[*keys, "measured", "predicted"]].merge(
-        after[[*keys, "predicted"]], on=keys, suffixes=("_before", "")
-    )
-    both["move"] = (both["predicted"] - both["predicted_before"]) / both["measured"]
-    both = both[both["move"].abs() > least]
-    old, new = (both[name] - both["measured"] for name in ("predicted_before", "predicted"))
-    both = both.assign(better=new.abs() < old.abs())
-    return both.sort_values("move", key=lambda column: column.abs(), ascending=False, ignore_index=True)
+    frame = frame_of(validate(file, calibrate_from=[file] if fitted else [], duration=duration))
+    return frame.assign(costs=FITTED) if fitted else frame

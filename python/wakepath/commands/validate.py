@@ -14,7 +14,10 @@ from wakepath.commands._options import SET_HELP, options_from
 from wakepath.errors import InputError
 from wakepath.paths import check_writable, write_text
 from wakepath.progress import Bar
+from wakepath.scenario import Options, Scenario
 from wakepath.validate import Fits, Validation
+
+TIMES_OF = "starved_completions"
 
 
 @click.command("validate")
@@ -35,6 +38,11 @@ from wakepath.validate import Fits, Validation
 @click.option("--warmup", metavar="T", help="Time before it. Default 200ms.")
 @click.option("--json", "json_file", metavar="FILE|-", help="Write everything as JSON; - is standard output.")
 @click.option("--report", metavar="FILE.html", help="Write a page for a browser.")
+@click.option(
+    "--since",
+    metavar="FILE|shipped",
+    help="Predictions that moved since an earlier --json FILE, or since the table that ships, as Markdown.",
+)
 @click.option("--all-metrics", is_flag=True, help="Print every metric, not only the headline ones.")
 def command(**values: Any) -> int:
     """Predict truth cases and published rows, and print every one beside its measurement and two naive baselines.
@@ -43,16 +51,22 @@ def command(**values: Any) -> int:
     range is outside it.
     """
     from wakepath import _core
+    from wakepath.moved import predictions
+    from wakepath.moved import text as moved_text
     from wakepath.validate import as_json
     from wakepath.validate_text import text
 
     for output in (values["json_file"], values["report"]):
         check_writable(output)
+    since = values.pop("since")
+    before = None if since is None else predictions(since)
     validation, fits = validate_inputs(values)
     if values["json_file"]:
         data = as_json(validation, version=_core.version, fits=fits)
         write_text(values["json_file"], json.dumps(data, indent=1) + "\n")
     said = text(validation, all_metrics=values["all_metrics"])
+    if before is not None:
+        said += f"\nPredictions that moved since {since}:\n\n" + moved_text(before, validation.to_pandas())
     if values["report"]:
         from wakepath.report import validation_html
 
@@ -67,6 +81,9 @@ def validate_inputs(values: dict[str, Any]) -> tuple[Validation, Fits]:
     from wakepath.validate import predict_cases, predict_published
 
     options = options_from(values)
+    if options.duration is not None or options.warmup is not None:
+        # A time that cannot be read is one error, and not one of every case.
+        Scenario.load(TIMES_OF, options=Options(duration=options.duration, warmup=options.warmup))
     validation = Validation()
     cases = []
     folders = []
