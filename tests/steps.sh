@@ -103,18 +103,12 @@ step_bytes() {
 }
 
 step_wheel() {
-  local folder started=$SECONDS
+  local folder
   folder=$(mktemp -d)
   # shellcheck disable=SC2064  # the folder of now
   trap "rm -rf '$folder'" EXIT
-  "$(base_python)" -m venv "$folder/venv"
-  "$folder/venv/bin/python" -m pip --disable-pip-version-check install --no-input -q "$root[plot]"
+  PYTHON=$(base_python) "$root/bench/newcomer.sh" "$folder"
   cd "$folder"
-  # The newcomer's path: from nothing to the tutorial's first blocks and their plot.
-  sed -n '/^```python$/,/^```$/{/^```/d;p};/^```$/q' "$root/docs/tutorial.md" >first.py
-  venv/bin/python first.py
-  test -s loss.png
-  say "from an empty virtual environment to a plot: $((SECONDS - started)) s"
   venv/bin/wakepath scenarios
   venv/bin/wakepath run starved_completions --duration 50ms --warmup 10ms --json "$folder/result.json"
   venv/bin/python -c 'import json, sys; assert json.load(open(sys.argv[1]))["io"]["iops"] > 0' "$folder/result.json"
