@@ -66,8 +66,10 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
       if (workload::FioJob::needs_page_cache(conf)) jobs_.back().use(*page_cache_);
     }
   for (const auto& p : s.programs) {
-    programs_.emplace_back(machine_, pipes_, replay_softirq_, p);
-    if (machine_.smp && p.cpu < 0) machine_.smp->set_affinity(programs_.back().task(), effective_cpus(s, {}, p.cgroup));
+    for (int copy = 0; copy < p.copies; ++copy) {
+      KTask& task = programs_.emplace_back(machine_, pipes_, replay_softirq_, p, copy).task();
+      if (machine_.smp && p.cpu < 0) machine_.smp->set_affinity(task, effective_cpus(s, {}, p.cgroup));
+    }
   }
   for (const auto& r : s.rings) {
     rings_.emplace_back(machine_, fs_, io_wqs_, r, static_cast<int>(rings_.size()));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What must fit together in a scenario whose keys are all right by themselves.
 #include <algorithm>
+#include <map>
 
 #include "models/kernel/switches.h"
 #include "models/scenario/document.h"
@@ -162,6 +163,30 @@ MaybeError check_machine(const Scenario& s, const Document& doc) {
   return std::nullopt;
 }
 
+// A pipe holds messages of one length: what is written is read whole.
+MaybeError check_messages(const Scenario& s, const Document& doc) {
+  constexpr int kLastPipe = 4096;
+  std::map<int, int> lengths;
+  for (const Program& p : s.programs) {
+    const int last_in = p.in + (p.copies - 1) * p.in_step, last_out = p.out + p.pipes - 1;
+    if (last_in > kLastPipe || last_out > kLastPipe) {
+      return at(s, doc, {"program", p.name, last_in > kLastPipe ? "copies" : "pipes"},
+                "program " + p.name + " uses a pipe beyond " + std::to_string(kLastPipe), "pipes 0 to 4096");
+    }
+    const auto meets = [&](int pipe) {
+      return lengths.emplace(pipe, p.message_bytes).first->second == p.message_bytes;
+    };
+    bool same = true;
+    for (int i = 0; p.in >= 0 && i < p.copies; ++i) same = meets(p.in + i * p.in_step) && same;
+    for (int i = 0; p.out >= 0 && i < p.pipes; ++i) same = meets(p.out + i) && same;
+    if (same) continue;
+    return at(s, doc, {"program", p.name, "message_bytes"},
+              "program " + p.name + ": another program uses the same pipe with messages of another length",
+              "give all programs of a pipe the same message_bytes");
+  }
+  return std::nullopt;
+}
+
 MaybeError check_program(const Scenario& s, const Document& doc, const Program& p) {
   const auto path = [&](const char* key) { return Path{"program", p.name, key}; };
   if (p.kind.empty()) {
@@ -297,6 +322,7 @@ MaybeError check(Scenario& s, const Document& doc) {
   for (const Program& p : s.programs) {
     if (auto bad = check_program(s, doc, p)) return bad;
   }
+  if (auto bad = check_messages(s, doc)) return bad;
   for (const TaskRule& t : s.task_rules) {
     if (t.slice_ns && !s.kernel.switches->custom_slice) {
       return at(s, doc, {"task", t.glob, "slice"}, "kernel " + s.kernel.version + " has no slice of a task's own",

@@ -190,7 +190,9 @@ struct FioJob {  // fio's options under fio's names; defaults are fio's
 struct Program {  // a free CPU program (scheduler experiments, background threads): models/workload/program.h
   std::string name, kind;
   Time run_ns = 0, period_ns = 0, sleep_ns = 0;
-  int in = -1, out = -1;  // pipes
+  int in = -1, out = -1;             // pipes
+  int pipes = 1, message_bytes = 1;  // a turn writes `pipes` of them, from `out` on
+  int copies = 1, in_step = 0;       // so many of it, NAME1, NAME2, ...; each reads the pipe `in_step` further
   int cpu = 0, nice = 0;
   std::string cgroup, policy = "other";
   int rt_priority = 0;

@@ -373,6 +373,11 @@ void add_program(Keys& k) {
   s.add("sleep", duration, FIELD(Program, sleep_ns), "sleep of duty");
   s.number("in", FIELD(Program, in), -1, 4096, "pipe it reads");
   s.number("out", FIELD(Program, out), -1, 4096, "pipe it writes");
+  s.number("pipes", FIELD(Program, pipes), 1, 1024,
+           "how many pipes a turn writes, one after the other: out, out + 1, ...");
+  s.number("message_bytes", FIELD(Program, message_bytes), 1, 4096, "length of what it reads and of what it writes");
+  s.number("copies", FIELD(Program, copies), 1, 4096, "so many tasks of this program: NAME1, NAME2, ...");
+  s.number("in_step", FIELD(Program, in_step), 0, 1024, "the next copy reads the pipe so many further; 0: the same");
   s.number("cpu", FIELD(Program, cpu), -1, 8191, "CPU it is pinned to; -1: none");
   s.number("nice", FIELD(Program, nice), -20, 19, "nice value");
   s.add("cgroup", text, FIELD(Program, cgroup), "path of its cgroup; empty: the root");

@@ -35,15 +35,18 @@ int Pipe::bytes() const {
   return n;
 }
 
-void Pipe::put() {
-  assert(has_room());
-  if (pages_.empty() || pages_.back().written == kPageBytes) pages_.emplace_back();
-  ++pages_.back().written;
+void Pipe::put(int bytes, bool own_page) {
+  assert(own_page ? !full() : has_room(bytes));
+  if (own_page || pages_.empty() || pages_.back().written + bytes > kPageBytes) pages_.emplace_back();
+  pages_.back().written += bytes;
 }
 
-void Pipe::take() {
+void Pipe::take(int bytes) {
   assert(!empty());
-  if (++pages_.front().read == pages_.front().written) pages_.pop_front();
+  Page& first = pages_.front();
+  assert(first.read + bytes <= first.written);  // messages of one length lie whole in a page
+  first.read += bytes;
+  if (first.read == first.written) pages_.pop_front();
 }
 
 // autoremove_wake_function: who is woken has left the queue.
@@ -54,9 +57,12 @@ Call<void> Pipe::wake_one(Machine& m, KTask& t, Waiters& waiters) {
   co_await m.wake(t, waiter, true);  // the sync variant of wake_up
 }
 
-Call<void> Pipe::read(Machine& m, KTask& t) {
+// What is done under pipe->mutex is one moment here, the one in which the message is moved: whether the pipe was full
+// or empty, and what is left, are seen then. (Seen earlier, a writer on another CPU could miss that the reader has
+// emptied the pipe and gone to sleep.)
+Call<void> Pipe::read(Machine& m, KTask& t, int bytes) {
   co_await run_cost(m, t, CostId::syscall_entry);
-  bool was_full = full(), slept = false;
+  bool slept = false;
   do {
     while (empty()) {
       co_await run_cost(m, t, CostId::pipe_wait);
@@ -65,36 +71,40 @@ Call<void> Pipe::read(Machine& m, KTask& t) {
       if (empty()) co_await t.schedule();
       t.set_state(State::running);
       std::erase(readers_, &t);
-      was_full = full();
       slept = true;
     }
     co_await run_cost(m, t, slept ? CostId::pipe_resume : CostId::pipe_read);
   } while (empty());  // another reader was faster: what the kernel's pipe->mutex would have shown it at once
-  take();
+  const bool was_full = full();
+  take(bytes);
+  const bool wake_next_reader = slept && !empty();
   if (was_full) co_await wake_one(m, t, writers_);
-  if (slept && !empty()) co_await wake_one(m, t, readers_);
+  if (wake_next_reader) co_await wake_one(m, t, readers_);
   co_await leave(m, t);
 }
 
-Call<void> Pipe::write(Machine& m, KTask& t) {
+Call<void> Pipe::write(Machine& m, KTask& t, int bytes) {
   co_await run_cost(m, t, CostId::syscall_entry);
-  bool was_empty = empty(), slept = false;
+  bool slept = false;
+  // Who has slept wants a slot of its own, though the last page may have room by now.
+  const auto must_wait = [&] { return slept ? full() : !has_room(bytes); };
   do {
-    while (!has_room()) {
+    while (must_wait()) {
       co_await run_cost(m, t, CostId::pipe_wait);
       writers_.push_back(&t);
       t.set_state(State::interruptible);
-      if (full()) co_await t.schedule();  // it waits for a free slot, though bytes of the first page may be gone
+      if (full()) co_await t.schedule();
       t.set_state(State::running);
       std::erase(writers_, &t);
-      was_empty = empty();
       slept = true;
     }
     co_await run_cost(m, t, slept ? CostId::pipe_resume : CostId::pipe_write);
-  } while (!has_room());  // another writer was faster
-  put();
+  } while (must_wait());  // another writer was faster
+  const bool was_empty = empty();
+  put(bytes, slept);
+  const bool wake_next_writer = slept && !full();
   if (was_empty) co_await wake_one(m, t, readers_);
-  if (slept && !full()) co_await wake_one(m, t, writers_);
+  if (wake_next_writer) co_await wake_one(m, t, writers_);
   co_await run_cost(m, t, CostId::pipe_write_end);
   co_await leave(m, t);
 }

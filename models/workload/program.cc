@@ -19,10 +19,11 @@ sched::Policy policy_of(const std::string& name) {
 constexpr Time kSpinSliceNs = 1'000'000'000;  // a hog's segment; interrupts cut it
 }  // namespace
 
-Program::Program(machine::Machine& m, Pipes& pipes, ReplaySoftirq& softirq, const scenario::Program& conf)
-    : machine_(m), pipes_(pipes), conf_(conf), sleep_(m) {
+Program::Program(machine::Machine& m, Pipes& pipes, ReplaySoftirq& softirq, const scenario::Program& conf, int copy)
+    : machine_(m), pipes_(pipes), conf_(conf), in_(conf.in + copy * conf.in_step), sleep_(m) {
   const bool in_kernel = conf.kind == "replay";
-  task_ = &m.add_task(conf.name, conf.name, conf.cgroup, conf.nice, std::max(0, conf.cpu), conf.cpu >= 0, in_kernel,
+  const std::string name = conf.copies == 1 ? conf.name : conf.name + std::to_string(copy + 1);
+  task_ = &m.add_task(name, conf.name, conf.cgroup, conf.nice, std::max(0, conf.cpu), conf.cpu >= 0, in_kernel,
                       policy_of(conf.policy), conf.rt_priority);
   if (conf.kind == "replay") {
     replay_ = std::make_unique<Replay>(m, softirq, *task_, conf.turns);
@@ -33,7 +34,9 @@ Program::Program(machine::Machine& m, Pipes& pipes, ReplaySoftirq& softirq, cons
     task_->body = body(*task_);
   }
   task_->resume_at = task_->body.handle();
-  if (conf.kind == "ping" && conf.in == 0 && pipes_[0].empty()) pipes_[0].put();  // one byte starts the circle
+  if (conf.kind == "ping" && in_ == 0 && pipes_[0].empty()) {
+    pipes_[0].put(conf.message_bytes);  // one message starts the circle
+  }
 }
 
 void Program::prepare() {
@@ -55,12 +58,12 @@ Call<void> Program::body(KTask& t) {
       continue;
     }
     if (conf_.kind == "per" || conf_.kind == "psrc") co_await next_period(t);
-    if (conf_.kind == "ping" || conf_.kind == "sink") co_await pipes_[conf_.in].read(machine_, t);
+    if (conf_.kind == "ping" || conf_.kind == "sink") co_await pipes_[in_].read(machine_, t, conf_.message_bytes);
     co_await t.run_ns(conf_.run_ns, Mode::user);
     if (conf_.kind == "yield") co_await yield(t);
     if (conf_.kind == "duty") co_await nanosleep(t, machine_.now() + conf_.sleep_ns);
-    if (conf_.kind == "ping" || conf_.kind == "src" || conf_.kind == "psrc")
-      co_await pipes_[conf_.out].write(machine_, t);
+    if (conf_.kind != "ping" && conf_.kind != "src" && conf_.kind != "psrc") continue;
+    for (int i = 0; i < conf_.pipes; ++i) co_await pipes_[conf_.out + i].write(machine_, t, conf_.message_bytes);
   }
 }
 

@@ -3,6 +3,7 @@
 //   hog: spins. per: every period_ns (absolute) spins run_ns. duty: spins run_ns, sleeps sleep_ns.
 //   ping: reads one byte of pipe `in`, spins, writes `out`. src: spins, writes `out`, blocks when it is full.
 //   sink: reads `in`. psrc: every period_ns spins, writes `out`.
+//   What is written goes to `pipes` pipes from `out` on, one after the other, `message_bytes` to each.
 //   kthread: every period_ns runs run_ns in the kernel. replay: wakes and runs as listed (replay.h).
 #pragma once
 
@@ -20,7 +21,7 @@ using Pipes = std::map<int, Pipe>;
 
 class Program {
  public:
-  Program(machine::Machine& m, Pipes& pipes, ReplaySoftirq& softirq, const scenario::Program& conf);
+  Program(machine::Machine& m, Pipes& pipes, ReplaySoftirq& softirq, const scenario::Program& conf, int copy = 0);
   [[nodiscard]] machine::KTask& task() { return *task_; }
   void prepare();  // all of them before any starts
   void start();    // at the start of a run
@@ -35,6 +36,7 @@ class Program {
   machine::Machine& machine_;
   Pipes& pipes_;
   const scenario::Program& conf_;
+  int in_;  // this copy's
   machine::KTask* task_ = nullptr;
   machine::SleepTimer sleep_;
   machine::Time next_ = 0;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""perf bench sched pipe and schbench as scenarios: what must hold of them."""
+"""perf bench sched pipe, perf bench sched messaging and schbench as scenarios: what must hold of them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,44 @@ def test_pipe_is_one_switch_a_message_on_one_cpu_and_one_wakeup_on_several() -> 
     assert 2.0 < 1e6 / messages < 5.0
     free = wp.run(wp.Scenario.load("perf_bench_sched", set=SHORT))
     assert free.totals["wakeups_per_s"] == pytest.approx(messages_per_s(free), rel=0.02)
+
+
+def received_per_s(result: wp.Result) -> float:
+    """Messages read: a receiver's turn of 20 ns each, less the sender's turn for its twenty writes."""
+    return messages_per_s(result) / (1 + 1 / 20)
+
+
+def test_messaging_keeps_every_cpu_busy_and_nobody_waits_for_long() -> None:
+    result = wp.run(wp.Scenario.load("perf_bench_sched/messaging-1", set=SHORT))
+    senders = [task for task in result.tasks if task["comm"].startswith("sender")]
+    receivers = [task for task in result.tasks if task["comm"].startswith("receiver")]
+    assert (len(senders), len(receivers)) == (20, 20)
+    assert all(task["cpu_ns_per_s"] > 0 for task in (*senders, *receivers))
+    busy = [cpu["busy"] for cpu in result.cpus]
+    assert sum(busy) > 0.5 * len(busy)  # forty tasks on sixteen CPUs
+    # A pipe holds 640 messages: a sender that finds one full sleeps, and so does a receiver that finds its own empty.
+    # Between two sleeps many messages pass, so there are far fewer switches than messages.
+    assert 0 < result.totals["context_switches_per_s"] < received_per_s(result)
+    assert result.groups["sender"]["cpu_ns_per_s"] > 0
+    assert result.groups["receiver"]["cpu_ns_per_s"] > 0
+
+
+def test_messaging_of_ten_groups_has_four_hundred_tasks() -> None:
+    whole = wp.Scenario.load("perf_bench_sched/messaging", set=["run.duration=10ms", "run.warmup=5ms"])
+    assert sum(program["copies"] for program in whole.keys["program"].values()) == 400
+    ran = [task for task in wp.run(whole).tasks if task["comm"].startswith(("sender", "receiver"))]
+    assert 320 < len(ran) <= 400  # in 10 ms not each of them has its turn
+    assert len({task["tid"] for task in ran}) == len(ran)
+
+
+def test_messaging_on_one_cpu_takes_turns_by_full_and_empty_pipes() -> None:
+    """All on one CPU: a receiver empties its pipe before anybody else writes, so what is read is what was written."""
+    cpu = [f"program.{name}.cpu=0" for name in ("sender", "receiver")]
+    pinned = wp.run(wp.Scenario.load("perf_bench_sched/messaging-1", set=[*SHORT, *cpu]))
+    assert pinned.cpus[0]["busy"] == pytest.approx(1.0)
+    messages = received_per_s(pinned)
+    switches = pinned.totals["context_switches_per_s"]
+    assert messages > 3 * switches
 
 
 def test_schbench_serves_every_request_and_a_woken_worker_finds_an_idle_cpu() -> None:

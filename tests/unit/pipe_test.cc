@@ -63,6 +63,67 @@ TEST_CASE("pipe: a byte that is read at once gives its slot back") {
   CHECK(p.bytes() == 0);
 }
 
+TEST_CASE("pipe: messages lie whole in a page, forty of 100 bytes, and one that does not fit takes the next") {
+  Pipe p;
+  for (int i = 0; i < 40; ++i) p.put(100);
+  CHECK(p.bytes() == 4000);
+  for (int i = 0; i < 15 * 40; ++i) {
+    REQUIRE(p.has_room(100));
+    p.put(100);
+  }
+  CHECK(p.full());
+  CHECK_FALSE(p.has_room(100));
+  CHECK(p.has_room(96));
+  for (int i = 0; i < 40; ++i) p.take(100);
+  CHECK_FALSE(p.full());
+  CHECK(p.has_room(100));
+}
+
+TEST_CASE("pipe: a program that writes several pipes wakes the reader of each, copies read one each") {
+  for (const bool copies : {false, true}) {
+    scenario::Scenario s = tasks_only("6.12");
+    s.run.duration_ns = 1'000'000'000;
+    s.programs.push_back(program("m", "psrc", 10'000, -1, 1));
+    s.programs.back().period_ns = 10'000'000;
+    s.programs.back().pipes = 3;
+    s.programs.push_back(program(copies ? "w" : "w1", "sink", 5'000, 1, -1));
+    s.programs.back().copies = copies ? 3 : 1;
+    s.programs.back().in_step = copies ? 1 : 0;
+    for (int i = 2; i <= 3 && !copies; ++i)
+      s.programs.push_back(program("w" + std::to_string(i), "sink", 5'000, i, -1));
+    const auto result = nlohmann::json::parse(run::run(s).json);
+    std::vector<std::string> readers;
+    for (const auto& task : result["tasks"]) {
+      if (task["comm"] == "m" || task["cpu_ns_per_s"] == 0) continue;
+      readers.push_back(task["comm"]);
+      CHECK(task["voluntary_switches_per_s"].get<double>() == Approx(100).margin(2));
+    }
+    CHECK(readers == std::vector<std::string>{"w1", "w2", "w3"});
+  }
+}
+
+TEST_CASE("pipe: twenty writers and twenty readers on several CPUs never all sleep") {
+  for (const char* version : {"6.1", "6.12", "6.18"}) {
+    for (const int cpus : {2, 4}) {
+      scenario::Scenario s = tasks_only(version);
+      s.machine.cpus = cpus;
+      s.run.duration_ns = 200'000'000;
+      s.programs.push_back(program("sender", "src", 20, -1, 1));
+      s.programs.back().pipes = 20;
+      s.programs.push_back(program("receiver", "sink", 20, 1, -1));
+      s.programs.back().in_step = 1;
+      for (auto& p : s.programs) {
+        p.copies = 20;
+        p.message_bytes = 100;
+        p.cpu = -1;
+        p.start_vruntime_ns.reset();
+      }
+      const auto result = nlohmann::json::parse(run::run(s).json);
+      for (const auto& cpu : result["cpus"]) CHECK(cpu["busy"].get<double>() > 0.8);
+    }
+  }
+}
+
 TEST_CASE("pipe: of several readers on several CPUs each byte is read once") {
   scenario::Scenario s = tasks_only("6.12");
   s.machine.cpus = 4;

@@ -174,6 +174,13 @@ TEST_CASE("letters outside ASCII stand in quotes and comments, and nowhere else"
 }
 
 TEST_CASE("programs say what they need", "[scenario][errors]") {
+  CHECK(
+      with_body("[program.a]\nkind = \"src\"\nrun = \"1us\"\nout = 1\nmessage_bytes = 100\n"
+                "[program.b]\nkind = \"sink\"\nrun = \"1us\"\nin = 1\n") ==
+      "t.toml:8: program b: another program uses the same pipe with messages of another length (give all programs of a "
+      "pipe the same message_bytes)");
+  CHECK(with_body("[program.a]\nkind = \"sink\"\nrun = \"1us\"\nin = 1\nin_step = 1000\ncopies = 6\n") ==
+        "t.toml:8: program a uses a pipe beyond 4096 (pipes 0 to 4096)");
   CHECK(with_body("program.p.kind = \"per\"\nprogram.p.run = \"10us\"\n") ==
         "t.toml:3: program p of kind per needs 'period' (add program.p.period)");
   CHECK(with_body("program.p.cpu = 1\n") ==
