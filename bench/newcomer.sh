@@ -4,7 +4,7 @@
 #
 #   bench/newcomer.sh [FOLDER]      FOLDER is left as it is then: FOLDER/venv, first.py, loss.png
 #
-# The compiler's cache is left out (CCACHE_DISABLE): a newcomer has none. pip may take packages from its own cache.
+# The compiler's cache is left out, as a newcomer has none; WITH_CCACHE=1 uses it. pip may take packages from its own cache.
 set -eu
 root=$(cd -P "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 python=${PYTHON:-python3}
@@ -15,7 +15,7 @@ else
   folder=$(mktemp -d)
   trap 'rm -rf "$folder"' EXIT
 fi
-export CCACHE_DISABLE=${CCACHE_DISABLE-1}
+[ -n "${WITH_CCACHE:-}" ] || export CCACHE_DISABLE=1
 export MPLBACKEND=Agg  # no display is asked for
 
 now() { date +%s%N; }

@@ -107,7 +107,7 @@ step_wheel() {
   folder=$(mktemp -d)
   # shellcheck disable=SC2064  # the folder of now
   trap "rm -rf '$folder'" EXIT
-  PYTHON=$(base_python) "$root/bench/newcomer.sh" "$folder"
+  WITH_CCACHE=1 PYTHON=$(base_python) "$root/bench/newcomer.sh" "$folder"
   cd "$folder"
   venv/bin/wakepath scenarios
   venv/bin/wakepath run starved_completions --duration 50ms --warmup 10ms --json "$folder/result.json"
