@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The table of docs/accuracy.md on lockstep with recorded kernels: `wakepath verify` over every trace of tests/truth.
 
-.venv/bin/python -P docs/make_verify.py
+.venv/bin/python -P docs/make_verify.py [--list]        --list: a line for each trace with a divergence, no table
 """
 
 from __future__ import annotations
@@ -23,56 +23,73 @@ PARTS = (
     ("pick", ("pick",)),
     ("tick preemption", ("tick_preemption",)),
 )
+ONE_CPU = ("qemu", "sched", "qemu-iouring", "host", "host-iouring")
+SEVERAL_CPUS = ("qemu-smp", "host-smp")  # for where a wakee is placed
 
 
-def agreements() -> list[tuple[str, str, dict[str, Any]]]:
+def agreements(files: tuple[str, ...]) -> list[tuple[str, str, dict[str, Any]]]:
     from wakepath import _core
     from wakepath.lockstep import core_setting
 
     found = []
-    for file in ("qemu", "sched", "qemu-iouring", "host", "host-iouring"):
+    for file in files:
         for line in (TRUTH / f"{file}.jsonl").read_text(encoding="utf-8").splitlines():
             case = json.loads(line)
             trace = TRUTH / case.get("trace", "none")
-            if trace.is_file():
+            if trace.is_file() and "-mig2s" not in trace.name:  # those hold migrations only
                 setting = core_setting(case["setting"], case["kernel"], case["id"])
                 data = json.loads(_core.verify(str(trace), json.dumps(setting)))
                 found.append((case["id"], case["kernel"], data))
     return found
 
 
-def table(rows: list[tuple[str, str, dict[str, Any]]]) -> list[str]:
+Rows = list[tuple[str, str, dict[str, Any]]]
+
+
+def line(rows: Rows, kernel: str, name: str, path: tuple[str, ...], bar: float) -> str:
+    n = equal = naive = missed = skipped = 0
+    for _, version, data in rows:
+        if version != kernel:
+            continue
+        part = data["agreement"]
+        for key in path:
+            part = part[key]
+        n += part["n"]
+        equal += part["equal"]
+        naive += round(part["n"] * (part["naive_share"] or 0))
+        skipped += part.get("not_judged", 0)
+        missed += part["n"] > 0 and part["equal"] < bar * part["n"]
+    if n == 0:
+        return ""
+    return f"| {kernel} | {name} | {n:,} | {equal:,} | {equal / n:.3%} | {naive / n:.2%} | {missed} | {skipped or ''} |"
+
+
+def table(rows: Rows, several: Rows) -> list[str]:
     lines = ["| kernel | decision | judged | equal | share | naive rule | traces below the bar | not judged |"]
     lines.append("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for kernel in KERNELS:
         for name, path in PARTS:
-            n = equal = naive = missed = skipped = 0
-            for _, version, data in rows:
-                if version != kernel:
-                    continue
-                part = data["agreement"]
-                for key in path:
-                    part = part[key]
-                n += part["n"]
-                equal += part["equal"]
-                naive += round(part["n"] * (part["naive_share"] or 0))
-                skipped += part.get("not_judged", 0)
-                bar = 0.98 if "rarer" in name else 0.999 if "vruntime" in name else 0.995
-                missed += part["n"] > 0 and part["equal"] < bar * part["n"]
-            if n:
-                shares = f"{equal / n:.3%} | {naive / n:.2%}"
-                lines.append(f"| {kernel} | {name} | {n:,} | {equal:,} | {shares} | {missed} | {skipped or ''} |")
-    return lines
+            bar = 0.98 if "rarer" in name else 0.999 if "vruntime" in name else 0.995
+            lines.append(line(rows, kernel, name, path, bar))
+        lines.append(line(several, kernel, "where a wakee is placed", ("placement",), 0.995))
+    return [text for text in lines if text]
 
 
 def main() -> int:
-    rows = agreements()
+    rows = agreements(ONE_CPU)
+    for name, kernel, data in rows:
+        if data["divergences"]:
+            print(f"{name} ({kernel}): " + "; ".join(f"{d['kind']} line {d['line']}" for d in data["divergences"]))
+    if "--list" in sys.argv:
+        return 0
+    several = agreements(SEVERAL_CPUS)
     lines = [
         "`.venv/bin/python -P docs/make_verify.py`: "
         + ", ".join(f"{sum(v == kernel for _, v, _ in rows)} traces of {kernel}" for kernel in KERNELS)
-        + " (6.18: perf script of a real machine, without what it did in idle).",
+        + " on one CPU (6.18: perf script of a real machine, without what it did in idle), "
+        + f"{len(several)} traces of several CPUs for where a wakee is placed.",
         "",
-        *table(rows),
+        *table(rows, several),
     ]
     page = ROOT / "docs" / "accuracy.md"
     text = page.read_text(encoding="utf-8")

@@ -5,17 +5,17 @@ A seeded sample of small changes (< becomes <=, && becomes ||, a constant one mo
 compiled into one binary, each behind a number; the unit tests run with one of them switched on after the other. One
 that no test notices has survived. docs/reliability.md says which did and why.
 
-.venv/bin/python tests/mutants.py [--sample N] [--seed N] [--jobs N] [--json FILE]     after ./test unit
+.venv/bin/python tests/mutants.py [--sample N] [--seed N] [--jobs N] [--minutes N] [--json FILE]     after ./test unit
 """
 
 from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import hashlib
 import json
 import math
 import os
-import random
 import re
 import shlex
 import subprocess
@@ -95,14 +95,16 @@ class Mutant:
     end: int
     before: str
     after: str  # "": left out
+    again: int = 0  # how often the same change of the same text came before in the file
 
     def words(self) -> str:
         what = f"`{self.before.strip()}` left out" if not self.after else f"`{self.before}` -> `{self.after}`"
         return f"{self.file}:{self.line} {what}"
 
     def key(self) -> str:
-        """Its place without line numbers, for the list of equivalents."""
-        return f"{self.file} {' '.join(self.before.split())} => {' '.join(self.after.split())}"
+        """Its place without line numbers, so that it is found again when the file has changed elsewhere."""
+        again = f" #{self.again}" if self.again else ""
+        return f"{self.file} {' '.join(self.before.split())} => {' '.join(self.after.split())}{again}"
 
 
 def blanked(text: str) -> str:
@@ -315,6 +317,23 @@ def tests_by_mutant(tags: list[str], jobs: int, longest_s: float) -> dict[int, l
     return out
 
 
+def judged_before(file: str) -> dict[str, str]:
+    """Who killed what in an earlier run."""
+    if not file or not Path(file).is_file():
+        return {}
+    return {row["key"]: row["killed_by"] for row in json.loads(Path(file).read_text(encoding="utf-8"))}
+
+
+def sample(everything: list[Mutant], n: int, seed: int) -> list[Mutant]:
+    """Each has a number of its own to be drawn by, so that a change of the source changes the sample only there."""
+    seen: dict[str, int] = {}
+    for m in everything:
+        seen[m.key()] = again = seen.get(m.key(), -1) + 1
+        m.again = again
+    drawn = sorted(everything, key=lambda m: hashlib.sha256(f"{seed} {m.key()}".encode()).digest())[:n]
+    return sorted(drawn, key=lambda m: (m.file, m.start, m.end, m.after))
+
+
 def equivalents() -> dict[str, str]:
     """Mutants that change nothing anybody could see, with the reason: `place # reason` a line."""
     out = {}
@@ -333,15 +352,15 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--longest", type=float, default=10.0, help="s a file of tests may take to be used")
     parser.add_argument("--tests", default="*", help="files of tests to use, as a shell pattern without _test.cc")
-    parser.add_argument("--json", default="")
+    parser.add_argument("--minutes", type=float, default=1e9, help="end after these; with --json the next run goes on")
+    parser.add_argument("--json", default="", help="what was found; mutants that were killed before are not run again")
     args = parser.parse_args()
     everything = []
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).glob("*.cc")):
             name = str(path.relative_to(ROOT))
             everything += mutants_of(name, path.read_text(encoding="utf-8"))
-    chosen = random.Random(args.seed).sample(everything, min(args.sample, len(everything)))
-    chosen.sort(key=lambda m: (m.file, m.start, m.end, m.after))
+    chosen = sample(everything, args.sample, args.seed)
     for number, m in enumerate(chosen, 1):
         m.number = number
     kept = build(chosen, args.jobs)
@@ -349,7 +368,15 @@ def main() -> int:
     reaching = tests_by_mutant(tags, args.jobs, args.longest)
     known = equivalents()
 
-    def killer(m: Mutant) -> str:
+    found = judged_before(args.json)
+    end = time.monotonic() + 60 * args.minutes
+
+    def killer(m: Mutant) -> str | None:
+        before = found.get(m.key())
+        if before:
+            return before
+        if time.monotonic() > end:
+            return None
         for tag in reaching.get(m.number, []):
             if not run_tests(tag, m.number):
                 return tag
@@ -357,6 +384,14 @@ def main() -> int:
 
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         killers = list(pool.map(killer, kept))
+    if args.json:
+        rows = [dict(vars(m), killed_by=by, key=m.key()) for m, by in zip(kept, killers, strict=True) if by is not None]
+        Path(args.json).write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    left = killers.count(None)
+    kept, killers = (
+        [m for m, by in zip(kept, killers, strict=True) if by is not None],
+        [k for k in killers if k is not None],
+    )
     survived = [m for m, by in zip(kept, killers, strict=True) if not by]
     equivalent = [m for m in survived if m.key() in known]
     alive = [m for m in survived if m.key() not in known]
@@ -367,9 +402,9 @@ def main() -> int:
         where = "reached by no test" if m.number not in reaching else f"passed {len(reaching[m.number])} files of tests"
         print(f"  survived: {m.words()} ({where})")
     print(f"{killed} of {counted} killed ({killed / counted:.1%}); {len(equivalent)} more change nothing")
-    if args.json:
-        rows = [dict(vars(m), killed_by=by, key=m.key()) for m, by in zip(kept, killers, strict=True)]
-        Path(args.json).write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    if left:
+        print(f"{left} not looked at yet: the same command goes on where this one ended")
+        return 3
     return 0 if killed >= MUST_BE_KILLED * counted and len(kept) >= min(300, args.sample) else 1
 
 

@@ -93,7 +93,7 @@ Call<int> Context::sys_io_getevents(KTask& t, std::uint64_t ctx_id, int min_nr, 
   machine_.tp.syscall(*t.cpu, trace::EventType::sys_enter_io_getevents, ctx_id, nr, min_nr, 0);
   const int got = co_await read_events(t, min_nr, nr, out);
   machine_.tp.syscall(*t.cpu, trace::EventType::sys_exit_io_getevents, ctx_id, 0, 0, got);
-  while (t.resched_at_user_exit()) co_await t.schedule();
+  if (t.work_at_user_exit()) co_await machine::exit_to_user_mode_loop(t);
   co_await run_cost(machine_, t, CostId::syscall_exit, machine::Mode::irqs_off);
   co_return got;
 }

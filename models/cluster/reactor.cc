@@ -75,7 +75,7 @@ Call<void> Reactor::body(KTask& t) {
 }
 
 Call<void> Reactor::leave_kernel(KTask& t) {
-  while (t.resched_at_user_exit()) co_await t.schedule();
+  if (t.work_at_user_exit()) co_await machine::exit_to_user_mode_loop(t);
   co_await run_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "models/machine/bandwidth_timers.h"
 
+#include <utility>
+
 #include "models/kernel/switches.h"
 #include "models/machine/machine.h"
 
@@ -45,6 +47,26 @@ struct BandwidthTimers::UnthrottleIpi final : IrqLine {
   Machine& m;
   engine::Timer flight;
 };
+
+// Costs nothing by itself here: what it does is part of the way to user mode (task_work_exit) and of the switch after
+// it.
+struct ThrottleWork final : TaskWork {
+  Call<void> run(KTask& t) override {
+    queued = false;
+    t.machine->sched.throttle_current(t.cpu->id(), t.machine->now());
+    co_return;
+  }
+  bool queued = false;
+};
+
+void BandwidthTimers::throttle_on_way_out(KTask& t) {
+  if (t.throttle_work == nullptr) t.throttle_work = std::make_unique<ThrottleWork>();
+  auto& work = static_cast<ThrottleWork&>(*t.throttle_work);
+  if (std::exchange(work.queued, true)) return;
+  work.next_work = t.task_works;
+  t.task_works = &work;
+  t.notify_resume = true;
+}
 
 BandwidthTimers::BandwidthTimers(Machine& m) : machine_(m) {
   for (int c = 0; c < m.cpu_count(); ++c) ipis_.push_back(std::make_unique<UnthrottleIpi>(m, m.cpu(c)));

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Bandwidth control's hrtimers and interrupts on the simulated machine: a period timer and a slack timer for each group
-// with a limit, on the CPU that armed them, and an interrupt to each CPU whose queues are to be unthrottled.
+// with a limit, on the CPU that armed them, an interrupt to each CPU whose queues are to be unthrottled, and since 6.18
+// the task work that takes a task off its CPU on its way to user mode.
 //
-// Source: kernel/sched/fair.c (sched_cfs_period_timer, sched_cfs_slack_timer, __cfsb_csd_unthrottle); 6.1, 6.12.
+// Source: kernel/sched/fair.c (sched_cfs_period_timer, sched_cfs_slack_timer, __cfsb_csd_unthrottle); 6.1, 6.12;
+// throttle_cfs_rq_work, task_throttle_setup_work; 6.18.
 #pragma once
 
 #include <map>
@@ -19,11 +21,13 @@ class Scheduler;
 namespace wakepath::machine {
 
 class Machine;
+struct KTask;
 
 class BandwidthTimers final : public sched::BandwidthHost {
  public:
   explicit BandwidthTimers(Machine& m);
   ~BandwidthTimers() override;
+  void throttle_on_way_out(KTask& t);                                // it was picked below a throttled queue
   void set_limit(sched::TaskGroup& g, const scenario::CpuMax& max);  // now
 
   void arm_period_timer(sched::TaskGroup& g, int cpu, std::int64_t at) override;

@@ -308,6 +308,8 @@ Call<void> Cpu::switch_body(ExecContext& ctx) {
     if (r.newidle_ns > 0) co_await ctx.run_ns(r.newidle_ns, Mode::irqs_off);
     if (machine_.smp && machine_.smp->pass_unfinished()) co_await machine_.smp->finish_pass(ctx);
     auto* next = static_cast<KTask*>(r.next->owner);  // null: the idle task
+    if (r.next->throttle_work) [[unlikely]]
+      machine_.bandwidth().throttle_on_way_out(*next);
     Time pick = machine_.cost(CostId::schedule_pick);
     if (r.prev_state != 0 && r.prev_state != trace::kStatePreempted) {
       const bool delayed = r.prev->se.sched_delayed;

@@ -124,7 +124,7 @@ KTask& Machine::add_task(const std::string& comm, const std::string& result_grou
   t.cpu = &cpu(cpu_id);
   t.cgroup = cgroup;
   t.group_name = result_group;
-  t.is_kthread = kthread;
+  t.is_kthread = t.st.kthread = kthread;
   t.bound_cpu = bound ? cpu_id : -1;
   t.st.owner = &t;
   sched.init_task(t.st, comm, next_pid_++, policy, nice, rt_priority, groups_.at(cgroup), cpu_id);

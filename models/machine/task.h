@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -55,6 +56,7 @@ struct KTask : ExecContext {
   bool notify_signal = false, notify_resume = false;
   bool fatal_signal = false;  // SIGKILL is pending: sleeps that it interrupts return, its body has to end
   [[nodiscard]] bool work_at_user_exit() const { return notify_signal || notify_resume || resched_at_user_exit(); }
+  std::unique_ptr<TaskWork> throttle_work;  // cpu.max since 6.18 (bandwidth_timers.h); made when first needed
   Call<void> user_return;  // the exit loop after an interrupt of user mode; Cpu::continue_active starts it
 
   int bound_cpu = -1;  // the only CPU it may run on; -1: any

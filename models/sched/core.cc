@@ -78,10 +78,12 @@ void Scheduler::Impl::update_rq_clock(Rq& rq, Time now) {
 
 void Scheduler::Impl::enqueue_task(Rq& rq, Task& p, unsigned flags) {
   switch (p.sched_class) {
-    case Class::fair:
-      if (rq.smp && (!p.se.sched_delayed || (flags & enqueue::kDelayed) != 0)) util_est_enqueue(rq, p);
+    case Class::fair: {
+      const bool counts = rq.smp && (!p.se.sched_delayed || (flags & enqueue::kDelayed) != 0);
       fair->enqueue_task(rq, p, flags);
+      if (counts && !p.throttled) util_est_enqueue(*rq.smp, p);
       break;
+    }
     case Class::rt:
       enqueue_task_rt(rq, p, false);
       break;
@@ -100,9 +102,9 @@ bool Scheduler::Impl::dequeue_task(Rq& rq, Task& p, unsigned flags) {
   switch (p.sched_class) {
     case Class::fair: {
       if (!rq.smp) return fair->dequeue_task(rq, p, flags);
-      if (!p.se.sched_delayed) util_est_dequeue(rq, p);
+      if (!p.se.sched_delayed && !p.throttled) util_est_dequeue(*rq.smp, p);
       const bool gone = fair->dequeue_task(rq, p, flags);
-      if ((flags & dequeue::kSleep) != 0) util_est_update(rq, p);
+      if ((flags & dequeue::kSleep) != 0) util_est_update(*rq.smp, p);
       return gone;
     }
     case Class::rt:

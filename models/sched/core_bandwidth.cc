@@ -40,7 +40,7 @@ void Scheduler::set_bandwidth(TaskGroup& g, const BandwidthLimit& limit, Time no
   for (CfsRq* q : g.cfs_rq) {
     impl_->update_rq_clock(*q->rq, now);
     q->runtime_enabled = enabled;
-    q->throttle.runtime_remaining_ns = 0;
+    q->throttle.runtime_remaining_ns = impl_->k.throttle_tasks ? 1 : 0;  // 956dfda6a708: else nothing could be queued
     if (q->throttle.throttled) impl_->fair->unthrottle_cfs_rq(*q);
   }
 }
@@ -88,6 +88,12 @@ void Scheduler::unthrottle_queued(int cpu, Time now) {
     q->throttle.unthrottle_queued = false;
     if (q->throttle.throttled) impl_->fair->unthrottle_cfs_rq(*q);
   }
+}
+
+bool Scheduler::throttle_current(int cpu, Time now) {
+  Rq& rq = impl_->rq_of(cpu);
+  impl_->update_rq_clock(rq, now);
+  return impl_->fair->throttle_task(rq, *rq.curr);
 }
 
 bool Scheduler::period_timer(TaskGroup& g, int cpu, Time now) {

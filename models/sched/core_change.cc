@@ -77,6 +77,7 @@ TaskGroup* Scheduler::create_group(const std::string& name, TaskGroup* parent, s
     cfs_rq.tg = &g;
     cfs_rq.idle = idle;
     cfs_rq.throttle.count = parent->cfs_rq[cpu]->throttle.count;
+    cfs_rq.throttle.pelt_stopped = cfs_rq.throttle.count != 0;
     cfs_rq.throttle.clock_pelt = cfs_rq.rq->clock_pelt - cfs_rq.rq->lost_idle_time;
     g.cfs_rq.push_back(&cfs_rq);
     Entity& se = g.se[cpu];

@@ -26,9 +26,6 @@ struct Scheduler::Impl {
   void wakeup_preempt(Rq& rq, Task& p, bool fork);
   Task& pick_next_task(Rq& rq, Task& prev, Time now, Time& newidle_ns);
   Task* pick_after_newidle(Rq& rq, Time now, Time& newidle_ns);
-  void util_est_enqueue(Rq& rq, const Task& p) const;
-  void util_est_dequeue(Rq& rq, const Task& p) const;
-  void util_est_update(const Rq& rq, Task& p) const;
   void update_curr(Rq& rq);
   void set_task_cpu(Task& t, int cpu) const;  // queue pointers only
   static LoadWeight load_weight_of(const Task& t);

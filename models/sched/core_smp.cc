@@ -61,16 +61,8 @@ std::uint64_t Scheduler::task_h_load(const Task& t, std::int64_t jiffies) {
   return t.se.avg.load_avg * h_load(q, jiffies) / (q.avg.load_avg + 1);
 }
 
-void Scheduler::Impl::util_est_enqueue(Rq& rq, const Task& p) const {
-  rq.smp->util_est += std::max(p.smp.util_est_ewma, p.smp.util_est_enqueued);
-}
-
-void Scheduler::Impl::util_est_dequeue(Rq& rq, const Task& p) const {
-  rq.smp->util_est -= std::min(rq.smp->util_est, std::max(p.smp.util_est_ewma, p.smp.util_est_enqueued));
-}
-
 // A sleeper's utilisation becomes its estimate: at once when it rose, by a quarter of the way when it fell.
-void Scheduler::Impl::util_est_update(const Rq& rq, Task& p) const {
+void util_est_update(const SmpRq& s, Task& p) {
   constexpr std::int64_t kMargin = 1024 / 100;
   const auto near = [](std::int64_t a) { return a < kMargin && a > -kMargin; };
   const std::uint64_t util = p.se.avg.util_avg;
@@ -86,7 +78,7 @@ void Scheduler::Impl::util_est_update(const Rq& rq, Task& p) const {
     if (near(before - static_cast<std::int64_t>(util))) e.util_est_enqueued = static_cast<std::uint64_t>(before);
     return;
   }
-  if (util > rq.smp->capacity) return;
+  if (util > s.capacity) return;
   e.util_est_ewma = static_cast<std::uint64_t>((static_cast<std::int64_t>(e.util_est_ewma) * 4 + diff) / 4);
 }
 

@@ -121,6 +121,9 @@ struct Task {
 
   Entity se;
   Policy policy = Policy::other;
+  bool kthread = false;        // never returns to user mode
+  bool throttle_work = false;  // picked below a throttled queue: to leave on its way to user mode (bandwidth.h)
+  bool throttled = false;      // ... and it has: off the queue, in limbo, though on_rq says queued
   Class sched_class = Class::fair;
   State state = State::interruptible;
   OnRq on_rq = OnRq::no;

@@ -84,6 +84,9 @@ class Scheduler {
   bool period_timer(TaskGroup& g, int cpu, Time now);  // one look; true: time has passed meanwhile, look again
   void slack_timer(TaskGroup& g, int cpu, Time now);
   void unthrottle_queued(int cpu, Time now);
+  // 6.18: the running task, for which throttle_work was set, is on its way to user mode. True: it waits for a refill,
+  // call schedule().
+  bool throttle_current(int cpu, Time now);
 
   // Tasks: the owner allocates (address stable). init leaves it sleeping (not on a run queue).
   void init_task(Task& t, std::string comm, std::int32_t pid, Policy policy, int nice, int rt_priority,

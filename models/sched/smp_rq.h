@@ -22,6 +22,15 @@ inline std::uint64_t task_util_est(const Task& t) {
   return std::max({t.se.avg.util_avg, t.smp.util_est_ewma, t.smp.util_est_enqueued});
 }
 
+// What the queued fair tasks of a CPU are expected to use.
+inline void util_est_enqueue(SmpRq& s, const Task& t) {
+  s.util_est += std::max(t.smp.util_est_ewma, t.smp.util_est_enqueued);
+}
+inline void util_est_dequeue(SmpRq& s, const Task& t) {
+  s.util_est -= std::min(s.util_est, std::max(t.smp.util_est_ewma, t.smp.util_est_enqueued));
+}
+void util_est_update(const SmpRq& s, Task& t);  // it goes to sleep (core_smp.cc)
+
 // The list of fair tasks of a CPU, for the balancer.
 inline void cfs_tasks_add(SmpRq& s, Task& t) {
   t.smp.prev = nullptr;

@@ -221,7 +221,7 @@ Call<void> FioJob::sys_io_submit(KTask& t, std::size_t nr) {
   }
   if (use != nullptr) co_await fs_.queue().flush_plug(t, plug, false);
   machine_.tp.syscall(*t.cpu, EventType::sys_exit_io_submit, ctx_id_, 0, 0, static_cast<std::int64_t>(nr));
-  while (t.resched_at_user_exit()) co_await t.schedule();
+  if (t.work_at_user_exit()) co_await machine::exit_to_user_mode_loop(t);
   co_await run_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);
 }
 

@@ -71,6 +71,7 @@ Call<void> Program::yield(KTask& t) {
   co_await run_cost(machine_, t, CostId::syscall_entry);
   machine_.sched.yield(t.cpu->id(), machine_.now());
   co_await t.schedule();
+  if (t.work_at_user_exit()) co_await machine::exit_to_user_mode_loop(t);
   co_await run_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);
 }
 

@@ -108,6 +108,11 @@ class Collected:
             out["preempt"] = preempt
         out["irq_time_accounting"] = config.get("CONFIG_IRQ_TIME_ACCOUNTING") == "y"
         out["sched"] = self._tunables()
+        if self.values("sched.txt").get("/proc/sys/kernel/sched_autogroup_enabled", "").strip() == "1":
+            self.notes.append(
+                "autogroups are on: tasks of the root group compete as sessions, which are not known here; "
+                "`verify` takes each for itself"
+            )
         tasks = self.tasks()
         groups = {path: group for path, group in self._groups().items() if "weight" in group or "shares" in group}
         for task in tasks:  # a group without a weight of its own competes as a part of the next above that has one

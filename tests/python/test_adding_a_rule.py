@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pybind11
 import pytest
@@ -116,17 +117,31 @@ def run_delay(copy: Copy, value: str) -> int:
     return int(next(t for t in result["tasks"] if t["comm"] == "wakee")["run_delay_ns"]["p99"])
 
 
+def on_a_recording(copy: Copy, name: str) -> dict[str, Any]:
+    """A command of the page that takes a recorded trace, which is not in the copy."""
+    text = PAGE.read_text(encoding="utf-8").splitlines()
+    command = next(line.split() for line in text if f" {name} tests/" in line)
+    assert command[:2] == ["./wakepath", name]
+    where = [str(ROOT / word) if word.startswith("tests/") else word for word in command[1:]]
+    return dict(json.loads(copy.wakepath(*where, "--json", "-")))
+
+
 def would_change(copy: Copy) -> None:
-    """The command of the page: which decisions of a recorded 6.12 the rule would change."""
-    truth = ROOT / "tests" / "truth"
-    command = next(line.split() for line in PAGE.read_text(encoding="utf-8").splitlines() if " verify tests/" in line)
-    assert command[:2] == ["./wakepath", "verify"]
-    where = [str(truth.parents[1] / word) if word.startswith("tests/") else word for word in command[1:]]
-    data = json.loads(copy.wakepath(*where, "--json", "-"))
+    """Which decisions of a recorded 6.12 the rule would change."""
+    data = on_a_recording(copy, "verify")
     decisions = data["changed"]["decisions"]["wakeup_preemption"]
     assert 0 < decisions["would_change"] < decisions["n"]
     rows = [row for row in data["changed"]["would_change"] if row["kind"] == "wakeup_preemption"]
     assert all(change["before"] == "preempts" for row in rows for change in row["first"])
+
+
+def replayed(copy: Copy) -> None:
+    """The recorded workload with the rule: fio is not preempted at each wakeup any more, so it switches less."""
+    data = on_a_recording(copy, "replay")
+    assert data["replay"]["sets"] == [f"kernel.switches.{SWITCH}=true"]
+    assert abs(data["replay"]["unchanged_error"]["iops"]) <= 0.03
+    before, after = (data[name]["totals"]["context_switches_per_s"] for name in ("untraced", "changed"))
+    assert after < 0.9 * before
 
 
 @pytest.mark.slow
@@ -154,6 +169,7 @@ def test_the_page_is_true(copy: Copy) -> None:
     copy.wakepath("sweep", "rule.toml", "--vary", vary, "--duration", "50ms", "--jobs", "1", "--csv", "sweep.csv")
     assert len((copy.tree / "sweep.csv").read_text(encoding="utf-8").splitlines()) == 3
     would_change(copy)
+    replayed(copy)
     assert SWITCH in copy.wakepath("kernels", "v6.12")
     assert "not eligible" in copy.wakepath("explain", f"kernel.switches.{SWITCH}")
 

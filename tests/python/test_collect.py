@@ -77,7 +77,7 @@ def test_a_tarball_gives_trace_and_setting() -> None:
         assert opened.setting["cgroups"]["wpfmt"]["shares"] == 10240
         assert {"fio"} == {t["name"] for t in opened.setting["tasks"] if t["cgroup"] == "wpfmt"}
         assert Path(opened.trace).is_file()
-        assert all(isinstance(note, str) for note in opened.notes)
+        assert [note for note in opened.notes if note.startswith("autogroups are on")]
         place = Path(opened.trace)
     assert not place.exists()
 
@@ -95,7 +95,12 @@ def test_commands_take_the_tarball(wakepath: Call, tmp_path: Path) -> None:
     assert said.status in (0, 1), said.err
     verdict = json.loads((tmp_path / "v.json").read_text())
     assert verdict["setting"]["resolved"]["groups"][0]["shares"] == 10240 << 10
-    assert verdict["agreement"]["pick"]["n"] > 300
+    # Two busy CPUs and autogroups: compilers of several sessions are taken for single tasks, so that not all picks
+    # agree. What holds: some are determined, and the rules are far better than who waited longest.
+    pick = verdict["agreement"]["pick"]
+    assert pick["n"] >= 0.1 * (pick["n"] + pick["not_judged"])
+    assert pick["equal_share"] >= 0.7
+    assert pick["naive_share"] <= 0.1
     said = wakepath("convert", str(RECORDED), str(tmp_path / "t.pftrace"))
     assert said.status == 0, said.err
 

@@ -100,6 +100,7 @@ TEST_CASE("the fair class by version", "[kernel]") {
       {"tg_load_avg_ratelimit", "6.8 6.12 6.18 6.19"},
       {"unthrottle_async", "6.6 6.8 6.12 6.18 6.19"},
       {"bandwidth_random_phase", "6.6 6.8 6.12 6.18 6.19"},
+      {"throttle_tasks", "6.18 6.19"},
       {"newidle_random", "6.1 6.6 6.12 6.18 6.19"},
       {"stat_runtime_vruntime", "5.4 6.1 6.6"},
   };

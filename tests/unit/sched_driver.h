@@ -90,6 +90,7 @@ struct Driver {
 
   sched::SwitchResult record(sched::SwitchResult r) {
     if (r.next != r.prev) switches.emplace_back(now, r.next->comm);
+    if (r.next->throttle_work && s.throttle_current(r.next->cpu, now)) record(s.schedule(r.next->cpu, false, now));
     return r;
   }
 

@@ -51,7 +51,7 @@ Seen walk(const CfsRq& q, bool eevdf) {
       seen.delayed += below.delayed;
       seen.idle += e.my_q->idle ? below.tasks : below.idle;
       REQUIRE(e.sched_delayed == (below.entities == 0));
-      REQUIRE_FALSE(e.my_q->throttle.throttled);
+      REQUIRE_FALSE(e.my_q->throttle.off_queue);
     } else {
       ++seen.tasks;
       if (e.sched_delayed) ++seen.delayed;
@@ -110,6 +110,7 @@ struct Chaos : BandwidthHost {
   Timers period, slack;
   std::set<const Task*> reslept;  // given another slice or weight while asleep: the limit was that of the sleep
   std::vector<int> interrupts;
+  std::uint64_t throttlings = 0;  // tasks seen in limbo
 
   Chaos(const char* version, std::uint64_t seed, int n)
       : k(kernel::switches_of(version)), random{seed}, cpus(n), s(k, Tunables::defaults(k, n, 250), n) {
@@ -154,6 +155,13 @@ struct Chaos : BandwidthHost {
       for (const int cpu : std::exchange(interrupts, {})) s.unthrottle_queued(cpu, now);
   }
 
+  [[nodiscard]] bool by_task() const { return k.throttle_tasks && k.eevdf; }
+
+  // Somebody's way to user mode.
+  void leave_kernel(int cpu) {
+    if (s.current(cpu).throttle_work && s.throttle_current(cpu, now)) s.schedule(cpu, random.below(2) == 0, now);
+  }
+
   // A group's queues: who is throttled is in the list and has nothing; the counters of throttled ancestors add up.
   void check_group(const TaskGroup& g) {
     std::map<const CfsRq*, int> listed;
@@ -165,8 +173,15 @@ struct Chaos : BandwidthHost {
       const CfsRq& parent = *g.parent->cfs_rq[static_cast<std::size_t>(cpu)];
       REQUIRE(q.throttle.throttled == (listed[&q] == 1));
       REQUIRE(q.throttle.count == parent.throttle.count + (q.throttle.throttled ? 1 : 0));
+      REQUIRE(q.throttle.off_queue == (q.throttle.throttled && !by_task()));
+      if (q.throttle.off_queue) REQUIRE_FALSE(se.on_rq);
+      REQUIRE((q.throttle.limbo.empty() || (by_task() && q.throttle.count != 0)));
+      REQUIRE(q.throttle.pelt_stopped == (q.throttle.count != 0 && (!by_task() || q.nr_running == 0)));
+      for (const Task* t : q.throttle.limbo) {
+        REQUIRE((t->throttled && t->on_rq == OnRq::queued && !t->se.on_rq && t->se.cfs_rq == &q));
+        ++throttlings;
+      }
       if (q.throttle.throttled) {
-        REQUIRE_FALSE(se.on_rq);
         REQUIRE((q.throttle.runtime_remaining_ns <= 0 || q.throttle.unthrottle_queued));
       }
       if (!se.on_rq) walk(q, k.eevdf);
@@ -292,6 +307,7 @@ struct Chaos : BandwidthHost {
         change(what, t);
     }
     if (random.below(3) != 0) reschedule(random.below(cpus), random.below(2) == 0);
+    if (by_task() && random.below(3) != 0) leave_kernel(random.below(cpus));
   }
 };
 
@@ -299,7 +315,7 @@ struct Chaos : BandwidthHost {
 
 TEST_CASE("random sequences keep the invariants") {
   for (const char* version : {"5.4", "6.1", "6.6", "6.8", "6.12", "6.18"}) {
-    std::uint64_t periods_throttled = 0;
+    std::uint64_t periods_throttled = 0, throttlings = 0;
     for (const int cpus : {1, 3}) {
       for (std::uint64_t seed = 1; seed <= 6; ++seed) {
         CAPTURE(version, cpus, seed);
@@ -310,9 +326,11 @@ TEST_CASE("random sequences keep the invariants") {
         }
         for (std::size_t g = 1; g < chaos.groups.size(); ++g)
           periods_throttled += chaos.groups[g]->bandwidth.nr_throttled;
+        throttlings += chaos.throttlings;
       }
     }
     CHECK(periods_throttled > 100);  // the limits were reached
+    CHECK((throttlings > 1000) == kernel::switches_of(version).throttle_tasks);
   }
 }
 

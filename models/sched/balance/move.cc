@@ -23,7 +23,7 @@ bool Balancer::is_hot(const Task& t, const Pass& p) const {
 
 bool Balancer::can_migrate(const Task& t, Pass& p) {
   const auto throttled = [&](int cpu) { return throttled_hierarchy(*t.group->cfs_rq[static_cast<std::size_t>(cpu)]); };
-  if (throttled(p.src->cpu) || throttled(p.dst)) return false;
+  if (throttled(p.dst) || (!(k_.throttle_tasks && k_.eevdf) && throttled(p.src->cpu))) return false;
   // 6.14: a task that would wait longest over there stays, as long as there is no other way.
   if (k_.migrate_refuses_delayed && t.se.sched_delayed && p.imbalance.type != MigrationType::load) return false;
   if (k_.migrate_refuses_ineligible && p.d->nr_balance_failed == 0 && !p.active && s_.would_wait_on(t, p.dst))

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The side of bandwidth control that runs with a queue: paying, taking slices, throttling, giving back. The timers'
 // side is core_bandwidth.cc.
+//
+// Source: kernel/sched/fair.c of 6.1 and 6.12; the per-task side (throttle_cfs_rq_work, enqueue_throttled_task,
+// tg_unthrottle_up) from the patches "task based throttle" that 6.18 has, and measured there.
 #include "models/sched/fair/bandwidth.h"
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "models/sched/fair/fair.h"
+#include "models/sched/smp_rq.h"
 
 namespace wakepath::sched {
 
@@ -31,19 +36,6 @@ void remove(CfsBandwidth& b, CfsRq& q) {
 }
 
 std::uint64_t rq_clock_pelt(const Rq& rq) { return rq.clock_pelt - rq.lost_idle_time; }
-
-// The averages below a throttled queue stand still.
-void throttle_down(TaskGroup& g, const Rq& rq) {
-  Throttle& t = g.cfs_rq[static_cast<std::size_t>(rq.cpu)]->throttle;
-  if (t.count++ == 0) t.clock_pelt = rq_clock_pelt(rq);
-  for (TaskGroup* child : g.children) throttle_down(*child, rq);
-}
-
-void unthrottle_up(TaskGroup& g, const Rq& rq) {
-  for (TaskGroup* child : g.children) unthrottle_up(*child, rq);
-  Throttle& t = g.cfs_rq[static_cast<std::size_t>(rq.cpu)]->throttle;
-  if (--t.count == 0) t.clock_pelt_time += rq_clock_pelt(rq) - t.clock_pelt;
-}
 
 // How many tasks leave or join the queues above, as their counters see them.
 struct Tasks {
@@ -125,6 +117,15 @@ bool Fair::throttle_cfs_rq(CfsRq& cfs_rq) {
   if (assign_cfs_rq_runtime(cfs_rq, 1)) return false;
   append(g.bandwidth, cfs_rq);
   throttle_down(g, rq);
+  cfs_rq.throttle.throttled = true;
+  if (!throttles_tasks_) dequeue_throttled_group(cfs_rq);
+  return true;
+}
+
+// 6.1 to 6.17: the group leaves at once, with all that is in it.
+void Fair::dequeue_throttled_group(CfsRq& cfs_rq) {
+  Rq& rq = *cfs_rq.rq;
+  TaskGroup& g = *cfs_rq.tg;
   Tasks tasks(cfs_rq);
   Entity* se = &g.se[static_cast<std::size_t>(rq.cpu)];
   bool whole_chain = true;
@@ -145,21 +146,31 @@ bool Fair::throttle_cfs_rq(CfsRq& cfs_rq) {
     if (queue.load.weight != 0) dequeuing = false;
   }
   if (whole_chain) rq.nr_running -= tasks.all;
-  cfs_rq.throttle.throttled = true;
+  cfs_rq.throttle.off_queue = true;
   cfs_rq.throttle.clock = cfs_rq.nr_running != 0 ? rq.clock : 0;
-  return true;
 }
 
 void Fair::unthrottle_cfs_rq(CfsRq& cfs_rq) {
   Rq& rq = *cfs_rq.rq;
   TaskGroup& g = *cfs_rq.tg;
   Throttle& t = cfs_rq.throttle;
+  // What still ran in the kernel may have used up what it was given: its tasks would be throttled as they are queued.
+  if (throttles_tasks_ && cfs_rq.runtime_enabled && t.runtime_remaining_ns <= 0) return;
   t.throttled = false;
   if (t.clock != 0) g.bandwidth.throttled_time_ns += static_cast<std::int64_t>(rq.clock - t.clock);
   t.clock = 0;
   remove(g.bandwidth, cfs_rq);
   unthrottle_up(g, rq);
-  if (cfs_rq.load.weight == 0) return;
+  if (std::exchange(t.off_queue, false)) {
+    if (cfs_rq.load.weight == 0) return;
+    enqueue_unthrottled_group(cfs_rq);
+  }
+  if (rq.curr == &rq.idle && rq.cfs.nr_running != 0) rq.resched = true;
+}
+
+void Fair::enqueue_unthrottled_group(CfsRq& cfs_rq) {
+  Rq& rq = *cfs_rq.rq;
+  TaskGroup& g = *cfs_rq.tg;
   Tasks tasks(cfs_rq);
   bool whole_chain = true, enqueuing = true;
   for (Entity* se = &g.se[static_cast<std::size_t>(rq.cpu)]; se != nullptr && whole_chain; se = se->parent) {
@@ -177,10 +188,71 @@ void Fair::unthrottle_cfs_rq(CfsRq& cfs_rq) {
     }
     tasks.see(*se);
     tasks.add_to(queue);
-    if (queue.throttle.throttled) whole_chain = false;
+    if (queue.throttle.off_queue) whole_chain = false;
   }
   if (whole_chain) rq.nr_running += tasks.all;
-  if (rq.curr == &rq.idle && rq.cfs.nr_running != 0) rq.resched = true;
+}
+
+// The averages of a queue stand still while tasks are kept from running in it: before 6.18 from the throttling on,
+// since then from when the last one has left the queue.
+void Fair::stop_pelt_clock(CfsRq& cfs_rq) {
+  cfs_rq.throttle.clock_pelt = rq_clock_pelt(*cfs_rq.rq);
+  cfs_rq.throttle.pelt_stopped = true;
+}
+
+void Fair::start_pelt_clock(CfsRq& cfs_rq) {
+  Throttle& t = cfs_rq.throttle;
+  if (std::exchange(t.pelt_stopped, false)) t.clock_pelt_time += rq_clock_pelt(*cfs_rq.rq) - t.clock_pelt;
+}
+
+void Fair::throttle_down(TaskGroup& g, const Rq& rq) {
+  CfsRq& q = *g.cfs_rq[static_cast<std::size_t>(rq.cpu)];
+  if (q.throttle.count++ == 0 && (!throttles_tasks_ || q.nr_running == 0)) stop_pelt_clock(q);
+  for (TaskGroup* child : g.children) throttle_down(*child, rq);
+}
+
+void Fair::unthrottle_up(TaskGroup& g, Rq& rq) {
+  for (TaskGroup* child : g.children) unthrottle_up(*child, rq);
+  CfsRq& q = *g.cfs_rq[static_cast<std::size_t>(rq.cpu)];
+  if (--q.throttle.count != 0) return;
+  start_pelt_clock(q);
+  const std::vector<Task*> limbo = std::exchange(q.throttle.limbo, {});
+  for (auto p = limbo.rbegin(); p != limbo.rend(); ++p) {
+    (*p)->throttled = false;
+    if (rq.smp) util_est_enqueue(*rq.smp, **p);
+    enqueue_task(rq, **p, enqueue::kWakeup);
+  }
+}
+
+bool Fair::throttle_task(Rq& rq, Task& p) {
+  p.throttle_work = false;
+  if (p.sched_class != Class::fair) return false;
+  CfsRq& cfs_rq = *p.se.cfs_rq;
+  if (!throttled_hierarchy(cfs_rq)) return false;  // refilled, or moved, meanwhile
+  if (rq.smp) util_est_dequeue(*rq.smp, p);
+  dequeue_task(rq, p, dequeue::kSleep | dequeue::kThrottle);
+  if (rq.smp) util_est_update(*rq.smp, p);
+  cfs_rq.throttle.limbo.push_back(&p);
+  p.throttled = true;
+  rq.resched = true;
+  return true;
+}
+
+// Moved or changed while it waits there: it stays, where the new queue is throttled as well.
+bool Fair::enqueue_in_limbo(Rq& rq, Task& p) {
+  CfsRq& cfs_rq = *p.se.cfs_rq;
+  if (throttled_hierarchy(cfs_rq) && rq.curr != &p) {
+    cfs_rq.throttle.limbo.push_back(&p);
+    return true;
+  }
+  p.throttled = false;
+  return false;
+}
+
+void Fair::dequeue_from_limbo(Task& p, unsigned flags) {
+  auto& limbo = p.se.cfs_rq->throttle.limbo;
+  limbo.erase(std::remove(limbo.begin(), limbo.end(), &p), limbo.end());
+  if ((flags & dequeue::kSleep) != 0) p.throttled = false;
 }
 
 // A queue that empties keeps 1 ms; the rest may help those who wait.

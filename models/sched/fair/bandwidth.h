@@ -6,16 +6,23 @@
 // parent's queue, the tasks stay in it. The timer gives every throttled queue just what brings it to +1 ns. Runtime is
 // accounted where time is (ticks, wakeups, switches), so a queue overruns by up to a tick and pays the debt later.
 //
+// Since 6.18 (throttle_tasks) the entity of a throttled queue stays where it is: what runs in the kernel goes on, and
+// who is picked below a throttled queue leaves at its next way to user mode, into the limbo of its queue. Whoever was
+// woken meanwhile runs that far too. Kernel threads never get there.
+//
 // Invariants: a throttled queue is in its group's list and has no runtime; throttle_count counts the throttled queues
-// from the root to this one; nothing below a throttled queue counts in the h_nr counters above it.
+// from the root to this one; nothing below an off_queue one counts in the h_nr counters above it; a limbo is empty
+// where nothing from the root down is throttled.
 // Source: kernel/sched/fair.c (cfs_bandwidth), kernel/sched/core.c:tg_set_cfs_bandwidth (6.1, 6.12); spec §8.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace wakepath::sched {
 
 struct CfsRq;
+struct Task;
 struct TaskGroup;
 
 inline constexpr std::int64_t kRuntimeInf = -1;  // no limit
@@ -44,14 +51,17 @@ struct CfsBandwidth {  // of one group
 
 struct Throttle {  // of one queue
   std::int64_t runtime_remaining_ns = 0;
-  bool throttled = false;             // its entity is off the parent's queue
+  bool throttled = false;             // in the group's list
+  bool off_queue = false;             // ... and its entity is off the parent's queue (before 6.18)
+  bool pelt_stopped = false;          // its PELT clock stands
   bool unthrottle_queued = false;     // it waits for an interrupt on its own CPU
   std::uint32_t count = 0;            // throttled queues from the root down to this one
-  std::uint64_t clock = 0;            // when it was throttled; 0: nothing waited in it
+  std::uint64_t clock = 0;            // since when tasks wait because of it; 0: none does
   std::uint64_t clock_pelt = 0;       // where its PELT clock stopped
   std::uint64_t clock_pelt_time = 0;  // and how long it has stood in all
   CfsRq* next = nullptr;
   CfsRq* prev = nullptr;
+  std::vector<Task*> limbo;  // its tasks that left on their way to user mode, the last one at the end
 };
 
 // What bandwidth control needs of the machine.

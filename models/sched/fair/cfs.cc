@@ -122,13 +122,13 @@ void Cfs::enqueue_task(Rq& rq, Task& p, unsigned flags) {
   for (; se != nullptr && !se->on_rq; se = se->parent) {
     enqueue_entity(*se->cfs_rq, *se, flags);
     count(*se->cfs_rq);
-    if (se->cfs_rq->throttle.throttled) return;  // those above do not see it
+    if (se->cfs_rq->throttle.off_queue) return;  // those above do not see it
     flags = enqueue::kWakeup;                    // ancestors are placed as wakers whatever brought the task
   }
   for (; se != nullptr; se = se->parent) {
     update_level(*se->cfs_rq, *se);
     count(*se->cfs_rq);
-    if (se->cfs_rq->throttle.throttled) return;
+    if (se->cfs_rq->throttle.off_queue) return;
   }
   ++rq.nr_running;
 }
@@ -146,7 +146,7 @@ bool Cfs::dequeue_task(Rq& rq, Task& p, unsigned flags) {
     CfsRq& cfs_rq = *se->cfs_rq;
     dequeue_entity(cfs_rq, *se, flags);
     count(cfs_rq);
-    if (cfs_rq.throttle.throttled) return true;
+    if (cfs_rq.throttle.off_queue) return true;
     se = se->parent;
     if (cfs_rq.load.weight != 0) {
       // Others of the group wait: the next pick leans to them.
@@ -158,7 +158,7 @@ bool Cfs::dequeue_task(Rq& rq, Task& p, unsigned flags) {
   for (; se != nullptr; se = se->parent) {
     update_level(*se->cfs_rq, *se);
     count(*se->cfs_rq);
-    if (se->cfs_rq->throttle.throttled) return true;
+    if (se->cfs_rq->throttle.off_queue) return true;
   }
   --rq.nr_running;
   return true;

@@ -35,7 +35,7 @@ void Eevdf::set_delayed(Entity& se) {
   if (!entity_is_task(se)) return;  // a delayed group has no tasks to count
   for (Entity* at = &se; at != nullptr; at = at->parent) {
     ++at->cfs_rq->h_nr_delayed;
-    if (at->cfs_rq->throttle.throttled) break;
+    if (at->cfs_rq->throttle.off_queue) break;
   }
 }
 
@@ -44,7 +44,7 @@ void Eevdf::clear_delayed(Entity& se) {
   if (!entity_is_task(se)) return;
   for (Entity* at = &se; at != nullptr; at = at->parent) {
     --at->cfs_rq->h_nr_delayed;
-    if (at->cfs_rq->throttle.throttled) break;
+    if (at->cfs_rq->throttle.off_queue) break;
   }
 }
 
@@ -60,7 +60,9 @@ void Eevdf::enqueue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) {
   if ((flags & enqueue::kMigrated) != 0) se.exec_start = 0;
   if (!curr) enqueue_in_timeline(cfs_rq, se);
   se.on_rq = true;
-  if (cfs_rq.nr_running == 1) check_enqueue_throttle(cfs_rq);
+  if (cfs_rq.nr_running != 1) return;
+  check_enqueue_throttle(cfs_rq);
+  if (throttles_tasks_) start_pelt_clock(cfs_rq);
 }
 
 // False: not eligible, so it stays and pays its lag back by waiting.
@@ -69,7 +71,8 @@ bool Eevdf::dequeue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) {
   const bool delayed = (flags & dequeue::kDelayed) != 0;
   update_curr(cfs_rq);
   clear_buddies(se);
-  if (!delayed && k_.delay_dequeue && sleep && (flags & dequeue::kSpecial) == 0 && !entity_eligible(cfs_rq, se)) {
+  const bool leaves_at_once = (flags & (dequeue::kSpecial | dequeue::kThrottle)) != 0;
+  if (!delayed && k_.delay_dequeue && sleep && !leaves_at_once && !entity_eligible(cfs_rq, se)) {
     update_load_avg(cfs_rq, se, 0);
     set_delayed(se);
     return false;
@@ -85,6 +88,8 @@ bool Eevdf::dequeue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) {
   if (cfs_rq.curr != &se) dequeue_from_timeline(cfs_rq, se);
   se.on_rq = false;
   account_entity_dequeue(cfs_rq, se);
+  if (throttled_hierarchy(cfs_rq) && throttles_tasks_) [[unlikely]]
+    task_left_throttled(cfs_rq, flags);
   return_cfs_rq_runtime(cfs_rq);
   update_cfs_group(se);
   if (delayed) {
@@ -92,6 +97,13 @@ bool Eevdf::dequeue_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) {
     if (k_.delay_zero && se.vlag > 0) se.vlag = 0;
   }
   return true;
+}
+
+// 6.18: the queue's averages stand from when nothing is left in it.
+void Eevdf::task_left_throttled(CfsRq& cfs_rq, unsigned flags) {
+  Throttle& t = cfs_rq.throttle;
+  if ((flags & dequeue::kThrottle) != 0 && t.throttled && t.clock == 0) t.clock = cfs_rq.rq->clock;
+  if (cfs_rq.nr_running == 0) stop_pelt_clock(cfs_rq);
 }
 
 // Woken while delayed. No accounting comes first: V is as old as the last update of the running entity.
@@ -121,6 +133,8 @@ void Eevdf::inherit_slice(CfsRq& cfs_rq, Entity& se, std::uint64_t slice) const 
 }
 
 void Eevdf::enqueue_task(Rq& rq, Task& p, unsigned flags) {
+  if (p.throttled && enqueue_in_limbo(rq, p)) [[unlikely]]
+    return;
   if ((flags & enqueue::kDelayed) != 0) {
     requeue_delayed_entity(p.se);
     return;
@@ -149,7 +163,7 @@ void Eevdf::enqueue_task(Rq& rq, Task& p, unsigned flags) {
     enqueue_entity(cfs_rq, *se, flags);
     slice = min_slice(cfs_rq);
     count(cfs_rq);
-    if (cfs_rq.throttle.throttled) return;  // those above do not see it
+    if (cfs_rq.throttle.off_queue) return;  // those above do not see it
     flags = enqueue::kWakeup;
   }
   for (; se != nullptr; se = se->parent) {
@@ -158,12 +172,18 @@ void Eevdf::enqueue_task(Rq& rq, Task& p, unsigned flags) {
     inherit_slice(cfs_rq, *se, slice);
     slice = min_slice(cfs_rq);
     count(cfs_rq);
-    if (cfs_rq.throttle.throttled) return;
+    if (cfs_rq.throttle.off_queue) return;
   }
   ++rq.nr_running;
 }
 
-bool Eevdf::dequeue_task(Rq& rq, Task& p, unsigned flags) { return dequeue_entities(rq, p.se, flags); }
+bool Eevdf::dequeue_task(Rq& rq, Task& p, unsigned flags) {
+  if (!p.throttled) [[likely]]
+    return dequeue_entities(rq, p.se, flags);
+  dequeue_from_limbo(p, flags);
+  if (p.on_rq == OnRq::migrating) detach_entity(p.se);
+  return true;
+}
 
 // Also finishes a delayed dequeue, of a task or of an emptied group. False: the task itself became delayed.
 bool Eevdf::dequeue_entities(Rq& rq, Entity& first, unsigned flags) {
@@ -193,11 +213,11 @@ bool Eevdf::dequeue_entities(Rq& rq, Entity& first, unsigned flags) {
       break;
     }
     count(cfs_rq);
-    if (cfs_rq.throttle.throttled) return left();
+    if (cfs_rq.throttle.off_queue) return left();
     se = se->parent;
     if (cfs_rq.load.weight != 0) {
       slice = min_slice(cfs_rq);
-      if (sleep && se != nullptr && !throttled_hierarchy(cfs_rq)) set_next_buddy(*se);
+      if (sleep && se != nullptr && (throttles_tasks_ || !throttled_hierarchy(cfs_rq))) set_next_buddy(*se);
       break;
     }
     flags |= dequeue::kSleep;
@@ -209,7 +229,7 @@ bool Eevdf::dequeue_entities(Rq& rq, Entity& first, unsigned flags) {
     inherit_slice(cfs_rq, *se, slice);
     slice = min_slice(cfs_rq);
     count(cfs_rq);
-    if (cfs_rq.throttle.throttled) return left();
+    if (cfs_rq.throttle.off_queue) return left();
   }
   rq.nr_running -= h_nr;
   return left();
@@ -249,16 +269,22 @@ Entity* Eevdf::pick_next_entity(Rq& rq, CfsRq& cfs_rq) {
 
 Task* Eevdf::pick_task(Rq& rq) {
   CfsRq* cfs_rq = &rq.cfs;
+  bool throttled = false;  // one on the way down: who is picked may go on in the kernel only
   while (cfs_rq->nr_running != 0) {
     if (cfs_rq->curr != nullptr && cfs_rq->curr->on_rq) update_curr(*cfs_rq);
     if (check_cfs_rq_runtime(*cfs_rq)) {
-      cfs_rq = &rq.cfs;
-      continue;
+      if (!throttles_tasks_) {
+        cfs_rq = &rq.cfs;
+        continue;
+      }
+      throttled = true;
     }
     Entity* const se = pick_next_entity(rq, *cfs_rq);
     if (se == nullptr) {
       cfs_rq = &rq.cfs;
+      throttled = false;
     } else if (se->my_q == nullptr) {
+      if (throttled && !se->task->kthread) se->task->throttle_work = true;
       return se->task;
     } else {
       cfs_rq = se->my_q;
@@ -306,7 +332,7 @@ void Eevdf::wakeup_preempt(Rq& rq, Task& p, bool fork) {
   Task& curr = *rq.curr;
   Entity* se = &curr.se;
   Entity* pse = &p.se;
-  if (se == pse || throttled_hierarchy(*pse->cfs_rq)) return;
+  if (se == pse || (throttles_tasks_ ? p.throttled : throttled_hierarchy(*pse->cfs_rq))) return;
   if (k_.next_buddy && !fork && !pse->sched_delayed) set_next_buddy(*pse);
   if (rq.resched) return;
   if (!k_.batch_test_after_idle) {

@@ -52,6 +52,7 @@ class Eevdf final : public Fair {
  private:
   bool dequeue_entities(Rq& rq, Entity& se, unsigned flags);
   void requeue_delayed_entity(Entity& se);
+  static void task_left_throttled(CfsRq& cfs_rq, unsigned flags);
   Entity* pick_next_entity(Rq& rq, CfsRq& cfs_rq);
   Task* pick_task(Rq& rq);
   bool preempts_on_wakeup(CfsRq& cfs_rq, Entity& se, Entity& pse) const;

@@ -21,7 +21,7 @@ namespace enqueue {
 inline constexpr unsigned kWakeup = 1, kRestore = 2, kInitial = 4, kMigrated = 8, kDelayed = 16;
 }
 namespace dequeue {
-inline constexpr unsigned kSleep = 1, kSave = 2, kMove = 4, kSpecial = 8, kDelayed = 16;
+inline constexpr unsigned kSleep = 1, kSave = 2, kMove = 4, kSpecial = 8, kDelayed = 16, kThrottle = 32;
 }
 
 class Fair {
@@ -65,6 +65,7 @@ class Fair {
   [[nodiscard]] BandwidthHost* host() const { return host_; }
   void start_cfs_bandwidth(CfsBandwidth& b, TaskGroup& g, const Rq& rq) const;  // arms the period timer unless it is
   void unthrottle_cfs_rq(CfsRq& cfs_rq);
+  bool throttle_task(Rq& rq, Task& p);  // on its way to user mode; true: into limbo, it must not go on
   [[nodiscard]] bool slack_is_useful(const CfsBandwidth& b, std::int64_t now) const;
 
   void set_observer(Observer* o) { observer_ = o; }
@@ -101,12 +102,17 @@ class Fair {
   // Before the pick and when the running entity is put: true when the queue was throttled.
   bool check_cfs_rq_runtime(CfsRq& cfs_rq) { return cfs_rq.runtime_enabled && throttle_used_up(cfs_rq); }
   void check_enqueue_throttle(CfsRq& cfs_rq);
+  static bool enqueue_in_limbo(Rq& rq, Task& p);  // of a throttled task; false: it has to be queued
+  static void dequeue_from_limbo(Task& p, unsigned flags);
+  static void stop_pelt_clock(CfsRq& cfs_rq);
+  static void start_pelt_clock(CfsRq& cfs_rq);
   void return_cfs_rq_runtime(CfsRq& cfs_rq) const {
     if (cfs_rq.runtime_enabled && cfs_rq.nr_running == 0) return_runtime(cfs_rq);
   }
 
   const kernel::Switches k_;
   const Tunables tunables_;
+  const bool throttles_tasks_ = k_.throttle_tasks && k_.eevdf;  // 6.18; else whole groups
 
  private:
   bool update_cfs_rq_load_avg(CfsRq& cfs_rq, std::uint64_t now);
@@ -120,6 +126,10 @@ class Fair {
   void pay_runtime(CfsRq& cfs_rq, std::uint64_t delta) const;
   bool throttle_used_up(CfsRq& cfs_rq);
   bool throttle_cfs_rq(CfsRq& cfs_rq);
+  void throttle_down(TaskGroup& g, const Rq& rq);
+  void unthrottle_up(TaskGroup& g, Rq& rq);
+  void dequeue_throttled_group(CfsRq& cfs_rq);
+  void enqueue_unthrottled_group(CfsRq& cfs_rq);
   void return_runtime(CfsRq& cfs_rq) const;
   static bool refills_within(const CfsBandwidth& b, std::int64_t now, std::int64_t ns);
 

@@ -39,7 +39,7 @@ std::uint64_t weight_of(const Entity& se) { return scale_load_down(se.load.weigh
 // Without the time the queue stood throttled.
 std::uint64_t clock_pelt(const CfsRq& cfs_rq) {
   const Throttle& t = cfs_rq.throttle;
-  if (t.count != 0) return t.clock_pelt - t.clock_pelt_time;
+  if (t.pelt_stopped) return t.clock_pelt - t.clock_pelt_time;
   return cfs_rq.rq->clock_pelt - cfs_rq.rq->lost_idle_time - t.clock_pelt_time;
 }
 
@@ -135,7 +135,8 @@ std::uint64_t Fair::calc_group_shares(const CfsRq& grq) {
 }
 
 void Fair::update_cfs_group(Entity& se) {
-  if (se.my_q == nullptr || throttled_hierarchy(*se.my_q)) return;
+  if (se.my_q == nullptr) return;
+  if (throttled_hierarchy(*se.my_q) && !throttles_tasks_) return;
   if (k_.empty_group_keeps_weight && se.my_q->load.weight == 0) return;
   const std::uint64_t shares = calc_group_shares(*se.my_q);
   // CFS commits the running entity's time even when the weight stays.
@@ -261,17 +262,17 @@ void Fair::remove_entity_load_avg(Entity& se) {
   cfs_rq.removed.load_avg += se.avg.load_avg;
   cfs_rq.removed.runnable_avg += se.avg.runnable_avg;
   // An idle CPU's clock stands still: estimate the decay it has not seen (migrate_se_pelt_lag).
-  if (rq.curr != &rq.idle || throttled_hierarchy(cfs_rq)) return;
+  if (rq.curr != &rq.idle || cfs_rq.throttle.pelt_stopped) return;
   std::uint64_t now = rq.clock_pelt_idle - cfs_rq.throttle.clock_pelt_time;
   now = now < cfs_rq.avg.last_update_time ? cfs_rq.avg.last_update_time : now + (rq.now - rq.clock_idle);
   update_blocked_se(se, now);
 }
 
 void Fair::propagate_from_parent(Entity& se) {
-  if (se.cfs_rq->throttle.throttled) return;
+  if (se.cfs_rq->throttle.off_queue) return;
   for (Entity* at = se.parent; at != nullptr; at = at->parent) {
     update_load_avg(*at->cfs_rq, *at, kUpdateTg);
-    if (at->cfs_rq->throttle.throttled) return;
+    if (at->cfs_rq->throttle.off_queue) return;
   }
 }
 
