@@ -109,10 +109,10 @@ def prepare() -> None:
     WORK.mkdir(parents=True, exist_ok=True)
     if not (WORK / "perf.txt").is_file():
         once = lzma.decompress(PERF_TEXT.read_bytes())
-        (WORK / "perf.txt").write_bytes(once * (32 * 2**20 // len(once)))
+        (WORK / "perf.txt").write_bytes(once * (8 * 2**20 // len(once)))
     if not (WORK / "run.dat").is_file():
         run = [sys.executable, "-P", "-m", "wakepath", "run", "starved_completions", "--no-control"]
-        subprocess.run([*run, "--duration", "500ms", "--trace", str(WORK / "run.dat")], check=True, capture_output=True)
+        subprocess.run([*run, "--duration", "200ms", "--trace", str(WORK / "run.dat")], check=True, capture_output=True)
 
 
 def near(wanted: float, share: float) -> Check:

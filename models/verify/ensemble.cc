@@ -17,10 +17,12 @@ constexpr std::size_t kFollowed = 8;     // possible starts that are followed pa
 // bounded speed.
 constexpr std::int64_t kEffort = 15'000'000;
 constexpr std::int64_t kEffortOfAStep = 4;
+// For searches that are made again, in the whole trace: what the first one leaves over may be next to nothing.
+constexpr std::int64_t kEffortOfRetries = 15'000'000;
 }  // namespace
 
 Ensemble::Ensemble(const Setting& setting, const trace::StringPool& pool, const Ensemble* leader)
-    : setting_(setting), pool_(&pool), leader_(leader), effort_(kEffort) {
+    : setting_(setting), pool_(&pool), leader_(leader), effort_(kEffort), retries_(kEffortOfRetries) {
   followers_.push_back(std::make_unique<Follower>(setting_, pool));
 }
 
@@ -71,8 +73,8 @@ void Ensemble::close_stretch(bool ends) {
     effort_ = std::min(effort_ + kEffortOfAStep * static_cast<std::int64_t>(stretch_.size()), kEffort);
     std::vector<bool> determined;
     std::int64_t least = std::numeric_limits<std::int64_t>::max();
-    for (std::uint64_t draw = 0; draw < kSearches && least > 0 && (draw == 0 || effort_ > 0); ++draw) {
-      StartSearch search(setting_, *pool_, stretch_, ends, draw, effort_);
+    for (std::uint64_t draw = 0; draw < kSearches && least > 0 && (draw == 0 || retries_ > 0); ++draw) {
+      StartSearch search(setting_, *pool_, stretch_, ends, draw, draw == 0 ? effort_ : retries_);
       search.run();
       if (search.divergences() >= least) continue;
       least = search.divergences();

@@ -45,7 +45,7 @@ class Ensemble final : public StepSink {
   std::vector<std::unique_ptr<std::vector<Outcome>>> outcomes_;  // of each, since the last step
   Judge judge_;
   std::vector<Decision>* decisions_ = nullptr;
-  std::int64_t effort_;
+  std::int64_t effort_, retries_;           // steps that searches may still take: first ones, those made again
   std::int64_t assumed_ = 0, resyncs_ = 0;  // of followers that are gone
 };
 
