@@ -250,3 +250,30 @@ TEST_CASE("throttle_tasks: who has left the class on the way to user mode is not
   CHECK_FALSE(d.s.throttle_current(0, d.now));
   CHECK_FALSE(t.throttled);
 }
+
+TEST_CASE("throttle_tasks: a pick that starts over forgets the throttled queue it had passed") {
+  LimitedDriver d("6.18", {8, 250, 1});
+  TaskGroup& g = *d.s.create_group("g", nullptr, kNice0Load);
+  d.s.set_bandwidth(g, {8 * kMs, 100 * kMs, 0}, 0);
+  Task& t = d.task("t", 0, &g);
+  Task& u = d.task("u", 0, &g);
+  Task& other = d.task("other");
+  const auto pick = [&d] { return d.s.schedule(0, false, d.now).next; };
+  d.wake_only(t);
+  REQUIRE(pick() == &t);
+  d.wake_only(u);
+  d.now = 12 * kMs;
+  d.s.tick(0, d.now);
+  REQUIRE(pick() == &u);
+  REQUIRE(u.throttle_work);
+  d.now = 26 * kMs;  // in the kernel; then it sleeps with time owed: it stays queued
+  Scheduler::set_state(u, State::interruptible);
+  REQUIRE(pick() == &t);
+  REQUIRE(u.se.sched_delayed);
+  REQUIRE(d.s.throttle_current(0, d.now));  // only who is delayed is left in the group
+  d.wake_only(other);
+  REQUIRE(g.se[0].on_rq);
+  CHECK(pick() == &other);
+  CHECK_FALSE(u.se.sched_delayed);
+  CHECK_FALSE(other.throttle_work);
+}
