@@ -43,6 +43,7 @@ WRITES = "writes a page or a table of this repository from minutes of runs; its 
 NOT_RUN = {
     "./wakepath run rule.toml*": ADDING,
     "./wakepath verify tests/truth/traces/A-6.12-*protection_beats_lag=true": ADDING,
+    "./wakepath replay tests/truth/traces/A-6.12-*protection_beats_lag=true": ADDING,
     "./wakepath record --target *": MACHINE,
     "./wakepath calibrate DIR *": MACHINE,
     "./wakepath check *": MACHINE,
