@@ -71,7 +71,8 @@ void Tracepoints::stat_runtime(Cpu& cpu, const KTask& t, Time delta_ns, std::uin
 void Tracepoints::write_irq(Cpu& cpu, EventType type, int number, trace::StringId what) {
   Event* e = begin(cpu, type);
   if (e == nullptr) return;
-  e->u.irq = {number, what};
+  // The end of a handler tells what it returned, not who it was (kernel/irq/handle.c:__handle_irq_event_percpu).
+  e->u.irq = {number, type == EventType::irq_handler_exit ? name("handled") : what};
   commit();
 }
 
