@@ -3,6 +3,8 @@
 
 #include <fnmatch.h>
 
+#include "models/scenario/event.h"
+
 namespace wakepath::run {
 
 using machine::KTask;
@@ -70,6 +72,7 @@ struct Events::Pending {
   }
   ~Pending() { m.engine.cancel(timer); }
   void happen() {
+    if (event.set == scenario::kRecorderOn) return m.tp.charge(true);
     if (event.what != Event::What::task) return change_group(m, event);
     for (KTask& t : m.tasks())
       if (task_matches(event.task.glob, t)) change_task(m, t, event.task);

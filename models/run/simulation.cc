@@ -12,6 +12,7 @@
 
 #include "models/machine/stuck.h"
 #include "models/machine/violation.h"
+#include "models/scenario/event.h"
 
 namespace wakepath::run {
 
@@ -67,7 +68,7 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
     }
   for (const auto& p : s.programs) {
     for (int copy = 0; copy < p.copies; ++copy) {
-      KTask& task = programs_.emplace_back(machine_, pipes_, replay_softirq_, p, copy).task();
+      KTask& task = programs_.emplace_back(machine_, pipes_, sync_, replay_softirq_, p, copy).task();
       if (machine_.smp && p.cpu < 0) machine_.smp->set_affinity(task, effective_cpus(s, {}, p.cgroup));
     }
   }
@@ -178,9 +179,12 @@ void Simulation::sample() {
 }
 
 void Simulation::start() {
-  // Records cost CPU time from the start, so that the window begins in the traced machine's steady state.
-  machine_.tp.charge(scenario_.costs[machine::CostId::trace_record].mean_ns() > 0 ||
-                     scenario_.costs[machine::CostId::trace_record_sched].mean_ns() > 0);
+  // Records cost CPU time from the start, so that the window begins in the traced machine's steady state; unless an
+  // event turns the recorder on.
+  const bool later = std::any_of(scenario_.events.begin(), scenario_.events.end(),
+                                 [](const scenario::Event& e) { return e.set == scenario::kRecorderOn; });
+  machine_.tp.charge(!later && (scenario_.costs[machine::CostId::trace_record].mean_ns() > 0 ||
+                                scenario_.costs[machine::CostId::trace_record_sched].mean_ns() > 0));
   machine_.start();
   if (options_.perturb != nullptr) {
     machine_.tp.enable(true);  // an invariant may break before the window begins: its records are wanted too

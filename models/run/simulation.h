@@ -91,6 +91,7 @@ class Simulation {
   std::unique_ptr<fs::PageCache> page_cache_;  // where a workload needs one
   std::deque<workload::FioJob> jobs_;
   workload::Pipes pipes_;
+  workload::SyncObjects sync_;
   workload::ReplaySoftirq replay_softirq_{machine_};
   std::deque<workload::Program> programs_;
   std::deque<workload::RingProgram> rings_;

@@ -6,6 +6,7 @@
 #include "models/kernel/switches.h"
 #include "models/scenario/document.h"
 #include "models/scenario/ring_ops.h"
+#include "models/scenario/steps.h"
 #include "models/scenario/suggest.h"
 #include "models/scenario/turn.h"
 #include "models/scenario/units.h"
@@ -130,6 +131,17 @@ MaybeError check_workload(const Scenario& s, const Document& doc, const FioJob& 
 
 MaybeError check_turns(const Scenario& s, const Document& doc, const Program& p) {
   const Path path{"program", p.name, "turns"};
+  if (p.kind == "steps") {
+    const auto steps = parse_steps(p.turns);
+    if (!steps) return at(s, doc, path, "program " + p.name + ": " + steps.error().message, steps.error().suggestion);
+    for (const Step& step : *steps) {
+      const auto is_it = [&](const Program& other) { return other.name == step.name && other.kind == "steps"; };
+      if (step.kind != Step::Kind::resume || std::any_of(s.programs.begin(), s.programs.end(), is_it)) continue;
+      return at(s, doc, path, "program " + p.name + " resumes '" + step.name + "', which is no program of steps",
+                "[program." + step.name + "] kind = \"steps\"");
+    }
+    return std::nullopt;
+  }
   if (!p.turns.empty() && p.kind != "replay") {
     return at(s, doc, path, "program " + p.name + " of kind " + p.kind + " has turns", "write kind = \"replay\"");
   }

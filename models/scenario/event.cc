@@ -14,7 +14,8 @@ namespace {
 using MaybeError = std::optional<Error>;
 
 constexpr const char* kWhat =
-    "an event sets cgroup.PATH.cpu.weight, shares, idle, max or max_burst, or task.GLOB.nice, slice or policy";
+    "an event sets cgroup.PATH.cpu.weight, shares, idle, max or max_burst, task.GLOB.nice, slice or policy, or "
+    "recorder=on";
 
 MaybeError check_group(const Scenario& s, Event& e, const Key& key, const Entry& place) {
   static const std::pair<const char*, Event::What> files[] = {{"weight", Event::What::cpu_weight},
@@ -51,6 +52,7 @@ MaybeError resolve_event(const Scenario& s, const Document& doc, Event& e) {
     if (const Entry* at = doc.find({"event", e.name, "at"})) nothing.file = at->file, nothing.line = at->line;
     return nothing;
   }
+  if (e.set == kRecorderOn) return std::nullopt;
   const auto layer = read_set(e.set);
   if (!layer) return place->error("event " + e.name + ": " + layer.error().message, layer.error().suggestion);
   const Entry& change = layer->entries.front();

@@ -362,12 +362,12 @@ void add_workload(Keys& k) {
 void add_program(Keys& k) {
   Section s{k, Part::program, "program.NAME."};
   s.one_of("kind", FIELD(Program, kind),
-           {"hog", "yield", "per", "duty", "ping", "src", "sink", "psrc", "kthread", "replay"},
+           {"hog", "yield", "per", "duty", "ping", "src", "sink", "psrc", "kthread", "replay", "steps"},
            "hog spins; yield spins `run` and yields; per spins `run` every `period`; duty spins `run`, sleeps `sleep`; "
            "ping reads pipe `in`, "
            "spins, writes "
            "pipe `out`; src spins and writes; sink reads and spins; psrc writes every `period`; kthread is per without "
-           "system calls; replay does the `turns`");
+           "system calls; replay and steps do the `turns`");
   s.add("run", duration, FIELD(Program, run_ns), "CPU time of one turn");
   s.add("period", duration, FIELD(Program, period_ns), "period of per and psrc");
   s.add("sleep", duration, FIELD(Program, sleep_ns), "sleep of duty");
@@ -386,7 +386,11 @@ void add_program(Keys& k) {
   s.add("start_vruntime_ns", time_ns, FIELD(Program, start_vruntime_ns),
         "it existed before the run and is woken at its start, with this vruntime beside the others' (CFS; EEVDF has no "
         "use for it); default: it is new");
-  s.add("turns", list, FIELD(Program, turns), "of replay: \"AT_NS RUN_NS softirq\" or \"AT_NS RUN_NS hardirq\" each");
+  s.add(
+      "turns", list, FIELD(Program, turns),
+      "of replay: \"AT_NS RUN_NS softirq\" or \"AT_NS RUN_NS hardirq\" each; of steps, again and again: \"run 10us\", "
+      "\"sleep 1ms\", \"timer NAME 10ms\", \"lock M\", \"unlock M\", \"wait C M\", \"signal C\", \"broadcast C\", "
+      "\"suspend\", \"resume PROGRAM\", \"loop 3\" ... \"end\", \"yield\", \"stop\"");
 }
 
 void add_ring(Keys& k) {
@@ -437,7 +441,7 @@ void add_event(Keys& k) {
   s.add("at", duration, FIELD(Event, at_ns), "when it happens, from the start of the run (warm-up included)");
   s.add("set", text, FIELD(Event, set),
         "what is changed then, as --set writes it: cgroup.PATH.cpu.{weight,shares,idle,max,max_burst}, "
-        "task.GLOB.{nice,slice,policy}");
+        "task.GLOB.{nice,slice,policy}; or recorder=on: from then on records cost what costs.trace_record says");
 }
 
 void add_run(Keys& k) {

@@ -19,7 +19,8 @@ sched::Policy policy_of(const std::string& name) {
 constexpr Time kSpinSliceNs = 1'000'000'000;  // a hog's segment; interrupts cut it
 }  // namespace
 
-Program::Program(machine::Machine& m, Pipes& pipes, ReplaySoftirq& softirq, const scenario::Program& conf, int copy)
+Program::Program(machine::Machine& m, Pipes& pipes, SyncObjects& sync, ReplaySoftirq& softirq,
+                 const scenario::Program& conf, int copy)
     : machine_(m), pipes_(pipes), conf_(conf), in_(conf.in + copy * conf.in_step), sleep_(m) {
   const bool in_kernel = conf.kind == "replay";
   const std::string name = conf.copies == 1 ? conf.name : conf.name + std::to_string(copy + 1);
@@ -28,6 +29,9 @@ Program::Program(machine::Machine& m, Pipes& pipes, ReplaySoftirq& softirq, cons
   if (conf.kind == "replay") {
     replay_ = std::make_unique<Replay>(m, softirq, *task_, conf.turns);
     task_->body = replay_->body(*task_);
+  } else if (conf.kind == "steps") {
+    steps_ = std::make_unique<Steps>(m, sync, *task_, name, conf.turns);
+    task_->body = steps_->body(*task_);
   } else if (conf.kind == "kthread") {
     task_->body = kthread_body(*task_);
   } else {

@@ -5,6 +5,7 @@
 //   sink: reads `in`. psrc: every period_ns spins, writes `out`.
 //   What is written goes to `pipes` pipes from `out` on, one after the other, `message_bytes` to each.
 //   kthread: every period_ns runs run_ns in the kernel. replay: wakes and runs as listed (replay.h).
+//   steps: a list (steps.h).
 #pragma once
 
 #include <map>
@@ -14,6 +15,7 @@
 #include "models/machine/sleep.h"
 #include "models/workload/pipe.h"
 #include "models/workload/replay.h"
+#include "models/workload/steps.h"
 
 namespace wakepath::workload {
 
@@ -21,7 +23,8 @@ using Pipes = std::map<int, Pipe>;
 
 class Program {
  public:
-  Program(machine::Machine& m, Pipes& pipes, ReplaySoftirq& softirq, const scenario::Program& conf, int copy = 0);
+  Program(machine::Machine& m, Pipes& pipes, SyncObjects& sync, ReplaySoftirq& softirq, const scenario::Program& conf,
+          int copy = 0);
   [[nodiscard]] machine::KTask& task() { return *task_; }
   void prepare();  // all of them before any starts
   void start();    // at the start of a run
@@ -41,6 +44,7 @@ class Program {
   machine::SleepTimer sleep_;
   machine::Time next_ = 0;
   std::unique_ptr<Replay> replay_;
+  std::unique_ptr<Steps> steps_;
 };
 
 }  // namespace wakepath::workload

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""rt-app files (github.com/scheduler-tools/rt-app) as scenarios: each task as a free program, its run, sleep and timer.
+"""rt-app files (github.com/scheduler-tools/rt-app) as scenarios: each task as a free program.
 
-What maps onto a program of the model is a task that does the same for ever: run (hog), run and sleep (duty), run and a
-periodic timer (per). Anything else in a file is refused with its name; nothing is left out silently. A key may stand
-twice in one object, and keys differ by what follows the event's name ("run1", "run2"), so objects are kept as pairs.
+A task that does the same for ever becomes one of the simple programs: run (hog), run and sleep (duty), run and a
+periodic timer (per). Everything else becomes a list of steps (models/scenario/steps.h): phases one after another with
+their loops, several runs and sleeps, mutexes and condition variables, suspend and resume. What has no step is refused
+with its name and line; nothing is left out silently. A key may stand twice in one object, and keys differ by what
+follows the event's name ("run1", "run2"), so objects are kept as pairs.
 """
 
 from __future__ import annotations
@@ -17,11 +19,10 @@ from wakepath.errors import InputError, closest
 Pairs = list[tuple[str, Any]]
 POLICIES = {"SCHED_OTHER": "other", "SCHED_BATCH": "batch", "SCHED_IDLE": "idle", "SCHED_FIFO": "fifo"}
 SETTINGS = ("instance", "loop", "policy", "priority", "cpus", "taskgroup", "delay")
-MODELLED = ("run", "sleep", "timer")
-EVENTS = (
-    *MODELLED, "runtime", "suspend", "resume", "lock", "unlock", "wait", "signal", "broad", "sync", "barrier", "mem",
-    "iorun", "yield", "fork", "loadchk",
-)  # fmt: skip
+SIMPLE = ("run", "sleep", "timer")
+MODELLED = (*SIMPLE, "lock", "unlock", "wait", "signal", "broad", "suspend", "resume", "yield")
+EVENTS = (*MODELLED, "runtime", "sync", "barrier", "mem", "iorun", "fork", "loadchk")
+FOR_EVER = 2**62
 GLOBAL = {"duration", "default_policy"}  # the rest of "global" is about logs, locking and calibration of the real tool
 
 
@@ -85,26 +86,10 @@ def _event(key: str) -> str:
 
 def _task(file: _File, task: str, pairs: Pairs, policy: str) -> tuple[list[str], int]:
     settings = {key: value for key, value in pairs if key in SETTINGS}
-    phases = [value for key, value in pairs if key == "phases"]
-    body = [(key, value) for key, value in pairs if key not in SETTINGS and key != "phases"]
-    if phases:
-        if body:
-            raise file.wrong(task, f"task '{task}' has events beside its phases", "put them into a phase")
-        if len(phases[0]) != 1:
-            raise file.wrong(
-                task,
-                f"task '{task}' has {len(phases[0])} phases: only tasks with one are modelled",
-                "one task for each",
-            )
-        body = [(key, value) for key, value in phases[0][0][1] if key not in SETTINGS]
-        settings |= {key: value for key, value in phases[0][0][1] if key in SETTINGS and key != "loop"}
-    if settings.get("loop", -1) != -1:  # of a phase it may be any number: the task begins it again for ever
-        raise file.wrong(
-            task, f"task '{task}' ends after {settings['loop']} loops, which is not modelled", '"loop": -1'
-        )
-    if settings.get("delay"):
-        raise file.wrong(task, f"task '{task}' has a delay, which is not modelled", "leave it out")
-    lines, chosen = _program(file, task, body), str(settings.get("policy", policy))
+    phases = _phases(file, task, pairs)
+    if len(phases) == 1:  # its settings are the task's
+        settings |= {key: value for key, value in phases[0][1] if key in SETTINGS and key != "loop"}
+    lines, chosen = _program(file, task, phases, settings), str(settings.get("policy", policy))
     if chosen not in POLICIES:
         near = closest(chosen, list(POLICIES))
         raise file.wrong(chosen, f"no policy '{chosen}' in the model", f"did you mean {near}?" if near else "")
@@ -126,32 +111,110 @@ def _task(file: _File, task: str, pairs: Pairs, policy: str) -> tuple[list[str],
     return out, max([int(cpu) for cpu in allowed], default=0)
 
 
-def _program(file: _File, task: str, body: Pairs) -> list[str]:
-    run = sleep = period = 0
-    for key, value in body:
-        event = _event(key)
-        if event not in MODELLED:
-            near = closest(key, list(EVENTS)) if not event else ""
+def _phases(file: _File, task: str, pairs: Pairs) -> list[tuple[int, Pairs]]:
+    """Each phase: how often, and its events and settings. Events beside no phases are one phase."""
+    phases = [value for key, value in pairs if key == "phases"]
+    body = [(key, value) for key, value in pairs if key not in SETTINGS and key != "phases"]
+    if not phases:
+        return [(1, body)]
+    if body:
+        raise file.wrong(task, f"task '{task}' has events beside its phases", "put them into a phase")
+    if not phases[0]:
+        raise file.wrong(task, f"task '{task}' has no phase", 'give it a "run"')
+    found = []
+    for name, content in phases[0]:
+        own = [key for key, _ in content if key in SETTINGS and key != "loop"]
+        if own and len(phases[0]) > 1:
             raise file.wrong(
-                key,
-                f"task '{task}': '{event or key}' is {'not modelled' if event else 'no event of rt-app'}",
-                f"did you mean {near}?" if near else f"modelled are {', '.join(MODELLED)}",
+                name, f"task '{task}': phase '{name}' sets {own[0]}, which a task has once", "move it to the task"
             )
-        if event == "timer":
-            found = dict(value).get("period") if isinstance(value, list) else None
-            period = _us(file, task, key, found)
-        elif event == "run":
-            run += _us(file, task, key, value) if value != -1 else 0
-        else:
-            sleep += _us(file, task, key, value)
-    if period and sleep:
-        raise file.wrong(task, f"task '{task}' has a timer and a sleep: only one of them is modelled", "leave one out")
-    if not run or not (period or sleep):
-        if any(_event(key) == "run" for key, _ in body) and not period and not sleep:
-            return ['kind = "hog"']
+        found.append((_loops(file, name, dict(content).get("loop", 1)), content))
+    return found
+
+
+def _loops(file: _File, where: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value == 0 or value < -1:
+        raise file.wrong(where, f"'{where}': loop = {value!r} is no number of loops", "1 or more, or -1: for ever")
+    return value if value > 0 else FOR_EVER
+
+
+def _program(file: _File, task: str, phases: list[tuple[int, Pairs]], settings: dict[str, Any]) -> list[str]:
+    events = [
+        (loops, [_checked(file, task, key, value) for key, value in body if key not in SETTINGS])
+        for loops, body in phases
+    ]
+    every = [event for _, body in events for event in body]
+    if not any(kind == "run" for kind, _, _ in every):
         raise file.wrong(task, f"task '{task}' never runs", 'give it a "run"')
-    kind, key, value = ("per", "period", period) if period else ("duty", "sleep", sleep)
-    return [f'kind = "{kind}"', f'run = "{run}us"', f'{key} = "{value}us"']
+    loops = _loops(file, task, settings.get("loop", -1))
+    delay = _us(file, task, "delay", settings["delay"]) if settings.get("delay") else 0
+    if len(events) == 1 and loops == FOR_EVER and not delay and (simple := _simple(file, task, every)):
+        return simple
+    inner: list[str] = []
+    for turns, body in events:
+        steps = [_step(file, task, event) for event in body]
+        inner += [f"loop {turns}", *steps, "end"] if turns > 1 else steps
+    whole = [f"sleep {delay}us"] if delay else []
+    if delay or loops != FOR_EVER:
+        whole += [f"loop {loops}", *inner, "end", "stop"]
+    return ['kind = "steps"', f"turns = {json.dumps(whole or inner)}"]
+
+
+def _checked(file: _File, task: str, key: str, value: Any) -> tuple[str, str, Any]:
+    """(event, key, value) of an event that has a step."""
+    event = _event(key)
+    if event in MODELLED:
+        return event, key, value
+    near = closest(key, list(EVENTS)) if not event else ""
+    raise file.wrong(
+        key,
+        f"task '{task}': '{event or key}' is {'not modelled' if event else 'no event of rt-app'}",
+        f"did you mean {near}?" if near else f"modelled are {', '.join(MODELLED)}",
+    )
+
+
+def _simple(file: _File, task: str, events: list[tuple[str, str, Any]]) -> list[str]:
+    """Runs, then at most one sleep or timer: one of the simple programs. [] for anything else."""
+    kinds = [kind for kind, _, _ in events]
+    *runs, last = kinds
+    if any(kind != "run" for kind in runs) or last not in SIMPLE:
+        return []
+    run = sum(_us(file, task, key, value) for kind, key, value in events if kind == "run" and value != -1)
+    if last == "run" or not run:
+        return ['kind = "hog"'] if last == "run" else []
+    _, key, value = events[-1]
+    if last == "timer":
+        return ['kind = "per"', f'run = "{run}us"', f'period = "{_us(file, task, key, _of(value, "period"))}us"']
+    return ['kind = "duty"', f'run = "{run}us"', f'sleep = "{_us(file, task, key, value)}us"']
+
+
+def _of(value: Any, name: str) -> Any:
+    return dict(value).get(name) if isinstance(value, list) else None
+
+
+def _step(file: _File, task: str, event: tuple[str, str, Any]) -> str:
+    kind, key, value = event
+    if kind in ("run", "sleep"):
+        for_ever = kind == "run" and value == -1
+        return f"run {FOR_EVER // 10**9}s" if for_ever else f"{kind} {_us(file, task, key, value)}us"
+    if kind == "timer":
+        mode = _of(value, "mode") or "relative"
+        if mode != "relative":
+            raise file.wrong(key, f"task '{task}': a timer of mode '{mode}' is not modelled", '"mode": "relative"')
+        period = _us(file, task, key, _of(value, "period"))
+        return f"timer {_name(file, task, key, _of(value, 'ref') or key)} {period}us"
+    if kind == "wait":
+        return f"wait {_name(file, task, key, _of(value, 'ref'))} {_name(file, task, key, _of(value, 'mutex'))}"
+    if kind in ("suspend", "yield"):
+        return kind
+    return f"{'broadcast' if kind == 'broad' else kind} {_name(file, task, key, value)}"
+
+
+def _name(file: _File, task: str, key: str, value: Any) -> str:
+    if not isinstance(value, str) or not value or re.search(r"\s", value):
+        hint = 'a name in quotes; of "wait": ref and mutex'
+        raise file.wrong(key, f"task '{task}': {key} names nothing: {value!r}", hint)
+    return value
 
 
 def _us(file: _File, task: str, key: str, value: Any) -> int:

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/workload/steps.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "models/machine/task_work.h"
+
+namespace wakepath::workload {
+
+using machine::Call;
+using machine::CostId;
+using machine::KTask;
+using machine::Machine;
+using machine::Mode;
+using machine::run_cost;
+using machine::Time;
+using scenario::Step;
+
+Steps::Steps(Machine& m, SyncObjects& shared, KTask& task, std::string name, const std::vector<std::string>& texts)
+    : machine_(m),
+      shared_(shared),
+      name_(std::move(name)),
+      steps_(*scenario::parse_steps(texts)),
+      turns_(steps_.size(), 0),
+      sleep_(m) {
+  shared_.suspensions[name_].task = &task;
+}
+
+Call<void> Steps::body(KTask& t) {
+  for (std::size_t at = 0;; ++at) {
+    if (at == steps_.size()) at = 0;
+    const Step& s = steps_[at];
+    if (s.kind == Step::Kind::end) {
+      if (++turns_[s.other] < steps_[s.other].count)
+        at = s.other;
+      else
+        turns_[s.other] = 0;
+      continue;
+    }
+    co_await step(t, s);
+  }
+}
+
+Call<void> Steps::step(KTask& t, const Step& s) {
+  const Step::Kind kind = s.kind;
+  if (kind == Step::Kind::run) co_await t.run_ns(s.time_ns, Mode::user);
+  if (kind == Step::Kind::sleep) co_await machine::clock_nanosleep(t, sleep_, machine_.now() + s.time_ns);
+  if (kind == Step::Kind::timer) co_await timer(t, s);
+  if (kind == Step::Kind::lock) co_await lock(t, s.name);
+  if (kind == Step::Kind::unlock) co_await unlock(t, s.name);
+  if (kind == Step::Kind::wait) co_await wait(t, s);
+  if (kind == Step::Kind::signal) co_await futex_wake(t, shared_.conditions[s.name], 1);
+  if (kind == Step::Kind::broadcast)
+    co_await futex_wake(t, shared_.conditions[s.name], shared_.conditions[s.name].size());
+  if (kind == Step::Kind::suspend) co_await suspend(t);
+  if (kind == Step::Kind::resume) co_await resume(t, s.name);
+  if (kind == Step::Kind::yield) {
+    co_await run_cost(machine_, t, CostId::syscall_entry);
+    machine_.sched.yield(t.cpu->id(), machine_.now());
+    co_await t.schedule();
+    co_await run_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);
+  }
+  while (kind == Step::Kind::stop) {
+    t.set_state(sched::State::interruptible);
+    co_await t.schedule();
+  }
+}
+
+// rt-app's relative timer: the grid begins anew where the program came too late for it.
+Call<void> Steps::timer(KTask& t, const Step& s) {
+  const auto [it, fresh] = next_.try_emplace(s.name, machine_.now());
+  Time& next = it->second;
+  next += s.time_ns;
+  if (next > machine_.now())
+    co_await machine::clock_nanosleep(t, sleep_, next);
+  else
+    next = machine_.now();
+}
+
+Call<void> Steps::lock(KTask& t, const std::string& name) {
+  SyncObjects::Mutex& m = shared_.mutexes[name];
+  while (m.owner != nullptr) co_await futex_wait(t, m.sleepers);
+  m.owner = &t;
+}
+
+Call<void> Steps::unlock(KTask& t, const std::string& name) {
+  SyncObjects::Mutex& m = shared_.mutexes[name];
+  if (m.owner == &t) m.owner = nullptr;  // another's is left alone, as pthread_mutex_unlock of an error-checking one
+  if (m.owner == nullptr) co_await futex_wake(t, m.sleepers, 1);
+}
+
+Call<void> Steps::wait(KTask& t, const Step& s) {
+  // It is on the list before the mutex is free: a signal that comes then is not missed.
+  SyncObjects::Sleepers& sleepers = shared_.conditions[s.name];
+  sleepers.push_back(&t);
+  co_await unlock(t, s.mutex);
+  if (std::find(sleepers.begin(), sleepers.end(), &t) != sleepers.end()) co_await futex_wait(t, sleepers);
+  co_await lock(t, s.mutex);
+}
+
+Call<void> Steps::suspend(KTask& t) {
+  SyncObjects::Suspension& own = shared_.suspensions[name_];
+  if (own.kept > 0) {
+    --own.kept;
+    co_return;
+  }
+  co_await run_cost(machine_, t, CostId::syscall_entry);
+  own.asleep = true;
+  while (own.asleep) {
+    t.set_state(sched::State::interruptible);
+    if (own.asleep) co_await t.schedule();
+  }
+  t.set_state(sched::State::running);
+  co_await leave(t);
+}
+
+Call<void> Steps::resume(KTask& t, const std::string& name) {
+  SyncObjects::Suspension& other = shared_.suspensions[name];
+  if (!other.asleep) {
+    ++other.kept;
+    co_return;
+  }
+  co_await run_cost(machine_, t, CostId::syscall_entry);
+  other.asleep = false;
+  co_await machine_.wake(t, *other.task);
+  co_await leave(t);
+}
+
+Call<void> Steps::futex_wait(KTask& t, SyncObjects::Sleepers& sleepers) {
+  const auto waits = [&] { return std::find(sleepers.begin(), sleepers.end(), &t) != sleepers.end(); };
+  if (!waits()) sleepers.push_back(&t);
+  co_await run_cost(machine_, t, CostId::syscall_entry);
+  while (waits()) {
+    t.set_state(sched::State::interruptible);
+    if (waits()) co_await t.schedule();
+  }
+  t.set_state(sched::State::running);
+  co_await leave(t);
+}
+
+Call<void> Steps::futex_wake(KTask& t, SyncObjects::Sleepers& sleepers, std::size_t most) {
+  if (sleepers.empty()) co_return;  // no system call
+  co_await run_cost(machine_, t, CostId::syscall_entry);
+  for (std::size_t n = 0; n < most && !sleepers.empty(); ++n) {
+    KTask& woken = *sleepers.front();
+    sleepers.pop_front();
+    co_await machine_.wake(t, woken);
+  }
+  co_await leave(t);
+}
+
+Call<void> Steps::leave(KTask& t) {
+  if (t.work_at_user_exit()) co_await machine::exit_to_user_mode_loop(t);
+  co_await run_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);
+}
+
+}  // namespace wakepath::workload

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The steps of a program: what is read, and what is refused with its text.
+#include "models/scenario/steps.h"
+
+#include "tests/unit/catch.h"
+
+using namespace wakepath::scenario;
+
+namespace {
+
+std::string refused(const std::vector<std::string>& texts) {
+  const auto steps = parse_steps(texts);
+  return steps ? "" : steps.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("steps: loops are closed and know each other") {
+  const auto steps = parse_steps({"loop 3", "run 10us", "loop 2", "sleep 1ms", "end", "end", "timer t 4ms"});
+  REQUIRE(steps);
+  REQUIRE(steps->size() == 7);
+  CHECK((*steps)[0].count == 3);
+  CHECK((*steps)[0].other == 5);
+  CHECK((*steps)[5].other == 0);
+  CHECK((*steps)[2].other == 4);
+  CHECK((*steps)[1].time_ns == 10000);
+  CHECK((*steps)[6].name == "t");
+  CHECK((*steps)[6].time_ns == 4000000);
+}
+
+TEST_CASE("steps: names of what is shared") {
+  const auto steps = parse_steps({"lock m", "wait c m", "unlock m", "resume other"});
+  REQUIRE(steps);
+  CHECK((*steps)[1].name == "c");
+  CHECK((*steps)[1].mutex == "m");
+  CHECK((*steps)[3].name == "other");
+}
+
+TEST_CASE("steps: what is none is refused") {
+  CHECK(refused({"runn 10us"}) == "'runn 10us' is no step");
+  CHECK(refused({"run"}) == "'run' lacks something");
+  CHECK(refused({"run 10us 20us"}) == "'run 10us 20us' has more than it takes");
+  CHECK(refused({"run 10"}).find("10") != std::string::npos);  // a time has its unit
+  CHECK(refused({"loop 0", "run 1us", "end"}).find("1 or more") != std::string::npos);
+  CHECK(refused({"run 1us", "end"}) == "'end' ends no loop");
+  CHECK(refused({"loop 2", "run 1us"}) == "'loop 2' has no end");
+  CHECK(refused({"lock m", "unlock m"}).find("takes no time") != std::string::npos);
+  CHECK_FALSE(refused({}).empty());
+}
