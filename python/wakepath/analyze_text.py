@@ -36,6 +36,19 @@ def pingpong(data: dict[str, Any]) -> list[str]:
     return lines
 
 
+def moves(data: dict[str, Any]) -> list[str]:
+    """Tasks that a decision moves between CPUs again and again, and completions that end elsewhere."""
+    lines = []
+    for row in [row for row in data["migrations"]["tasks"] if row["cause"]][:MOST]:
+        back = f", {row['returned'] / row['n']:.0%} back to where it came from" if row["returned"] else ""
+        lines.append(f"moves: {row['comm']}: {row['per_s']:,.1f} a second between CPUs{back}")
+        lines.append(f"  cause: {row['cause']}")
+    if data["steering"]["cause"]:
+        lines.append(f"completions: {data['steering']['elsewhere_share']:.0%} end on another CPU than issued them")
+        lines.append(f"  cause: {data['steering']['cause']}")
+    return lines
+
+
 def cycles(data: dict[str, Any]) -> list[str]:
     rows = data["wake_graph"]["cycles"][:MOST]
     if not rows:
@@ -95,7 +108,7 @@ def text_of(data: dict[str, Any]) -> str:
     from wakepath.attribution import Attribution
     from wakepath.attribution import text_of as attribution_text
 
-    lines = [*headline(data), *pingpong(data)]
+    lines = [*headline(data), *pingpong(data), *moves(data)]
     if data.get("attribution"):
         a = data["attribution"]
         lines += ["", attribution_text(Attribution.from_json(a))]

@@ -39,7 +39,11 @@ json Analyzer::json() const {
   const TransitionTable& t = transitions();
   nlohmann::json out = to_json(pingpong());
   out["io"] = {{"iops", t.per_s(t.ios())}, {"completed", t.completed}};
-  out["totals"] = {{"context_switches_per_s", t.per_s(t.switches)}, {"interrupts_per_s", t.per_s(t.interrupts)}};
+  out["migrations"] = migrations_.json();
+  out["steering"] = steering_.json();
+  out["totals"] = {{"context_switches_per_s", t.per_s(t.switches)},
+                   {"interrupts_per_s", t.per_s(t.interrupts)},
+                   {"migrations_per_s", out["migrations"]["per_s"]}};
   out["cpus"] = cpus_json(time);
   out["tasks"] = run_delay_.tasks_json();
   out["pattern"] = to_json(t);
@@ -93,7 +97,7 @@ tl::expected<Read, trace::Error> read(const std::string& path) {
     const auto more = reader->next(e);
     if (!more) return tl::make_unexpected(more.error());
     if (!*more) break;
-    analyzer.on_event(e);
+    analyzer.on_event(e, reader->call_chain());
     chains.on_event(e, reader->call_chain());
   }
   analyzer.finish();

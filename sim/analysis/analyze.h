@@ -7,12 +7,15 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "sim/analysis/cpu_time.h"
 #include "sim/analysis/io_path.h"
+#include "sim/analysis/migrations.h"
 #include "sim/analysis/pingpong.h"
 #include "sim/analysis/run_delay.h"
 #include "sim/analysis/shortest.h"
+#include "sim/analysis/steering.h"
 #include "sim/analysis/transitions.h"
 #include "sim/analysis/wake_graph.h"
 #include "sim/trace/error.h"
@@ -26,20 +29,29 @@ namespace wakepath::analysis {
 class Analyzer final : public trace::Sink {
  public:
   explicit Analyzer(const trace::StringPool& pool)
-      : transitions_(pool), pingpong_(pool), run_delay_(pool), io_path_(run_delay_), wake_graph_(pool) {}
-  void on_event(const trace::Event& e) override {
+      : transitions_(pool),
+        pingpong_(pool),
+        run_delay_(pool),
+        io_path_(run_delay_),
+        wake_graph_(pool),
+        migrations_(pool) {}
+  void on_event(const trace::Event& e) override { on_event(e, {}); }
+  // `chain`: the record's call chain where it has one.
+  void on_event(const trace::Event& e, const std::vector<trace::StringId>& chain) {
     transitions_.on_event(e);
     pingpong_.on_event(e);
     cpu_time_.on_event(e);
     run_delay_.on_event(e);
     io_path_.on_event(e);
     wake_graph_.on_event(e);
+    migrations_.on_event(e, chain);
+    steering_.on_event(e);
     shortest_.on_event(e);
   }
   [[nodiscard]] const TransitionTable& transitions() const { return transitions_.table(); }
   [[nodiscard]] PingPongResult pingpong() const { return pingpong_.result(); }
   // {"io", "totals", "cpus", "tasks", "pingpong"} as a result has them, as far as a trace tells; then "alternations",
-  // "switch_reasons", "wake_graph", "critical_path", "run_delay", "cpu_time", "pattern".
+  // "switch_reasons", "wake_graph", "critical_path", "run_delay", "migrations", "steering", "cpu_time", "pattern".
   [[nodiscard]] nlohmann::json json() const;
 
  private:
@@ -49,6 +61,8 @@ class Analyzer final : public trace::Sink {
   RunDelay run_delay_;
   IoPath io_path_;
   WakeGraph wake_graph_;
+  Migrations migrations_;
+  Steering steering_;
   Shortest shortest_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "sim/trace/scan.h"
 
@@ -28,6 +29,7 @@ std::uint64_t key_of(const Event::Request& r) {
 
 void IoPrograms::on_switch(const Event& e, Cpu& c) {
   const auto& s = e.u.sw;
+  settle(c);
   if (c.since_ns >= 0 && s.prev_pid != 0) {
     OtherTask& t = others_[s.prev_pid];
     t.run_ns += e.ts_ns - c.since_ns;
@@ -76,24 +78,63 @@ void IoPrograms::on_reap(const Event& e) {
 
 void IoPrograms::on_issue(const Event& e) {
   ++issued_;
+  const bool by_worker = others_[e.pid].works;  // who submits may not have been seen to, yet
+  ++others_[e.pid].issued;
   ++issued_to_[e.u.rq.major << 20U | e.u.rq.minor];
   const std::string& rwbs = pool_->str(e.u.rq.rwbs);
   const bool write = rwbs.find('W') != std::string::npos;
   writes_ += write;
   ++bytes_[e.u.rq.bytes];
-  if (open_.size() < kOpenKept) open_[key_of(e.u.rq)] = {e.ts_ns, 0, 0, 0, e.u.rq.bytes, write};
+  if (open_.size() < kOpenKept) open_[key_of(e.u.rq)] = {e.ts_ns, 0, 0, 0, e.u.rq.bytes, write, !by_worker};
 }
 
-void IoPrograms::on_complete(const Event& e, const Cpu& c) {
+// Who wakes it from its own context; an interrupt is nobody's.
+void IoPrograms::on_waking(const Event& e, const Cpu& c) {
+  OtherTask& t = others_[e.u.task.pid];
+  ++t.wakings;
+  const bool interrupted = c.irqs > 0 || (e.has_flags && (e.flags & (trace::kHardirq | trace::kSoftirq)) != 0);
+  const auto by = tasks_.find(e.pid);
+  t.woken_by_ring += !interrupted && by != tasks_.end() && by->second.uring;
+}
+
+// Nothing was queued for what ended last: it is there to be reaped.
+void IoPrograms::settle(Cpu& c) { done_ += std::exchange(c.ended, false); }
+
+void IoPrograms::on_queue(const Event& e, Cpu& c) {
+  ++workqueues_[pool_->str(e.u.work.workqueue)];
+  const bool known =
+      std::find(item_functions_.begin(), item_functions_.end(), e.u.work.function) != item_functions_.end();
+  if (!known && !c.ended) return;
+  ++queued_;
+  c.ended = false;
+  if (!known) item_functions_.push_back(e.u.work.function);
+}
+
+void IoPrograms::on_execute(const Event& e) {
+  others_[e.pid].works = true;
+  // An item that waited when the trace began may be executed before one like it is queued.
+  const bool known =
+      std::find(item_functions_.begin(), item_functions_.end(), e.u.work.function) != item_functions_.end();
+  if (!known && !item_functions_.empty()) return;
+  ++executed_;
+  waiting_at_begin_ = std::max(waiting_at_begin_, executed_ - queued_);
+  ++done_;
+}
+
+void IoPrograms::on_complete(const Event& e, Cpu& c) {
+  settle(c);
   ++completed_;
+  ++completed_on_[e.cpu];
   const bool soft = e.has_flags && (e.flags & trace::kSoftirq) != 0 && (e.flags & trace::kHardirq) == 0;
   if (c.irqs > 0 || soft) ++completed_by_[pool_->str(c.irq_name)];
   completed_in_softirq_ += soft;
   const auto it = open_.find(key_of(e.u.rq));
   if (it == open_.end()) {
     ++unseen_;
+    c.ended = true;
     return;
   }
+  c.ended = it->second.of_task;
   IoRequest r = it->second;
   open_.erase(it);
   r.complete_ns = e.ts_ns;
@@ -110,6 +151,8 @@ void IoPrograms::on_event(const Event& e) {
   switch (e.type) {
     case EventType::sched_switch:
       return on_switch(e, c);
+    case EventType::sched_waking:
+      return on_waking(e, c);
     case EventType::irq_handler_entry:
     case EventType::local_timer_entry:
     case EventType::reschedule_entry:
@@ -131,20 +174,15 @@ void IoPrograms::on_event(const Event& e) {
     case EventType::block_rq_complete:
       return on_complete(e, c);
     case EventType::workqueue_queue_work:
-      ++queued_;
-      ++workqueues_[pool_->str(e.u.work.workqueue)];
-      return;
+      return on_queue(e, c);
     case EventType::workqueue_execute_start:
-      ++executed_;
-      others_[e.pid].works = true;
-      waiting_at_begin_ = std::max(waiting_at_begin_, executed_ - queued_);
-      ++done_;
-      return;
+      return on_execute(e);
     case EventType::sys_enter_io_submit:
       return on_submit(e, some(e.u.sys.nr));
     case EventType::sys_enter_io_getevents:
       return on_wait(e, some(e.u.sys.min_nr), some(e.u.sys.nr));
     case EventType::sys_exit_io_getevents:
+      settle(c);
       return on_reap(e);
     case EventType::sys_enter_io_uring_enter:
       if (e.u.sys.nr > 0) on_submit(e, some(e.u.sys.nr));
@@ -206,6 +244,9 @@ json IoPrograms::json() const {
                       {"turns", t.turns},
                       {"run_ns", t.run_ns},
                       {"works", t.works},
+                      {"issued", t.issued},
+                      {"wakings", t.wakings},
+                      {"woken_by_ring", t.woken_by_ring},
                       {"cpus", object_of(t.cpus)}});
   }
   for (const IoRequest& r : requests_) requests.push_back({r.issue_ns, r.irq_ns, r.complete_ns, r.now_ns});
@@ -223,6 +264,7 @@ json IoPrograms::json() const {
           {"devices", object_of(devices)},
           {"completed_by", object_of(completed_by_)},
           {"completed_in_softirq", completed_in_softirq_},
+          {"completed_on", object_of(completed_on_)},
           {"workqueues", object_of(workqueues_)},
           {"at_begin",
            {{"in_device", unseen_}, {"waiting_for_worker", waiting_at_begin_}, {"unreaped", in_ring_at_begin_}}}};

@@ -5,7 +5,8 @@
 //
 // In flight at the first record: what completes without having been issued in sight, what waits for a worker, what lies
 // reaped by nobody. The latter two are the least numbers with which no worker executes and nobody reaps what is not
-// there yet; they are exact where the worker idled and the ring ran empty once.
+// there yet; they are exact where the worker idled and the ring ran empty once. Requests of others, and items that no
+// end of a request queued, do not count; a request without an item ends where it completes.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,7 @@ struct IoRequest {                                         // in the order of co
   std::int64_t now_ns = 0;                                 // the timer's own clock, where a timer completed it
   std::uint32_t bytes = 0;
   bool write = false;
+  bool of_task = false;  // not issued by a worker (writeback)
 };
 
 struct IoTask {
@@ -48,6 +50,8 @@ struct OtherTask {
   std::int32_t prio = 120;
   std::int64_t turns = 0, run_ns = 0;  // times it was switched to after a sleep; CPU time
   bool works = false;
+  // Requests that it issued, and by whom it was woken: workers of a ring (io-wq) issue for the task that wakes them.
+  std::int64_t issued = 0, wakings = 0, woken_by_ring = 0;
   std::map<std::int32_t, std::int64_t> cpus;
 };
 
@@ -65,13 +69,18 @@ class IoPrograms final : public trace::Sink {
     int irqs = 0;
     trace::StringId irq_name = 0;
     bool timer = false;
+    bool ended = false;  // a request of a task ended here, and no item was queued for it yet
   };
   void on_switch(const trace::Event& e, Cpu& c);
   void on_submit(const trace::Event& e, std::int64_t nr);
   void on_wait(const trace::Event& e, std::int64_t min_nr, std::int64_t nr);
   void on_reap(const trace::Event& e);
   void on_issue(const trace::Event& e);
-  void on_complete(const trace::Event& e, const Cpu& c);
+  void on_waking(const trace::Event& e, const Cpu& c);
+  void on_complete(const trace::Event& e, Cpu& c);
+  void on_queue(const trace::Event& e, Cpu& c);
+  void on_execute(const trace::Event& e);
+  void settle(Cpu& c);
 
   const trace::StringPool* pool_;
   std::map<std::int32_t, IoTask> tasks_;
@@ -79,10 +88,12 @@ class IoPrograms final : public trace::Sink {
   std::vector<Cpu> cpus_;
   std::unordered_map<std::uint64_t, IoRequest> open_;  // by device and sector
   std::vector<IoRequest> requests_;
-  std::map<std::string, std::int64_t> completed_by_;  // name of the interrupt, or function of the timer
-  std::map<std::string, std::int64_t> workqueues_;    // items queued by completions
-  std::map<std::uint32_t, std::int64_t> issued_to_;   // by device number
+  std::map<std::string, std::int64_t> completed_by_;   // name of the interrupt, or function of the timer
+  std::map<std::string, std::int64_t> workqueues_;     // items queued by completions
+  std::map<std::uint32_t, std::int64_t> issued_to_;    // by device number
+  std::map<std::int32_t, std::int64_t> completed_on_;  // by CPU
   std::int64_t issued_ = 0, completed_ = 0, unseen_ = 0, writes_ = 0, completed_in_softirq_ = 0;
+  std::vector<trace::StringId> item_functions_;  // of items that ends of requests queue
   std::int64_t queued_ = 0, executed_ = 0, done_ = 0, reaped_ = 0, waiting_at_begin_ = 0, in_ring_at_begin_ = 0;
   std::map<std::uint32_t, std::int64_t> bytes_;
 };

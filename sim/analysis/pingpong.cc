@@ -76,6 +76,7 @@ void PingPong::on_wake(const Event& e) {
   const bool interrupted = e.has_flags ? (e.flags & kInterrupt) != 0 : here.interrupts > 0 || here.maybe_softirq;
   const bool by_current = !interrupted && here.known && here.current == e.pid && e.u.task.target_cpu == e.cpu;
   Cpu& target = cpu(e.u.task.target_cpu);
+  if (target.lead_waker == e.u.task.pid && target.waker_wants_ns < 0) target.waker_wants_ns = e.ts_ns;
   for (std::size_t i = 0; i < target.n_wakes; ++i) {
     if (target.wakes[i].pid != e.u.task.pid) continue;
     target.wakes[i].by_current = by_current;
@@ -149,21 +150,38 @@ void PingPong::close_round(Cpu& c, std::int32_t next) {
   t.wakee_run_ns += c.ring[length - 1].run_ns;
   t.waker_run_ns += c.ring[0].run_ns;
   t.lead_ns = std::max(t.lead_ns, c.lead_ns);
+  t.proven_rounds += c.lead_ns > kCreditNs + kSlackNs;
 }
 
-// How much longer the wakee ran than the waker since a first preemption, both wanting the CPU all the while: the waker
-// never blocked, the CPU never idled. Starts anew where the waker has caught up.
-void PingPong::follow_lead(const Event::Switch& s, SwitchReason r, std::int64_t run_ns, Cpu& c) {
+// How much longer the wakee ran than the waker since a first preemption, counting what it ran while the waker wanted
+// the CPU too, and all that the waker ran. At least so far ahead of the waker it would be in virtual time at equal
+// weights, less the credit that it may have begun with:
+// - a sleep of the wakee gives it nothing that the waker's run, which is taken off, does not cover;
+// - a sleep of the waker gives the waker something, and keeps kKeptNs of what is beyond the credit;
+// - an idle CPU may forget the lags of both (EEVDF places the first one that wakes without): what is beyond the credit;
+// - on another CPU, and where the waker has caught up, it begins anew.
+void PingPong::follow_lead(const Event& e, SwitchReason r, Cpu& c) {
+  const Event::Switch& s = e.u.sw;
   const bool blocked = r == SwitchReason::blocked || r == SwitchReason::hand_off;
-  const bool idled = s.prev_pid == 0 || s.next_pid == 0;
-  if (idled || (blocked && s.prev_pid == c.lead_waker)) c.lead_waker = c.lead_wakee = -1;
-  if (s.prev_pid == c.lead_waker) c.lead_ns -= run_ns;
-  if (s.prev_pid == c.lead_wakee) c.lead_ns += run_ns;
-  if (r != SwitchReason::own_wakee) return;
-  const bool same = s.prev_pid == c.lead_waker && s.next_pid == c.lead_wakee;
-  if (!same || c.lead_ns < 0) c.lead_ns = 0;
+  if (s.prev_pid == c.lead_wakee && c.waker_wants_ns >= 0)
+    c.lead_ns += std::max<std::int64_t>(0, e.ts_ns - std::max(c.since_ns, c.waker_wants_ns));
+  if (s.prev_pid == c.lead_waker) {
+    c.lead_ns = std::max<std::int64_t>(0, c.lead_ns - (e.ts_ns - c.since_ns));
+    c.waker_wants_ns = blocked ? -1 : e.ts_ns;
+    if (blocked) c.lead_ns = std::min(c.lead_ns, kCreditNs + kKeptNs);
+  }
+  if (s.prev_pid == 0 || s.next_pid == 0) c.lead_ns = std::min(c.lead_ns, kCreditNs);
+  if (s.next_pid == c.lead_waker) c.waker_wants_ns = e.ts_ns;
+  if (r != SwitchReason::own_wakee || (s.prev_pid == c.lead_waker && s.next_pid == c.lead_wakee)) return;
+  c.lead_ns = 0;
   c.lead_waker = s.prev_pid;
   c.lead_wakee = s.next_pid;
+  c.waker_wants_ns = e.ts_ns;
+}
+
+void PingPong::forget_lead(std::int32_t pid) {
+  for (Cpu& c : cpus_)
+    if (c.lead_waker == pid || c.lead_wakee == pid) c.lead_waker = c.lead_wakee = -1;
 }
 
 void PingPong::on_switch(const Event& e, Cpu& c) {
@@ -182,7 +200,7 @@ void PingPong::on_switch(const Event& e, Cpu& c) {
   std::move_backward(c.ring.begin(), c.ring.end() - 1, c.ring.end());
   c.ring[0] = {s.prev_pid, family(s.prev_pid, s.prev_comm), run_ns, r, c.returned};
   c.stints = std::min(c.stints + 1, kLongest);
-  follow_lead(s, r, run_ns, c);
+  follow_lead(e, r, c);
   close_round(c, s.next_pid);
   reset_stint(c, s.next_pid, e.ts_ns);
 }
@@ -206,6 +224,9 @@ void PingPong::on_event(const Event& e) {
       wakeups_recorded_ = wakeups_recorded_ || e.type == EventType::sched_wakeup;
       note_flags(e, c);
       return on_wake(e);
+    case EventType::sched_migrate_task:
+      forget_lead(e.u.task.pid);
+      break;
     case EventType::irq_handler_entry:
     case EventType::softirq_entry:
     case EventType::local_timer_entry:

@@ -8,11 +8,12 @@
 //
 // A cause is named when most rounds of a cycle contain the switch that makes it: the waker is switched out runnable,
 // right after its own wakeup of the next task set need_resched. That is wakeup preemption. The wakee is said to
-// outweigh the waker only when that is proven: while the waker never blocked and the CPU never idled, the wakee ran
-// longer than the waker by more than any credit of a sleeper (kCreditNs), and still preempted; with equal weights its
-// virtual time would have overtaken the waker's. Rounds of other reasons (a worker woken by an interrupt preempts,
-// slices end, both block) are counted as alternations without being ping-pong. Where most wakees sleep again without
-// having returned from their wait (io_getevents, io_uring_enter), they were woken in vain: before min_nr were there.
+// outweigh the waker only when that is proven: in time that both wanted, the wakee ran longer than the waker by more
+// than any credit that it can have begun with (kCreditNs), and still preempted, again and again; with equal weights its
+// virtual time would have overtaken the waker's, and a task that is ahead does not preempt. See follow_lead for what a
+// sleep keeps of the lead. Rounds of other reasons (a worker woken by an interrupt preempts, slices end, both block)
+// are counted as alternations without being ping-pong. Where most wakees sleep again without having returned from their
+// wait (io_getevents, io_uring_enter), they were woken in vain: before min_nr were there.
 //
 // One switch costs some tens of ns; memory is bounded whatever the trace.
 #pragma once
@@ -47,8 +48,9 @@ struct PingPongRow {
   std::int64_t preempting_rounds = 0;               // rounds with an own_wakee switch in them
   std::int64_t judged_rounds = 0, vain_rounds = 0;  // whose wakee was seen; it slept again without having returned
   std::int64_t wakee_run_ns = 0, waker_run_ns = 0;  // summed over the own_wakee switches
-  std::int64_t lead_ns = 0;  // most that the wakee ran beyond the waker while the waker never blocked
-  std::string cause;         // "" where none is shown by decisions
+  std::int64_t lead_ns = 0;                         // most that the wakee had run beyond the waker when it preempted
+  std::int64_t proven_rounds = 0;                   // preemptions with a lead beyond all credit
+  std::string cause;                                // "" where none is shown by decisions
   [[nodiscard]] bool is_pingpong() const { return !cause.empty(); }
 };
 
@@ -64,6 +66,11 @@ class PingPong final : public trace::Sink {
   // Beyond any lead that a sleeper of equal weight can hold: half of sched_latency (3 ms on one CPU) in CFS, two base
   // slices in EEVDF.
   static constexpr std::int64_t kCreditNs = 6000000;
+  // Beyond that, what charging (from the wakeup on, interrupts to whom they hit) can shift.
+  static constexpr std::int64_t kSlackNs = 500000;
+  // Of a lead beyond the credit, what a sleep of the waker keeps at least: a task that wakes behind is placed at most
+  // so far behind (CFS: half of sched_latency, 3 ms; EEVDF: lag of two slices, 1.4 ms, on either side).
+  static constexpr std::int64_t kKeptNs = 2000000;
   static constexpr std::int64_t kSwitchesLeast = 10;  // fewer are chance
   static constexpr std::int64_t kShareLeastPercent = 5;
 
@@ -104,11 +111,12 @@ class PingPong final : public trace::Sink {
     bool returned = false;       // since switch-in: from a wait for completions
     bool maybe_softirq = false;  // such records: after an interrupt, until a record that only task context writes
     std::int32_t lead_wakee = -1, lead_waker = -1;
-    std::int64_t lead_ns = 0;  // see follow_lead
+    std::int64_t waker_wants_ns = -1;  // since when the waker is runnable, -1: it sleeps
+    std::int64_t lead_ns = 0;          // see follow_lead
   };
   struct Tally {
     std::int64_t switches = 0, preempting_rounds = 0, judged_rounds = 0, vain_rounds = 0, wakee_run_ns = 0,
-                 waker_run_ns = 0, lead_ns = 0;
+                 waker_run_ns = 0, lead_ns = 0, proven_rounds = 0;
     std::array<std::int64_t, static_cast<std::size_t>(SwitchReason::count_)> reasons{};
   };
 
@@ -118,7 +126,8 @@ class PingPong final : public trace::Sink {
   void on_wake(const trace::Event& e);
   void on_switch(const trace::Event& e, Cpu& c);
   static SwitchReason reason(const trace::Event& e, const Cpu& c, bool wakeups_recorded);
-  static void follow_lead(const trace::Event::Switch& s, SwitchReason r, std::int64_t run_ns, Cpu& c);
+  static void follow_lead(const trace::Event& e, SwitchReason r, Cpu& c);
+  void forget_lead(std::int32_t pid);
   void close_round(Cpu& c, std::int32_t next);
   static void reset_stint(Cpu& c, std::int32_t pid, std::int64_t now);
   [[nodiscard]] PingPongRow row(std::uint64_t key, const Tally& t) const;

@@ -31,7 +31,8 @@ std::string cause_of(const PingPongRow& r, std::int64_t all_switches) {
   if (!frequent(r, all_switches) || r.preempting_rounds * 2 < r.switches) return "";
   const std::string vain =
       r.vain_rounds * 2 > r.judged_rounds ? "; in vain: it sleeps again, min_nr completions are not there" : "";
-  if (r.lead_ns > PingPong::kCreditNs) return "wakeup preemption: the wakee's entity outweighs the waker's" + vain;
+  if (r.proven_rounds >= PingPong::kSwitchesLeast)
+    return "wakeup preemption: the wakee's entity outweighs the waker's" + vain;
   return "wakeup preemption: the waker is preempted by the task that it woke" + vain;
 }
 
@@ -59,6 +60,7 @@ json row_json(const PingPongRow& r, const PingPongResult& all) {
   out["waker_run_ns"] = r.waker_run_ns;
   out["run_time_ratio"] = ratio(r.wakee_run_ns, r.waker_run_ns);
   out["lead_ns"] = r.lead_ns;
+  out["proven_rounds"] = r.proven_rounds;
   return out;
 }
 
@@ -79,6 +81,7 @@ PingPongRow PingPong::row(std::uint64_t key, const Tally& t) const {
   r.wakee_run_ns = t.wakee_run_ns;
   r.waker_run_ns = t.waker_run_ns;
   r.lead_ns = t.lead_ns;
+  r.proven_rounds = t.proven_rounds;
   r.cause = cause_of(r, switches_);
   return r;
 }

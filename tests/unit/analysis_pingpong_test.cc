@@ -191,10 +191,14 @@ TEST_CASE("pingpong: weight is only named when run times prove it") {
   CHECK(brief[0].cause == light[0].cause);
 }
 
-TEST_CASE("pingpong: the lead of the wakee ends where the waker blocks or the CPU idles") {
+namespace {
+
+// `bursts` of 100 rounds, each with 1 ms more for the wakee; after each the waker has nothing left to do, and `alone`
+// (0: the idle task, 1: the wakee) has the CPU for 100 us.
+Script bursts_of_rounds(int bursts, std::int32_t alone) {
   Script s;
   s.switch_to(2, kS);
-  for (int i = 0; i < 700; ++i) {
+  for (int i = 0; i < bursts * 100; ++i) {
     s.run(5000);
     s.wake(1, false, true);
     s.switch_to(1, kR);
@@ -202,15 +206,50 @@ TEST_CASE("pingpong: the lead of the wakee ends where the waker blocks or the CP
     s.switch_to(2, kS);
     if (i % 100 != 99) continue;
     s.run(1000);
-    s.switch_to(0, kS);  // the waker has nothing left to do
+    if (alone != 0) s.wake(alone, true, false);
+    s.switch_to(alone, kS);
     s.run(100000);
     s.wake(2, true, true);
-    s.switch_to(2, 0);
+    s.switch_to(2, alone == 0 ? 0 : kS);
+  }
+  return s;
+}
+
+}  // namespace
+
+TEST_CASE("pingpong: a sleep of the waker, or an idle CPU, gives the wakee no credit") {
+  // By sleeping only the sleeper can gain; so what was run before still counts: 5 bursts prove nothing, 9 do.
+  for (const int alone : {0, 1}) {
+    CAPTURE(alone);
+    const auto few = pingpongs(bursts_of_rounds(5, alone).result());
+    REQUIRE(few.size() == 1);
+    CHECK(few[0].proven_rounds == 0);
+    CHECK(tests::contains(few[0].cause, "the task that it woke"));
+    const auto many = pingpongs(bursts_of_rounds(9, alone).result());
+    REQUIRE(many.size() == 1);
+    CHECK(tests::contains(many[0].cause, "outweighs"));
+  }
+  // Beyond the credit an idle CPU takes all, a sleep all but kKeptNs.
+  CHECK(pingpongs(bursts_of_rounds(30, 0).result())[0].lead_ns <= analysis::PingPong::kCreditNs + 1010000);
+  const auto kept = pingpongs(bursts_of_rounds(30, 1).result())[0].lead_ns;
+  CHECK(kept > analysis::PingPong::kCreditNs + analysis::PingPong::kKeptNs);
+  CHECK(kept <= analysis::PingPong::kCreditNs + analysis::PingPong::kKeptNs + 1010000);
+}
+
+TEST_CASE("pingpong: what the waker runs takes the lead back, and another CPU forgets it") {
+  Script s = wakee_preempts(500, 15000, 5000);  // 5 ms ahead
+  s.run(4000000);                               // the wakee sleeps, the waker runs on
+  for (int i = 0; i < 300; ++i) {
+    s.wake(1, false, true);
+    s.switch_to(1, kR);
+    s.run(15000);
+    s.switch_to(2, kS);
+    s.run(5000);
   }
   const auto rows = pingpongs(s.result());
   REQUIRE(rows.size() == 1);
-  CHECK(rows[0].lead_ns < 100 * 10100);
-  CHECK(tests::contains(rows[0].cause, "the task that it woke"));
+  CHECK(rows[0].lead_ns < 5100000);
+  CHECK(rows[0].proven_rounds == 0);
 }
 
 TEST_CASE("pingpong: taking turns for other reasons is none") {
