@@ -8,18 +8,29 @@ What a record costs and what the device can do at most come from the trace, or f
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from wakepath import _core, recording
 from wakepath.attribution import attribute
 
+NO_SETTING = "no setting says that the trace is a recording"
 
-def analyze_trace(trace: str, setting: str | None = None) -> dict[str, Any]:
-    """The analysis of a trace (sim/analysis/analyze.h) with `attribution`, and with each cycle what it costs."""
+
+def analyze_trace(trace: str, setting: str | None = None, *, quick: bool = False) -> dict[str, Any]:
+    """The analysis of a trace (sim/analysis/analyze.h) with `attribution`, and with each cycle what it costs.
+
+    quick: what would be without the switches of a ping-pong is calculated, not run.
+    """
     with recording.open(trace) as opened:
         data: dict[str, Any] = json.loads(_core.analyze(opened.trace))
         costs, limit, source = _beside(opened, setting, data)
     found = attribute(data, costs, limit)
+    if found and found.without_switches is not None and source != NO_SETTING and not quick:
+        from wakepath.what_if import without_switches
+
+        if ran := without_switches(trace, setting):
+            found = replace(found, by_run=ran[0], taken_away=ran[1])
     data["attribution"] = found.as_json() if found else None
     if found:
         data["attribution"]["record_costs"] = {**costs, "from": source}
@@ -53,7 +64,7 @@ def _beside(
         case, where = case_beside(opened.path, setting)
     limit = _limit(opened.trace, case.get("setting", {}), data)
     if not where:
-        return nothing, limit, "no setting says that the trace is a recording"
+        return nothing, limit, NO_SETTING
     source = Recording(opened.path, {"shortest": data["shortest"]}, {"kernel": "", **case}, where)
     costs, said = record_costs(source)
     return costs, limit, said

@@ -8,10 +8,10 @@ IOPS a part costs: were all time spent in the needed parts (the program, its sub
 interrupts that complete), there would be `potential` IOPS. The difference to the recorded rate is shared out over the
 other parts by their time, so that rate and costs add up to the potential.
 
-Without the switches: the time of the cycle's switches, of its wakeups and of the calls that it ended early is taken
-off, and the recording's own; the rest of an I/O's time gives the rate, up to the device's limit where one is known,
-and to what the I/Os in flight allow when each takes as long as the device does. It is arithmetic on the recording, not
-a run: `replay` answers the same by running.
+Without the switches: by a run where the recording can be replayed (what_if.py). Else by arithmetic: the time of the
+cycle's switches, of its wakeups and of the calls that it ended early is taken off, and the recording's own; the rest of
+an I/O's time gives the rate, up to the device's limit where one is known, and to what the I/Os in flight allow when
+each takes as long as the device does. It knows nothing of batches, nor of what a device's grid makes of a depth.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Attribution:
     without_switches: float | None
     limit: float | None
     limited_by: str
+    by_run: float | None = None  # the same by a replay; and what was taken away in it
+    taken_away: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -47,7 +49,10 @@ class Attribution:
             "potential_iops": self.potential,
             "parts": list(self.parts),
             "without_switches": {
-                "iops": self.without_switches,
+                "iops": self.by_run if self.by_run is not None else self.without_switches,
+                "by": "run" if self.by_run is not None else "arithmetic",
+                "taken_away": self.taken_away,
+                "by_arithmetic": self.without_switches,
                 "device_limit": self.limit,
                 "limited_by": self.limited_by,
             },
@@ -62,9 +67,11 @@ class Attribution:
             data["iops"],
             data["potential_iops"],
             tuple(data["parts"]),
-            what_if["iops"],
+            what_if["by_arithmetic"],
             what_if["device_limit"],
             what_if["limited_by"],
+            what_if["iops"] if what_if["by"] == "run" else None,
+            what_if["taken_away"],
         )
 
 
@@ -170,9 +177,14 @@ def text_of(found: Attribution) -> str:
     cells.append(["all", f"{total / found.ios:,.0f}", f"{sum(p['share'] for p in found.parts):.1%}", ""])
     lines = [table(["time of an I/O went to", "ns", "share", "costs IOPS"], cells)]
     lines.append(f"{found.iops:,.0f} IOPS of {found.potential:,.0f}, were all time spent in what is needed")
-    if found.without_switches is not None:
+    if found.by_run is not None:
+        lines.append(
+            f"without the switches of the ping-pong: {found.by_run:,.0f} IOPS, untraced "
+            f"(by a replay, {found.taken_away})"
+        )
+    elif found.without_switches is not None:
         lines.append(
             f"without the switches of the ping-pong: {found.without_switches:,.0f} IOPS, untraced "
-            f"(limit: the {found.limited_by})"
+            f"(by arithmetic; limit: the {found.limited_by})"
         )
     return "\n".join(lines)

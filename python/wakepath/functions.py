@@ -70,10 +70,13 @@ def validate(
 
 
 @checked
-def analyze(trace: str, *, beside: str | None = None, setting: str | None = None) -> Section:
-    """Who switches to whom and why, and where time goes; with `beside` the event pattern of two traces."""
+def analyze(trace: str, *, beside: str | None = None, setting: str | None = None, quick: bool = False) -> Section:
+    """Who switches to whom and why, and where time goes; with `beside` the event pattern of two traces.
+
+    quick: what would be without a ping-pong's switches is calculated, not run.
+    """
     if beside is None:
-        return Section(analyze_trace(trace, setting))
+        return Section(analyze_trace(trace, setting, quick=quick))
     with recording.open(trace) as first, recording.open(beside) as second:
         return Section(json.loads(_core.compare_traces(first.trace, second.trace)))
 

@@ -43,13 +43,41 @@ def test_it_adds_up_to_the_window(name: str) -> None:
     assert a.iops + costs == pytest.approx(a.potential, rel=0.01)
 
 
-@pytest.mark.parametrize("name", NAMES)
+# Depths from 1 to 128, a device with and without a grid, min_nr, four limits: a ping-pong in each weighted one.
+WHAT_IF = (
+    *NAMES,
+    "A-6.1-d71k-q1-m1",
+    "A-6.12-d71k-q8-m1",
+    "A-6.1-d71k-q128-m128",
+    "A-6.1-d36k-q128-m128",
+    "A-6.1-d71kN-q128-m1",
+    "A-6.12-d71kN-q128-m1",
+    "A-6.1-lat60-q128-m1",
+    "A-6.12-d80k-q128-m1",
+)
+
+
+@pytest.mark.parametrize("name", WHAT_IF)
 def test_without_the_switches_it_is_the_root_case(name: str) -> None:
     weighted = analyze_trace(trace(f"{name}-w1000"))["attribution"]["without_switches"]
-    root = analyze_trace(trace(f"{name}-wroot"))
+    assert weighted["by"] == "run"
+    assert weighted["taken_away"] == "outside of g"
     assert weighted["iops"] == pytest.approx(measured(f"{name}-wroot")["iops"], rel=0.10)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_root_case_has_no_ping_pong_to_be_without(name: str) -> None:
+    root = analyze_trace(trace(f"{name}-wroot"))
     assert root["attribution"]["without_switches"]["iops"] is None
     assert root["pingpong"] == []
+
+
+def test_without_a_setting_or_in_a_hurry_it_is_calculated() -> None:
+    name = "A-6.1-d71k-q128-m1"
+    quick = analyze_trace(trace(f"{name}-w1000"), quick=True)["attribution"]["without_switches"]
+    assert quick["by"] == "arithmetic"
+    assert quick["iops"] == quick["by_arithmetic"]
+    assert quick["iops"] == pytest.approx(measured(f"{name}-wroot")["iops"], rel=0.10)
 
 
 def test_the_cycle_has_its_rate_its_cost_and_its_cause_whatever_the_names(tmp_path: Path) -> None:

@@ -17,11 +17,18 @@ from wakepath.trace_report import complaints
 @click.argument("trace", metavar="TRACE")
 @click.option("--beside", metavar="TRACE", help="A second trace of the same setting: the figures of both.")
 @click.option("--setting", metavar="FILE|CASES#ID", help="The recording's setting; default: TRACE.setting.json.")
+@click.option("--quick", is_flag=True, help="Calculate what would be without a ping-pong's switches; do not run it.")
 @click.option("--pattern", is_flag=True, help="Print every figure of the event pattern as well.")
 @click.option("--json", "json_file", metavar="FILE|-", help="Write everything as JSON; - is standard output.")
 @click.option("--report", metavar="FILE.html", help="Write a page for a browser.")
 def command(
-    trace: str, beside: str | None, setting: str | None, pattern: bool, json_file: str | None, report: str | None
+    trace: str,
+    beside: str | None,
+    setting: str | None,
+    quick: bool,
+    pattern: bool,
+    json_file: str | None,
+    report: str | None,
 ) -> int:
     """Say what happens in TRACE, simulated or real: who ping-pongs and why, where time went and what it costs.
 
@@ -36,7 +43,7 @@ def command(
     check_writable(report)
     from wakepath.functions import analyze
 
-    data = analyze(trace, beside=beside, setting=setting)
+    data = analyze(trace, beside=beside, setting=setting, quick=quick)
     if json_file:
         write_text(json_file, json.dumps(data, indent=1) + "\n")
     if beside:
