@@ -74,9 +74,24 @@ case $how in
   tracefs|trace-cmd) [ -n "$tracefs" ] || { echo "collect.sh: no tracefs that may be written (root? mount -t tracefs nodev /sys/kernel/tracing)" >&2; exit 2; } ;;
 esac
 
+# Each value as a line "== FILE" and what it holds (at most 64 KiB).
+values() {
+  for file in "$@"; do
+    if [ -f "$file" ] && [ -r "$file" ]; then
+      echo "== $file"
+      head -c 65536 "$file" 2>/dev/null
+      echo
+    fi
+  done
+}
+
 counter() { sed -n "s/^$1 \([0-9]*\).*/\1/p" /proc/stat; }
+# One second without a recorder: what the recorded seconds are held beside.
+unrecorded() { values /proc/uptime /proc/diskstats /proc/stat; }
+unrecorded_before=$(unrecorded)
 switches=$(counter ctxt) interrupts=$(counter intr)
 sleep 1
+unrecorded_after=$(unrecorded)
 switches=$(( $(counter ctxt) - switches )) interrupts=$(( $(counter intr) - interrupts ))
 # A switch brings a waking, a wakeup and two accountings with it, an interrupt its end and a softirq's three records.
 events=$(( switches * 5 + interrupts * 4 ))
@@ -110,16 +125,8 @@ trap 'exit 130' INT TERM HUP
 
 # --- settings ----------------------------------------------------------------------------------------------------------
 
-# Each value as a line "== FILE" and what it holds (at most 64 KiB).
-values() {
-  for file in "$@"; do
-    if [ -f "$file" ] && [ -r "$file" ]; then
-      echo "== $file"
-      head -c 65536 "$file" 2>/dev/null
-      echo
-    fi
-  done
-}
+echo "$unrecorded_before" >"$dir/unrecorded-before.txt"
+echo "$unrecorded_after" >"$dir/unrecorded-after.txt"
 
 {
   echo "format wakepath.collect/1"
@@ -160,7 +167,8 @@ values /proc/cmdline /proc/version /proc/mounts /proc/filesystems >"$dir/kernel.
 
 {
   for disk in /sys/block/*; do
-    case $disk in */loop*|*/ram*|*/zram*) continue ;; esac
+    case $disk in */ram*|*/zram*) continue ;; esac
+    case $disk in */loop*) [ -e "$disk/loop/backing_file" ] || continue ;; esac
     values "$disk"/dev "$disk"/size "$disk"/device/queue_depth
     for key in scheduler rq_affinity nr_requests nomerges io_poll io_poll_delay write_cache rotational \
       logical_block_size physical_block_size max_sectors_kb wbt_lat_usec iostats; do

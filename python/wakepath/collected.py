@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tarfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wakepath.errors import InputError
@@ -17,6 +17,7 @@ from wakepath.errors import InputError
 FORMAT = "wakepath.collect/1"
 MAX_BYTES = 4 << 30  # of one member; more is no recording
 DEFAULT_SHARES, DEFAULT_WEIGHT = 1024, 100
+TICK_NS = 10_000_000  # of /proc/stat: USER_HZ
 
 
 def is_tarball(path: str) -> bool:
@@ -32,6 +33,21 @@ def comm_of(name: str) -> str:
     if name.startswith("kworker/") and ":" in name:
         name = name.partition("-")[0]
     return name.encode()[:15].decode(errors="ignore")
+
+
+def _counters(files: dict[str, str]) -> tuple[float, dict[str, int], int, dict[str, int]]:
+    """Seconds since boot, ns that each CPU was busy (by its ticks), switches, I/Os ended by "major,minor"."""
+    uptime = float(files["/proc/uptime"].split()[0])
+    busy = {}
+    for line in files["/proc/stat"].splitlines():
+        if re.match(r"cpu\d", line):  # user nice system idle iowait irq softirq steal
+            name, *ticks = line.split()
+            user, nice, system, _, _, irq, softirq = map(int, ticks[:7])
+            busy[name.removeprefix("cpu")] = (user + nice + system + irq + softirq) * TICK_NS
+    switches = re.findall(r"^ctxt (\d+)", files["/proc/stat"], re.M)[0]
+    disks = [line.split() for line in files["/proc/diskstats"].splitlines()]
+    ios = {f"{d[0]},{d[1]}": int(d[3]) + int(d[7]) for d in disks if len(d) > 7}
+    return uptime, busy, int(switches), ios
 
 
 class Collected:
@@ -118,13 +134,35 @@ class Collected:
         for task in tasks:  # a group without a weight of its own competes as a part of the next above that has one
             while task["cgroup"] and task["cgroup"] not in groups:
                 task["cgroup"] = task["cgroup"].rpartition("/")[0]
-        out["cgroups"] = {path: group for path, group in groups.items() if path in {t["cgroup"] for t in tasks}}
+        used = {t["cgroup"] for t in tasks}
+        out["cgroups"] = {path: group for path, group in groups.items() if path in used}
+        above = {str(parent) for path in used for parent in PurePosixPath(path).parents} - {"."}
+        out["cgroups_above"] = {path: group for path, group in groups.items() if path in above - used}
         out["tasks"] = [
             {"name": t["comm"], "tid": t["tid"], "cgroup": t["cgroup"]} for t in tasks if t["cgroup"] in out["cgroups"]
         ]
         out["nice"] = {t["comm"]: t["nice"] for t in tasks if t["nice"] != 0}
+        out["unrecorded"] = self.unrecorded()
         out["machine"] = {name: self.values(f"{name}.txt") for name in ("block", "irq", "topology", "workqueue")}
+        out["machine"]["mounts"] = self.values("kernel.txt").get("/proc/mounts", "")
         return out
+
+    def unrecorded(self) -> dict[str, Any]:
+        """What the machine did in the second before it was recorded: time, busy CPUs, switches, I/Os by device.
+
+        {} where the tarball is of a collect.sh that did not count it.
+        """
+        before, after = (self.values(f"unrecorded-{when}.txt") for when in ("before", "after"))
+        try:
+            (t0, busy0, switches0, ios0), (t1, busy1, switches1, ios1) = (_counters(f) for f in (before, after))
+        except (KeyError, ValueError, IndexError):
+            return {}
+        return {
+            "seconds": t1 - t0,
+            "busy_ns": {cpu: ns - busy0.get(cpu, 0) for cpu, ns in busy1.items()},
+            "switches": switches1 - switches0,
+            "ios": {name: n - ios0.get(name, 0) for name, n in ios1.items() if n > ios0.get(name, 0)},
+        }
 
     def _preempt(self, config: dict[str, str]) -> str:
         """The model in force: debugfs says it, else the command line, else the configuration's default."""

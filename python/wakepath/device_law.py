@@ -6,7 +6,9 @@ best with the fewest figures is kept:
 
 - delay: a request takes `latency`, however many there are;
 - serial: one server takes `service` for each, `latency` is added;
-- either with a grid: completion times are rounded up to its multiples.
+- either with a grid: completion times are rounded up to its multiples;
+- notified: where nearly every interrupt finds the device empty, a virtual disk's host that is woken, works off its ring
+  and sleeps again: a batch of n takes latency + n * service until its one interrupt.
 
 The grid is seen first: interrupts that complete something begin at its multiples (by the timer's own clock where a
 timer completes, else by the trace's). Service and latency are those that reproduce the recorded completion times
@@ -38,6 +40,9 @@ SAME = 1.1
 FULL = 16
 # A constant delay that explains less than this is drawn between the extremes that were seen.
 SCATTERED = 0.7
+# A host that works off its ring: so many interrupts at least, this share of which leave nothing, for so many requests
+# each on the mean; single requests that came so often say what the latency is.
+DRAINS, DRAINED, BATCHED, SEEN_OFTEN = 40, 0.7, 1.5, 5
 # A server is known to be one when at least this share of the requests waited for it.
 WAITED = 0.05
 
@@ -56,8 +61,18 @@ class Law:
     explained: float
     cap_seen: bool
     late_ns: int = 0  # mean of how long after the law's time the request was ended
+    latency_quantiles: tuple[int, ...] = ()
 
     def sets(self) -> tuple[str, ...]:
+        if self.law == "notified":
+            return (
+                'device.law="notified"',
+                f"device.service_ns={self.service_ns}",
+                f"device.latency_ns={{ quantiles = {list(self.latency_quantiles)} }}",
+                "device.grid_ns=0",
+                "device.interrupt_on_drain=true",
+                "device.doorbell_when_idle=true",
+            )
         latency = str(self.latency_ns)
         if self.latency_high_ns > self.latency_ns:
             latency = f"{{ low = {self.latency_ns}, high = {self.latency_high_ns} }}"
@@ -66,6 +81,8 @@ class Law:
             f"device.service_ns={self.service_ns}",
             f"device.latency_ns={latency}",
             f"device.grid_ns={self.grid_ns}",
+            "device.interrupt_on_drain=false",
+            "device.doorbell_when_idle=false",
         )
 
     @property
@@ -111,8 +128,66 @@ def fit(requests: list[list[int]], begin: int = 0, held: int = 0) -> Law | None:
         before = np.where(found >= 0, last[np.maximum(found, 0)], last[0] - (1 << 40))
         entry = np.maximum(entry, issue)
     grid, phase = _grid(by if (timer > 0).all() else entry)
-    seen = Seen(issue, by, before, grid, phase, begin, held)
-    return _chosen(seen)
+    if drained := _notified(rows):
+        return drained
+    found = _chosen(Seen(issue, by, before, grid, phase, begin, held))
+    if grid:
+        # A server that is always busy ends requests at multiples of its service time, and has no grid.
+        without = _chosen(Seen(issue, by, before, 0, 0, begin, held))
+        if without.error_ns <= found.error_ns * SAME + 1 and without.late_ns <= found.late_ns + CLOSE_NS:
+            return without
+    return found
+
+
+def _notified(rows: Times) -> Law | None:
+    """Batches by the interrupt that ended them; None where interrupts leave requests in the device, or end one each.
+
+    The host wakes `latency` after the first request of a batch and serves one after another; one that comes when all
+    before it are served would have been a batch of its own. So a batch ends at the later of first + latency + n *
+    service and, for each further request, when it came + service for it and those behind it.
+    """
+    import numpy as np
+
+    issue, entry = rows[:, 0], rows[:, 1]
+    ends, batch = np.unique(entry, return_inverse=True)
+    sizes = np.bincount(batch)
+    # Issued before an interrupt, and not ended by it or by one before: left in the device.
+    left = np.searchsorted(np.sort(issue), ends) - np.cumsum(sizes)
+    if len(ends) < DRAINS or np.mean(left <= 0) < DRAINED or np.mean(sizes) < BATCHED:
+        return None
+    order = np.lexsort((issue, batch))
+    came, begins = issue[order], np.concatenate(([0], np.cumsum(sizes)[:-1]))
+    behind = np.repeat(begins + sizes, sizes) - np.arange(len(came))  # requests from this one to the last
+    first, later = came[begins], np.where(np.arange(len(came)) == np.repeat(begins, sizes), 0, came)
+    best: tuple[float, int, int] | None = None
+    for service in _services_of_batches(ends - first, sizes):
+        own = np.maximum.reduceat(np.where(later > 0, later + behind * service, 0), begins)
+        rest = ends - first - sizes * service
+        latency = max(0, int(np.median(rest[sizes == 1] if np.sum(sizes == 1) >= SEEN_OFTEN else rest)))
+        error = np.abs(ends - np.maximum(first + latency + sizes * service, own))
+        found = (float(np.mean(np.minimum(error, CAPPED_NS))), service, latency)
+        best = found if best is None else min(best, found)
+    if best is None:
+        return None
+    error_ns, service, latency = best
+    own = np.maximum.reduceat(np.where(later > 0, later + behind * service, 0), begins)
+    ruled = first + sizes * service >= own - latency  # by the first request, so that its latency is seen
+    rest = np.maximum(0, (ends - first - sizes * service)[ruled])
+    off = np.abs(ends - np.maximum(first + latency + sizes * service, own))
+    close = float(np.mean(off <= np.maximum(CLOSE_NS, 0.25 * (ends - first))))
+    return Law(
+        *("notified", service, latency, 0, 0, len(rows), round(error_ns), close),
+        cap_seen=int(np.max(sizes)) * service > latency,
+        latency_quantiles=tuple(int(q) for q in np.percentile(rest, range(5, 100, 10))),
+    )
+
+
+def _services_of_batches(took: Times, sizes: Times) -> list[int]:
+    """Candidates: what a request more costs at most, in steps."""
+    import numpy as np
+
+    most = float(np.percentile(took / sizes, 75))
+    return sorted({max(1, round(most * k / 60)) for k in range(1, 61)})
 
 
 def _chosen(seen: Seen) -> Law:

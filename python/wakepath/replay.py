@@ -4,8 +4,9 @@
 1. What the trace shows of programs, device and other threads becomes a scenario (replay_source).
 2. It is run with every record charged what it cost the recorded kernel, and the costs of each part of CPU time are
    scaled until a unit of it (an I/O submitted, an item, a switch) takes as long as recorded (replay_costs.toml).
-3. `unchanged` is that run: it is held beside the recording. `untraced` is the same without the recording's own cost;
-   `changed` is `untraced` with the user's --set.
+3. `unchanged` is that run, with the recorder turned on when the window begins, as it was (windows.py): it is held
+   beside the recording. `untraced` is the same without the recording's own cost; `changed` is `untraced` with the
+   user's --set.
 
 Nothing is fitted to rates: IOPS and switches of the replay follow, and how far they are off says how far to trust it.
 """
@@ -22,18 +23,30 @@ from typing import TYPE_CHECKING, Any
 
 from wakepath import _core
 from wakepath.calibrate import scaled
-from wakepath.replay_source import Recording, Seen, case_of, open_recording, record_costs, seen
+from wakepath.paths import scenario_dirs
+from wakepath.replay_source import (
+    MACHINE,
+    NO_PLATFORM,
+    Recording,
+    Seen,
+    case_of,
+    open_recording,
+    record_costs,
+    seen,
+    unrecorded_rates,
+)
 from wakepath.result import Result, flatten
 from wakepath.runner import run
 from wakepath.scenario import Options, Scenario, toml_key
+from wakepath.windows import over_windows
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PARTS = Path(__file__).resolve().parent / "replay_costs.toml"
 WARMUP, SHORTEST_NS = "100ms", 400_000_000
-# The trace of a fitting run is as long as the recording, and not shorter than this.
-FIT_NS = 100_000_000
+# The trace of a fitting run is as long as the recording, within these.
+FIT_NS = (100_000_000, 400_000_000)
 ROUNDS = 3
 # Costs are moved within these factors: beyond them the recording shows something that they are not.
 FACTOR = (0.2, 5.0)
@@ -119,7 +132,7 @@ def replay(
     source.fit()
     found = recorded_figures(recording)
     long = duration or f"{max(SHORTEST_NS, recording.profile['time']['window_ns'])}ns"
-    unchanged = run(source.scenario(traced=True, duration=long, seed=seed))
+    unchanged = source.unchanged(duration, seed)
     untraced_scenario = source.scenario(traced=False, duration=long, seed=seed)
     untraced = run(untraced_scenario)
     changed = run(changed_scenario(untraced_scenario, sets)) if sets else None
@@ -174,8 +187,9 @@ class Source:
 
     def __init__(self, recording: Recording, machine: str | None = None) -> None:
         self.recording = recording
-        self.machine = machine
         self.case = case_of(recording)
+        stand_in = str(Path(scenario_dirs()[0]) / "platforms" / f"{MACHINE}.toml")
+        self.machine = machine or (stand_in if self.case["platform"] == NO_PLATFORM else None)
         self.seen: Seen = seen(recording)
         self.records, self.records_from = record_costs(recording)
         self.parts: dict[str, dict[str, Any]] = tomllib.loads(PARTS.read_text(encoding="utf-8"))
@@ -201,14 +215,25 @@ class Source:
             sets += tuple(f"costs.{name}={ns}" for name, ns in self.records.items())
             types = sorted(set(self.recording.profile["trace"]["by_event"]) - {"unknown", "lost_events"})
             sets += (f"run.trace_events={json.dumps(types)}",)
+            sets += (f"event.recorder.at={json.dumps(warmup)}", 'event.recorder.set="recorder=on"')
         if seed is not None:
             sets += (f"run.seed={seed}",)
         return self._base(sets, duration=duration, warmup=warmup)
 
+    def unchanged(self, duration: str | None = None, seed: str | None = None) -> Result:
+        """As recorded; windows of the recording's length where no other is asked for."""
+        if duration:
+            return run(self.scenario(traced=True, duration=duration, seed=seed))
+        window = int(self.recording.profile["time"]["window_ns"])
+        first = int(seed) if seed is not None else int(self._base(()).describe()["run"]["seed"])
+        return over_windows(
+            lambda long, warmup, n: self.scenario(traced=True, duration=long, warmup=warmup, seed=str(n)), window, first
+        )
+
     def fit(self) -> None:
         """Scales each part's costs until a unit takes as long as recorded."""
         wanted = self._per_unit(self.recording.profile["time"])
-        length = max(FIT_NS, self.recording.profile["time"]["window_ns"])
+        length = min(max(FIT_NS[0], self.recording.profile["time"]["window_ns"]), FIT_NS[1])
         for _ in range(ROUNDS):
             with tempfile.TemporaryDirectory() as folder:
                 twin = str(Path(folder) / "twin.txt")
@@ -246,6 +271,7 @@ class Source:
             "nice": self.case["setting"]["nice"],
             "device": None if law is None else law.__dict__,
             "record_costs": {**self.records, "from": self.records_from},
+            "unrecorded": unrecorded_rates(self.recording),
             "parts": {
                 part: {"recorded_ns": ns, "replayed_ns": got, "factor": self.factors[part]}
                 for part, (ns, got) in self.units.items()

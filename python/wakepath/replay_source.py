@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from wakepath import _core, device_law
+from wakepath import _core, device_law, replay_machine
 from wakepath import recording as recording_file
 from wakepath.errors import InputError
 from wakepath.lockstep import read_setting
@@ -24,10 +24,17 @@ from wakepath.scenario import toml_key
 RECORDINGS = Path(__file__).resolve().parent / "recordings.toml"
 # Threads that ran less than this part of a CPU are left out of a replay.
 LEAST_SHARE = 0.0005
+# One that never sleeps and ran this much spins; with less it was seen too briefly to say.
+HOG_SHARE = 0.02
 # The queue of a recording may be refilling when it begins: what is counted then is too little.
 NEAR = 0.4
+# Items for at least this share of the I/Os: they end in work items.
+LEAST_ITEMS = 0.5
 WHOLE_CASE = ("platform", "kernel", "id")
 MACHINE_KEYS = ("cpus", "hz", "preempt", "irq_time_accounting", "sched", "cgroup", "cgroups")
+# A machine that no platform file describes: --machine does, or MACHINE.
+NO_PLATFORM, MACHINE = "recorded", "replayed"
+GROUP_KEYS = ("weight", "shares", "idle")
 WORKLOAD_KEYS = ("filesystem", "overwrite", "direct", "pinned_cpu")
 
 
@@ -50,7 +57,10 @@ class Recording:
 
     @property
     def ios(self) -> int:
-        return int(self.profile["programs"]["completed"])
+        """I/Os that went through: what the device ended may wait for a worker for long, so as workers end them where they
+        do, and a program that takes many at once does so a few times only. Without workers, as the device ends them."""
+        ended, items = int(self.profile["programs"]["completed"]), int(self.profile["time"]["units"]["items"])
+        return min(ended, items) if items >= LEAST_ITEMS * ended else ended
 
 
 def open_recording(trace: str, setting: str | None = None, kernel: str | None = None) -> Recording:
@@ -144,11 +154,48 @@ def record_costs(recording: Recording) -> tuple[dict[str, int], str]:
     known = table.get("io", {}).get(str(recording.case.get("platform", "")), {}).get(version)
     if known:
         return dict(known), "measured (recordings.toml)"
+    if (counted := _counted_cost(recording)) is not None:
+        return (
+            {"trace_record": counted, "trace_record_sched": counted},
+            "measured: CPU time an I/O while recorded and in the second before (collect.sh)",
+        )
     shortest = recording.profile["shortest"]
     return (
         {"trace_record": int(shortest["plain_ns"]), "trace_record_sched": int(shortest["sched_ns"])},
         "at most: the least time between two kinds of records of this trace",
     )
+
+
+def unrecorded_rates(recording: Recording) -> dict[str, float] | None:
+    """I/Os and switches a second before the recorder was turned on, of a tarball that counted them."""
+    counted = recording.case["setting"].get("unrecorded")
+    if not counted or not counted["seconds"] or "programs" not in recording.profile:
+        return None
+    ios = sum(counted["ios"].get(device, 0) for device in recording.profile["programs"]["devices"])
+    if not ios:
+        return None
+    return {"iops": ios / counted["seconds"], "context_switches_per_s": counted["switches"] / counted["seconds"]}
+
+
+def _counted_cost(recording: Recording) -> int | None:
+    """What the CPUs of the I/Os took longer for one while they were recorded, over the records of one; never more than
+    the least time between two records."""
+    rates, profile = unrecorded_rates(recording), recording.profile
+    if rates is None or recording.ios == 0:
+        return None
+    counted = recording.case["setting"]["unrecorded"]
+    used = {int(cpu) for t in recording.tasks for cpu in t["cpus"]} | {
+        int(c) for c in profile["programs"]["completed_on"]
+    }
+    own = [cpu["parts"] for cpu in profile["time"]["cpus"] if cpu["id"] in used]
+    parts = [part for cpu in own for name, part in cpu.items() if name not in ("idle", "lost")]
+    records = sum(part["records"] + part["sched_records"] for part in parts)
+    before = sum(ns for cpu, ns in counted["busy_ns"].items() if int(cpu) in used)
+    if not records or not before:
+        return None
+    longer = sum(part["ns"] for part in parts) / recording.ios - before / (rates["iops"] * counted["seconds"])
+    shortest = profile["shortest"]
+    return max(0, min(round(longer * recording.ios / records), int(shortest["plain_ns"]), int(shortest["sched_ns"])))
 
 
 def _mode(pairs: list[list[int]]) -> int:
@@ -168,6 +215,8 @@ def depth_of(recording: Recording) -> int:
     workers = [t for t in programs["others"] if t["works"]]
     if workers and not any(t["turns"] for t in workers):
         found = max([found, *(n[0] for t in tasks for n in t["nr"])])
+    # Who waits for so many, or hands in so many at once, has them.
+    found = max([found, *(n[0] for t in tasks for key in ("min_nr", "submit_nr") for n in t[key])])
     # Who asks for about as many as it has in flight asks for all of them.
     asked = max((n[0] for t in tasks for n in t["nr"]), default=0)
     return asked if NEAR * asked <= found <= asked / NEAR else found
@@ -213,6 +262,8 @@ def case_of(recording: Recording) -> dict[str, Any]:
     """The recording as a truth case whose workload was seen; the device follows as sets."""
     given = recording.case["setting"]
     setting = {k: given[k] for k in MACHINE_KEYS if k in given}
+    if "cgroups" in setting:
+        setting["cgroups"] = _groups(recording)
     setting["workload"] = workload(recording)
     workers = [t["prio"] for t in recording.profile["programs"]["others"] if t["works"] and t["prio"] >= 100]
     nice = {"fio": recording.tasks[0]["prio"] - 120, "kworker": (min(workers) if workers else 120) - 120}
@@ -222,12 +273,30 @@ def case_of(recording: Recording) -> dict[str, Any]:
     return {
         "schema": "wakepath.truth/1",
         "id": str(recording.case.get("id", Path(recording.trace).name.split(".")[0])),
-        "platform": str(recording.case.get("platform", "server")),
+        "platform": str(recording.case.get("platform", NO_PLATFORM)),
         "kernel": str(recording.case["kernel"]),
         "role": "predict",
         "setting": setting,
         "measured": {},
     }
+
+
+def _group_of(recording: Recording, pid: int) -> str:
+    """The cgroup that the setting has for a task, "" for the root and where it says nothing of it."""
+    for task in recording.case["setting"].get("tasks", []):
+        if isinstance(task, dict) and task.get("tid") == pid:
+            return str(task["cgroup"])
+    return ""
+
+
+def _groups(recording: Recording) -> dict[str, dict[str, Any]]:
+    """Weights of the groups that the replayed tasks are in, and of those above: what a replay can compare."""
+    given = recording.case["setting"]
+    known = {**given.get("cgroups_above", {}), **given["cgroups"]}
+    pids = [t["pid"] for t in recording.tasks] + [t["pid"] for t in _replayed(recording)]
+    named = {_group_of(recording, pid) for pid in pids} | {g for g in known if "tasks" not in given}
+    wanted = {str(p) for g in named if g for p in (PurePosixPath(g), *PurePosixPath(g).parents)} - {"."}
+    return {g: {k: v for k, v in known.get(g, {}).items() if k in GROUP_KEYS} for g in sorted(wanted)}
 
 
 @dataclass(frozen=True)
@@ -269,11 +338,34 @@ def seen(recording: Recording) -> Seen:
             sets.append(f"device.copies_data={str(tags['copies_data']).lower()}")
     if any("null_cmd_timer_expired" in name for name in programs["completed_by"]):
         sets += ['block.driver="null_blk"', "block.virtual_timer_completion=true"]
+    if "platform" not in recording.case:
+        sets = replay_machine.kernel_sets(recording.case["setting"], str(recording.case["kernel"])) + sets
+    sets += replay_machine.sets(recording.case["setting"], programs)
     mixed = programs["writes"] / max(1, programs["issued"])
     if 0.01 <= mixed <= 0.99:
         sets.append(f"workload.fio.rwmixread={round(100 * (1 - mixed))}")
+    if group := _group_of(recording, max(recording.tasks, key=lambda t: int(t["submitted"]))["pid"]):
+        sets.append(f"workload.fio.cgroup={json.dumps(group)}")
     sets += _others(recording)
     return Seen(tuple(sets), tuple(notes), law)
+
+
+def _works_for_a_ring(t: dict[str, Any]) -> bool:
+    """A worker of a ring's io-wq: the model has its own. It issues requests without a call of its own, for the task
+    that wakes it."""
+    return bool(t["woken_by_ring"] > 0 and (t["issued"] > 0 or 2 * t["woken_by_ring"] > t["wakings"]))
+
+
+def _replayed(recording: Recording) -> list[dict[str, Any]]:
+    """The other threads that ran long enough to matter, without workers: the model has its own."""
+    window = recording.profile["time"]["window_ns"]
+    return [
+        t
+        for t in recording.profile["programs"]["others"]
+        if not (t["works"] or t["pid"] == 0 or t["run_ns"] < LEAST_SHARE * window or not t["cpus"])
+        and (t["turns"] > 0 or t["run_ns"] >= HOG_SHARE * window)
+        and not _works_for_a_ring(t)
+    ]
 
 
 def _others(recording: Recording) -> list[str]:
@@ -281,20 +373,18 @@ def _others(recording: Recording) -> list[str]:
     window = recording.profile["time"]["window_ns"]
     sets: list[str] = []
     names = [t["comm"] for t in recording.profile["programs"]["others"]]
-    for t in recording.profile["programs"]["others"]:
-        if t["works"] or t["pid"] == 0 or t["run_ns"] < LEAST_SHARE * window or t["turns"] == 0 or not t["cpus"]:
-            continue
+    for t in _replayed(recording):
         # A platform's own thread of that name gives way to the recorded one.
         alone = names.count(t["comm"]) == 1
         unique = str(t["comm"]) if alone else f"{t['comm']}-{t['pid']}"
         name = f"program.{toml_key(unique)}"
         cpu = int(max(t["cpus"].items(), key=lambda kv: kv[1])[0])
-        sets += [
-            f'{name}.kind="kthread"',
-            f"{name}.cpu={cpu}",
-            f"{name}.period={max(1, window // t['turns'])}ns",
-            f"{name}.run={max(1, t['run_ns'] // t['turns'])}ns",
-        ]
+        sets += [f'{name}.kind="{"kthread" if t["turns"] else "hog"}"', f"{name}.cpu={cpu}"]
+        if t["turns"]:
+            sets.append(f"{name}.period={max(1, window // t['turns'])}ns")
+            sets.append(f"{name}.run={max(1, t['run_ns'] // t['turns'])}ns")
+        if group := _group_of(recording, t["pid"]):
+            sets.append(f"{name}.cgroup={json.dumps(group)}")
         if t["prio"] < 100:
             sets += [f'{name}.policy="fifo"', f"{name}.rt_priority={max(1, 99 - t['prio'])}"]
         elif t["prio"] != 120:

@@ -37,6 +37,12 @@ def text_of(found: Replay) -> str:
         f"unchanged beside recorded: IOPS {trust['iops']:+.1%}, switches {trust['context_switches_per_s']:+.1%}; "
         "untraced: without what recording cost"
     )
+    if counted := found.how["unrecorded"]:
+        lines.append(
+            f"counted before the recorder was turned on: {counted['iops']:,.0f} IOPS, "
+            f"{counted['context_switches_per_s']:,.0f} switches/s; untraced is off by "
+            f"{found.untraced.io['iops'] / counted['iops'] - 1:+.1%}"
+        )
     return "\n".join([*lines, *_made_from(found.how)]) + "\n"
 
 

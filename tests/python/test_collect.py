@@ -9,13 +9,15 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wakepath import recording
+from wakepath import recording, replay_machine
+from wakepath.replay import replay
 
 TESTS = Path(__file__).resolve().parents[1]
 SCRIPT = TESTS.parent / "calibration" / "record" / "collect.sh"
@@ -105,6 +107,74 @@ def test_commands_take_the_tarball(wakepath: Call, tmp_path: Path) -> None:
     assert said.status == 0, said.err
 
 
+def test_a_replay_is_of_the_machine_that_the_tarball_tells() -> None:
+    """The programs in their group with its weight, on the disk's one queue, whose interrupt goes to CPU 1."""
+    found = replay(str(RECORDED))
+    describe = found.scenario.describe()
+    assert [job["cgroup"] for job in describe["workloads"]] == ["wpfmt"]
+    assert {g["path"]: g["cpu_shares"] for g in describe["cgroups"]}["wpfmt"] == 10240
+    assert describe["machine"]["cpus"] == 2
+    doc = tomllib.loads(found.scenario.to_toml())
+    assert doc["block"]["name"] == "vda"
+    assert doc["block"]["hw_queues"] == 1
+    assert doc["block"]["irq_cpus"] == [1]
+    assert found.unchanged.io["iops"] > 0
+
+
+def test_the_disk_of_a_recording_is_known_by_its_number() -> None:
+    queue = {"nr_requests": "256", "rq_affinity": "1", "scheduler": "none [mq-deadline] kyber"}
+    block = {f"/sys/block/sdb/queue/{name}": text for name, text in queue.items()}
+    block |= {"/sys/block/sda/dev": "8:0", "/sys/block/sdb/dev": "8:16", "/sys/block/sdb/mq/0/cpu_list": "0-3"}
+    mounts = "/dev/sda / xfs rw 0 0\n/dev/sdb /data ext4 rw 0 0"
+    programs = {
+        "devices": {"8,0": 3, "8,16": 900},
+        "completed_by": {"virtio3-req.0": 900},
+        "completed_on": {"2": 800, "0": 103},
+    }
+    assert replay_machine.sets({"machine": {"block": block, "mounts": mounts}}, programs) == [
+        'block.name="sdb"',
+        "block.hw_queues=1",
+        "block.queue_depth=256",
+        "block.rq_affinity=1",
+        'block.elevator="mq-deadline"',
+        'block.driver="virtio_blk"',
+        "block.irq_cpus=[2]",
+        'fs.type="ext4"',
+        "fs.written=true",
+    ]
+
+
+def test_cure_takes_the_tarball(wakepath: Call, tmp_path: Path) -> None:
+    out = tmp_path / "c.json"
+    said = wakepath("cure", str(RECORDED), "--seeds", "1", "--no-pairs", "--json", str(out))
+    assert said.status == 0, said.err
+    rows = json.loads(out.read_text())["rows"]
+    assert {"shares 1024", "kworker nice -10"} <= {row["name"] for row in rows}
+    assert any("/sys/fs/cgroup/cpu/wpfmt/cpu.shares" in line for row in rows for line in row["shell"])
+
+
+def test_what_was_counted_before_recording_is_known(tmp_path: Path) -> None:
+    def files(uptime: str, busy: int, switches: int, ios: int) -> str:
+        stat = f"cpu  0 0 0 0 0 0 0 0\ncpu0 {busy} 0 10 500 0 0 5 0 0 0\ncpu1 7 0 0 900 0 0 0 0 0 0\nctxt {switches}\n"
+        disks = f"   7 0 loop0 1 0 0 0 1 0 0 0 0 0 0\n 254 0 vda 100 0 800 1 {ios} 0 0 0 0 0 0\n"
+        return f"== /proc/uptime\n{uptime} 1.0\n\n== /proc/diskstats\n{disks}\n== /proc/stat\n{stat}\n"
+
+    members = {
+        "manifest.txt": "format wakepath.collect/1\nrelease 6.18.0\ncpus 2\n",
+        "unrecorded-before.txt": files("100.00", 100, 5000, 1000),
+        "unrecorded-after.txt": files("101.00", 190, 65000, 51000),
+    }
+    from wakepath.collected import Collected
+
+    counted = Collected(str(made_tarball(tmp_path, members)), str(tmp_path / "unpacked")).unrecorded()
+    assert counted == {
+        "seconds": 1.0,
+        "busy_ns": {"0": 900_000_000, "1": 0},
+        "switches": 60_000,
+        "ios": {"254,0": 50_000},
+    }
+
+
 def test_a_damaged_tarball_is_one_line(wakepath: Call, tmp_path: Path) -> None:
     cut = tmp_path / "cut.tar.xz"
     cut.write_bytes(RECORDED.read_bytes()[: RECORDED.stat().st_size // 2])
@@ -183,6 +253,7 @@ def test_a_node_with_cgroup_v2(tmp_path: Path) -> None:
     assert setting["sched"] == {"latency_ns": 24_000_000, "min_granularity_ns": 3_000_000}
     name = "kubepods.slice/kubepods-burstable.slice/pod1"
     assert setting["cgroups"] == {name: {"weight": 39, "max": "200000 100000", "cpus": "0-7"}}
+    assert setting["cgroups_above"] == {"kubepods.slice": {"weight": 313}}
     assert setting["tasks"] == [{"name": "my job", "tid": 900, "cgroup": name}]
     assert setting["nice"] == {"kworker/0:1H": -20}
     core = core_setting(setting, setting["kernel"], str(file))

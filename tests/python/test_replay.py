@@ -13,7 +13,9 @@ from wakepath.cli import status_of
 from wakepath.errors import InputError
 from wakepath.replay import Replay, changed_scenario, replay
 from wakepath.replay_source import depth_of, law_of, open_recording, record_costs, workload
-from wakepath.scenario import Scenario
+from wakepath.runner import run
+from wakepath.scenario import Options, Scenario
+from wakepath.windows import mean_of
 
 TRUTH = Path(__file__).resolve().parents[1] / "truth"
 
@@ -168,3 +170,82 @@ def test_lost_records_are_refused(tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(InputError, match="lost records"):
         open_recording(str(path), kernel="6.1")
+
+
+def test_a_recorder_costs_from_when_it_is_turned_on() -> None:
+    """Two halves of a window: turned on in the middle, the second is slower; from the start on, both are."""
+    costs = ("costs.trace_record=2000", "costs.trace_record_sched=2000")
+    options = Options(duration="100ms", warmup="50ms", samples="2", sets=costs)
+    at = ('event.recorder.at="100ms"', 'event.recorder.set="recorder=on"')
+    scenario = Scenario.load("starved_completions/qemu-6.1-root", options=options)
+
+    def halves(scenario: Scenario) -> list[int]:
+        return [point["completed"] for point in run(scenario).data["samples"]]
+
+    free, slow = halves(scenario.with_sets(*at))
+    assert slow < 0.8 * free
+    assert halves(scenario) == [pytest.approx(slow, rel=0.03)] * 2
+
+
+# What their first divergence from the recording was: it begins in another state than it ends in; completions are taken
+# many at once; a depth that only its waits show.
+MENDED = (
+    "A-6.1-d36k-q128-m1-w1000",
+    "A-6.1-d71k-q128-m128-w1000",
+    "A-6.12-d71k-q128-m128-w1000",
+)
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_what_diverged_once_does_what_was_recorded(name: str) -> None:
+    trust = replay(trace(name)).trust
+    assert abs(trust["iops"]) <= 0.03, trust
+    assert abs(trust["context_switches_per_s"]) <= 0.05, trust
+
+
+@pytest.mark.parametrize("kernel", ["6.1", "6.12"])
+def test_a_rings_own_workers_are_not_replayed_beside_it(kernel: str) -> None:
+    found = replay(trace(f"D-{kernel}-d71k-q128-m1-wroot-iouring"))
+    assert abs(found.trust["iops"]) <= 0.03, found.trust
+    assert not any("iou-wrk" in s for s in found.scenario.to_toml().splitlines() if s.startswith("[program."))
+
+
+def test_several_windows_are_one_result_of_means() -> None:
+    assert mean_of([{"a": 1.0, "b": [1, 2], "s": "x"}, {"a": 2.0, "b": [3, 4], "s": "y"}]) == {
+        "a": 1.5,
+        "b": [2, 3],
+        "s": "x",
+    }
+    assert mean_of([[1, 2], [1, 2, 3]]) == [1, 2]  # of other length each time: the first
+    assert mean_of([True, False]) is True
+
+
+def test_a_host_that_works_off_its_ring_is_told_from_its_interrupts() -> None:
+    """Batches of 1 to 16, each ended by one interrupt 30 us + 4 us a request after its first issue."""
+    requests, at = [], 1_000_000
+    for i in range(400):
+        n = 1 + (i * 7) % 16
+        issued = [at + 500 * k for k in range(n)]
+        ended = issued[0] + 30_000 + 4_000 * n + (i * 13) % 900
+        requests += [[t, ended, ended + 300 * (k + 1), 0] for k, t in enumerate(issued)]
+        at = ended + 20_000
+    law = device_law.fit(requests)
+    assert law is not None
+    assert law.law == "notified"
+    assert law.service_ns == pytest.approx(4_000, rel=0.05)
+    assert law.latency_ns == pytest.approx(30_400, rel=0.05)
+    assert 'device.law="notified"' in law.sets()
+
+
+def test_a_busy_server_has_no_grid() -> None:
+    """Always busy, it ends a request every 14 us; so would a timer with that period, which nothing else speaks for."""
+    requests: list[list[int]] = []
+    free = 1_000_000
+    for i in range(600):
+        issued = requests[i - 32][2] + (i * i) % 3_000 if i >= 32 else 900_000 + i * 500
+        free = max(issued, free) + 14_000
+        requests.append([issued, free + 61_000, free + 61_400, 0])
+    law = device_law.fit(requests)
+    assert law is not None
+    assert (law.law, law.grid_ns) == ("serial", 0)
+    assert law.service_ns == pytest.approx(14_000, rel=0.01)
