@@ -131,6 +131,12 @@ def test_run_writes_the_format_of_the_suffix(wakepath: Call, tmp_path: Path, sim
         assert figures(out) == figures(simulated)
 
 
+def test_the_end_of_an_interrupt_says_what_its_handler_returned(simulated: Path) -> None:
+    ends = [line for line in simulated.read_text().splitlines() if "irq_handler_exit:" in line]
+    assert len(ends) > 10
+    assert all(line.endswith(" ret=handled") for line in ends)
+
+
 def test_trace_cmd_report_reads_our_file_and_we_read_its_text(simulated: Path, tmp_path: Path) -> None:
     need_tool("trace-cmd")
     out = tmp_path / "t.dat"
@@ -371,4 +377,33 @@ def test_a_damaged_file_is_answered(tmp_path: Path, capfd: pytest.CaptureFixture
             said.append(str(error))
     assert len(said) > times // 20
     assert all(line.startswith(f"{file}:") for line in said)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("kind", "times"), [("parquet", 60), ("tarball", 40), ("perf.data", 25)])
+def test_a_damaged_file_that_a_library_opens_is_answered(
+    simulated: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: str, times: int
+) -> None:
+    """Parquet through pyarrow, a tarball of collect.sh through tarfile, perf.data through perf."""
+    if kind == "parquet":
+        pytest.importorskip("pyarrow.parquet")
+        whole = tmp_path / "t.parquet"
+        convert(str(simulated), str(whole))
+        good = whole.read_bytes()
+    elif kind == "tarball":
+        good = lzma.decompress((DATA / "collect-w10240.tar.xz").read_bytes())
+    else:
+        need_tool("perf")
+        good = lzma.decompress((DATA / "perf-plain.data.xz").read_bytes())
+    dice = random.Random(11)
+    file = tmp_path / f"damaged.{kind}"
+    said: list[str] = []
+    for _ in range(times):
+        file.write_bytes(damaged(good, dice))
+        try:
+            assert functions.analyze(str(file), quick=True)["trace"]["records"] >= 0
+        except InputError as error:
+            said.append(str(error))
+    assert said
+    assert all(line.startswith(f"{file}:") and "\n" not in line for line in said), said
     assert capfd.readouterr().err == ""
