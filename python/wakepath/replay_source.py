@@ -57,8 +57,11 @@ class Recording:
 
     @property
     def ios(self) -> int:
-        """I/Os that went through: what the device ended may wait for a worker for long, so as workers end them where they
-        do, and a program that takes many at once does so a few times only. Without workers, as the device ends them."""
+        """I/Os that went through, as workers end them where they do, without workers as the device ends them.
+
+        What the device has ended may wait for a worker for long, and a program that takes many at once does so a few
+        times only in a short recording.
+        """
         ended, items = int(self.profile["programs"]["completed"]), int(self.profile["time"]["units"]["items"])
         return min(ended, items) if items >= LEAST_ITEMS * ended else ended
 
@@ -195,7 +198,8 @@ def _counted_cost(recording: Recording) -> int | None:
         return None
     longer = sum(part["ns"] for part in parts) / recording.ios - before / (rates["iops"] * counted["seconds"])
     shortest = profile["shortest"]
-    return max(0, min(round(longer * recording.ios / records), int(shortest["plain_ns"]), int(shortest["sched_ns"])))
+    least = min(int(shortest["plain_ns"]), int(shortest["sched_ns"]))
+    return max(0, min(round(float(longer) * recording.ios / float(records)), least))
 
 
 def _mode(pairs: list[list[int]]) -> int:
