@@ -42,20 +42,16 @@ pd.DataFrame(rows).set_index(["idea", "decision"])
 
 # %% [markdown]
 # The weight changes nearly every wakeup, a coarser granularity next to none: fio's weight makes its lag too large for
-# it. And on the workload, patches beside it, with the same seeds:
+# it. And on the workload, patches beside it, with the same seeds on both sides: a difference is called clear when it is
+# more than chance.
 
 # %%
 scenario = wakepath.Scenario.load("starved_completions", set=["run.duration=200ms", "run.warmup=100ms"])
 ideas = {
-    "6.1": [],
-    "+ coarse wakeups": ["kernel.sched.wakeup_granularity_ns=20ms"],
-    "+ complete in the interrupt": ["kernel.switches.dio_write_complete_inline=true"],
-    "+ obey min_nr": ["kernel.switches.aio_obey_min_nr=true"],
+    "coarse wakeups": "kernel.sched.wakeup_granularity_ns=20ms",
+    "complete in the interrupt": "kernel.switches.dio_write_complete_inline=true",
+    "obey min_nr": "kernel.switches.aio_obey_min_nr=true",
 }
-rows = []
-for name, sets in ideas.items():
-    runs = [wakepath.run(scenario.with_sets(*sets), seed=seed) for seed in (1, 2, 3)]
-    iops = [r.io["iops"] for r in runs]
-    switches = sum(r.totals["context_switches_per_s"] for r in runs) / len(runs)
-    rows.append({"kernel": name, "IOPS": sum(iops) / 3, "+-": (max(iops) - min(iops)) / 2, "switches per s": switches})
-pd.DataFrame(rows).set_index("kernel").round(0)
+found = {name: wakepath.compare(scenario, b=[line], seeds=3).to_pandas() for name, line in ideas.items()}
+rows = pd.concat(found, names=["6.1 and", "row"]).reset_index(level=0).set_index(["6.1 and", "metric"])
+rows[rows["clear"]][["a", "b", "difference"]].round(3)
