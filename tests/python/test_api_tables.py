@@ -13,6 +13,7 @@ import pytest
 import wakepath as wp
 from wakepath import InputError, Trace
 from wakepath.quantities import units_of
+from wakepath.truth import read_cases
 
 NAME = "starved_completions/qemu-6.1"
 SHORT = ["run.duration=20ms", "run.warmup=5ms"]
@@ -113,6 +114,22 @@ def test_units(name: str, unit: str) -> None:
 def test_truth_is_one_tidy_table() -> None:
     frame = wp.truth()
     assert not frame.duplicated(["id", "metric"]).any()
+    files = Path(__file__).resolve().parents[1] / "truth"
+    cases = {
+        case.id: case for file in files.glob("*.jsonl") if file.stem != "iowq-host" for case in read_cases(str(file))
+    }
+    assert len(cases) == 515  # 388 of figures of I/O and of the scheduler, 127 of ublk
+    assert set(frame["id"]) <= set(cases)
+    lacking = set(cases) - set(frame["id"])
+    assert all(name.startswith("qemu-U-") for name in lacking)  # ublk: docs/moved.md says so
+    for row in frame[frame["failure"] == ""].itertuples():
+        assert row.role == cases[row.id].role
+        assert row.measured == pytest.approx(cases[row.id].measured[row.metric], rel=1e-5)
+    failed = frame[frame["failure"] != ""]
+    assert failed["id"].nunique() <= 1  # verify=sha3-512 is not modelled
+    whole = frame[(frame["failure"] == "") & (frame["metric"] == "iops")]
+    assert whole["predicted"].notna().all()
+    assert frame["costs"].notna().all()
     predicted = frame[(frame["role"] == "predict") & (frame["metric"] == "iops") & (frame["platform"] == "qemu-icount")]
     assert len(predicted) > 100
     error = ((predicted["predicted"] - predicted["measured"]) / predicted["measured"]).abs().mean()

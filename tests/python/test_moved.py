@@ -68,3 +68,10 @@ def test_a_file_that_is_no_validation_is_wrong_input(wakepath: Callable[..., Any
         said = wakepath("validate", CASES, *FEW, "--since", str(path))
         assert said.status == 2
         assert said.err.count("\n") == 1
+
+
+def test_the_changelog_has_what_validate_said() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    section = text.split("### Predictions that moved")[1].split("\n### ")[0]
+    block = section.split("<!-- moved:begin -->\n")[1].split("<!-- moved:end -->")[0]
+    assert re.match(r"\d+ of \d+ predictions moved by more than 1 % of the measured value, \d+ of them nearer", block)
