@@ -100,6 +100,10 @@ TEST_CASE("6.1: a yield skips only who yields") {
   CHECK(d.rq().clock_skip_requested);
   d.record(d.s.schedule(0, false, d.now));
   CHECK(d.running() == "b");  // the leftmost, not the one after it
+  d.sleep();
+  d.sleep();
+  CHECK(d.running() == "a");
+  CHECK(d.rq().cfs.skip == nullptr);  // its turn came
   Driver batch("6.1");
   batch.wake(batch.task("a", 0, nullptr, Policy::batch));
   batch.wake_only(batch.task("b"));

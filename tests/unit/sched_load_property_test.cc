@@ -135,6 +135,8 @@ TEST_CASE("a queue's averages are the sums of its entities'") {
           const double slack = 30 + 3 * sum.entities;
           REQUIRE(std::abs(of(q->avg.util_avg) - sum.util) <= slack);
           REQUIRE(q->avg.util_sum >= q->avg.util_avg * kPeltMinDivider);
+          REQUIRE(q->avg.runnable_sum >= q->avg.runnable_avg * kPeltMinDivider);
+          REQUIRE(q->avg.load_sum >= q->avg.load_avg * kPeltMinDivider);
           busiest = std::max(busiest, sum.util);
           if (loads.k.delay_dequeue) continue;  // sleepers that are queued count in some of the sums, as in the kernel
           REQUIRE(std::abs(of(q->avg.runnable_avg) - sum.runnable) <= slack + 0.02 * sum.runnable);
