@@ -281,3 +281,15 @@ TEST_CASE("throttle_tasks: a pick that starts over forgets the throttled queue i
   CHECK_FALSE(u.se.sched_delayed);
   CHECK_FALSE(other.throttle_work);
 }
+
+TEST_CASE("6.12: an emptied group that stays for its lag leaves those above the least slice of its queue") {
+  Driver d("6.12");
+  TaskGroup& outer = *d.s.create_group("outer", nullptr, kNice0Load);
+  TaskGroup& inner = *d.s.create_group("outer/inner", &outer, kNice0Load);
+  d.wake(d.task("only", 0, &inner));
+  d.wake_only(d.task("plain", 0, &outer));
+  d.now = 12 * kMs;
+  d.sleep();
+  REQUIRE(inner.se[0].sched_delayed);
+  CHECK(outer.se[0].slice == static_cast<std::uint64_t>(d.s.tunables().base_slice_ns));
+}

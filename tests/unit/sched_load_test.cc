@@ -107,7 +107,7 @@ TEST_CASE("6.1: a group's entity loses the load of who leaves, and keeps that of
 TEST_CASE("a sleeper taken off an idle CPU has decayed with the time that the CPU's clock has not seen") {
   Driver d("6.1", kTwo);
   Task& t = d.task("t");
-  run_and_sleep(d, t, 60 * kMs);
+  run_and_sleep(d, t, 60'000 * Time{1024});  // to a unit of the averages
   const auto util = static_cast<double>(t.se.avg.util_avg);
   REQUIRE(util > 600);
   d.now += 32 * kMs;  // half

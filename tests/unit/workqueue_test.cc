@@ -33,7 +33,7 @@ struct Item : Work {
   Call<void> function(KTask& t) override;
   Fixture& f;
   std::string name;
-  Time run_ns, sleep_ns;
+  Time run_ns, sleep_ns, after_ns = 0;  // spends, sleeps, spends
   machine::SleepTimer timer;
 };
 
@@ -132,6 +132,7 @@ Call<void> Item::function(KTask& t) {
   const Time begin = f.m->now();
   co_await t.run_ns(run_ns);
   if (sleep_ns > 0) co_await machine::block_until(t, timer, f.m->now() + sleep_ns);
+  if (after_ns > 0) co_await t.run_ns(after_ns);
   f.ran.push_back({name, t.st.comm, begin, f.m->now()});
 }
 
@@ -142,9 +143,11 @@ TEST_CASE("max_active: no more at once, the rest in their order", "[workqueue]")
     Fixture f;
     Workqueue& q = f.wq(most);
     for (const char* name : {"a", "b", "c", "d"}) f.at(0, q, f.item(name, 10 * kUs, kMs));
+    f.at(1500 * kUs, q, f.item("x", 10 * kUs, kMs));  // behind those that wait
+    for (const char* name : {"e", "f", "g", "h"}) f.at(20 * kMs, q, f.item(name, 10 * kUs, kMs));
     f.run(50 * kMs);
-    REQUIRE(f.ran.size() == 4);
-    CHECK(f.order() == "abcd");
+    REQUIRE(f.ran.size() == 9);
+    CHECK(f.order() == "abcdxefgh");
     CHECK(f.overlap() == (most == 2));
     CHECK(f.of("c").begin >= f.of("a").end);
     if (most == 1) CHECK(f.of("b").begin >= f.of("a").end);
@@ -198,6 +201,37 @@ TEST_CASE("who sleeps lets the next one run, who runs does not", "[workqueue]") 
   CHECK(g.of("b").begin >= g.of("a").end);
   CHECK(g.of("a").worker == g.of("b").worker);
   CHECK(g.wqs->totals().created == 0);
+  CHECK(g.wqs->totals().activations == 1);
+  CHECK(g.wqs->totals().kicks == 1);
+  CHECK(g.wqs->totals().nop_wakes <= 1);  // woken for the second one too before it has begun
+}
+
+TEST_CASE("a worker stops where another one runs; what is left is that one's", "[workqueue]") {
+  Fixture f;
+  Workqueue& q = f.wq();
+  Item& a = f.item("a", 10 * kUs, kMs);
+  a.after_ns = 40 * kMs;
+  f.at(0, q, a);
+  f.at(0, q, f.item("b", 15 * kMs));
+  f.at(0, q, f.item("c", kMs));
+  f.run(100 * kMs);
+  CHECK(f.of("b").end < f.of("a").end);
+  CHECK(f.of("c").begin >= f.of("a").end);
+  CHECK(f.of("c").worker == f.of("a").worker);
+}
+
+TEST_CASE("while one worker waits for a new one to be made, another works and makes none", "[workqueue]") {
+  Fixture f("6.1", 2);  // kthreadd runs on the other CPU
+  f.s.costs[machine::CostId::worker_create].ns = 40 * kMs;
+  f.m = std::make_unique<Machine>(f.s);
+  f.wqs = std::make_unique<Workqueues>(*f.m);
+  Workqueue& q = f.wq();
+  f.at(0, q, f.item("a", 10 * kUs, kMs));
+  f.at(0, q, f.item("b", 10 * kUs));
+  f.at(2 * kMs, q, f.item("c", 10 * kUs));
+  f.run(200 * kMs);
+  REQUIRE(f.ran.size() == 3);
+  CHECK(f.wqs->totals().created == 1);
 }
 
 TEST_CASE("a queue of CPU-intensive items, an unbound one: nobody waits for who runs", "[workqueue]") {
@@ -209,7 +243,38 @@ TEST_CASE("a queue of CPU-intensive items, an unbound one: nobody waits for who 
     f.run(100 * kMs);
     CHECK(f.of("b").end < f.of("a").end);
     CHECK(f.of("a").worker != f.of("b").worker);
+    Fixture alone;
+    Workqueue& r = alone.wq(256, unbound, !unbound);
+    alone.at(0, r, alone.item("a", kMs, kMs));
+    alone.run(100 * kMs);
+    CHECK(alone.wqs->totals().kicks == 1);
+    CHECK(alone.wqs->totals().activations == 1);
+    CHECK(alone.wqs->pool(0, r).nr_running() == 0);
   }
+}
+
+TEST_CASE("after an intensive item a worker counts again", "[workqueue]") {
+  Fixture f;
+  Workqueue& intensive = f.wq(256, false, true);
+  Workqueue& q = f.wq();
+  f.at(0, intensive, f.item("a", kMs, kMs));
+  f.at(5 * kMs, q, f.item("b", 30 * kMs));
+  f.at(6 * kMs, q, f.item("c", kMs));
+  f.run(100 * kMs);
+  CHECK(f.of("c").begin >= f.of("b").end);
+  CHECK(f.wqs->pool(0, q).nr_running() == 0);
+}
+
+TEST_CASE("the 10 ms are those of the item, not of its worker", "[workqueue]") {
+  Fixture f("6.12");
+  Workqueue& q = f.wq();
+  f.at(0, q, f.item("a", 6 * kMs));
+  f.at(20 * kMs, q, f.item("b", 9'500 * kUs));
+  f.at(20 * kMs, q, f.item("c", kMs));
+  f.at(27 * kMs, q, f.item("d", kMs));  // asks whether another worker is needed
+  f.run(100 * kMs);
+  CHECK(f.of("a").worker == f.of("b").worker);
+  CHECK(f.of("c").begin >= f.of("b").end);
 }
 
 TEST_CASE("after 10 ms of CPU an item counts as intensive by itself, where the kernel has that", "[workqueue]") {
@@ -244,6 +309,17 @@ TEST_CASE("idle workers beyond two stay while busy ones are more than four for e
     CHECK(pool.nr_workers() == c.left);
     CHECK(f.wqs->totals().retired == static_cast<std::uint64_t>(8 - c.left));
   }
+}
+
+TEST_CASE("each idle worker has its own time to go", "[workqueue]") {
+  Fixture f;
+  Workqueue& q = f.wq();
+  for (int i = 0; i < 3; ++i) f.at(0, q, f.item("s", 10 * kUs, 20 * kMs));
+  for (int i = 0; i < 4; ++i) f.at(0, q, f.item("t", 10 * kUs, 26 * kMs));
+  f.run(34 * kMs);
+  CHECK(f.wqs->pool(0, q).nr_workers() == 4);  // three, and the one that was in reserve all the time, are gone
+  f.run(60 * kMs);
+  CHECK(f.wqs->pool(0, q).nr_workers() == 2);
 }
 
 TEST_CASE("ids of workers that are gone are used again", "[workqueue]") {
