@@ -17,6 +17,11 @@ struct Violation : std::runtime_error {
   std::string rule;                // which invariant
   std::int32_t pid = 0;            // of the task in whose context it broke; 0: not known
   std::vector<std::string> facts;  // what led there, one line each
+  struct Mark {                    // says something about the last record of a request, found by its sector
+    std::uint64_t sector;
+    std::string text;
+  };
+  std::vector<Mark> marks;
 };
 
 }  // namespace wakepath::machine

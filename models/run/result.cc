@@ -263,11 +263,15 @@ json Simulation::result(engine::Stop end) const {
   r["io_wq"] = io_wq_json(const_cast<Simulation*>(this)->io_wqs_.totals().since(io_wq_start_), seconds);
   r["io_uring"] = io_uring_json(seconds);
   r["ublk"] = ublk_ != nullptr ? ublk_result(seconds) : json::object();
-  if (violation_)
+  if (violation_) {
     r["violation"] = {{"rule", violation_->rule},
                       {"text", violation_->what()},
                       {"facts", violation_->facts},
-                      {"pid", violation_->pid}};
+                      {"pid", violation_->pid},
+                      {"marks", json::array()}};
+    for (const auto& mark : violation_->marks)
+      r["violation"]["marks"].push_back({{"sector", mark.sector}, {"text", mark.text}});
+  }
   if (perturber_ != nullptr) {
     r["explore"] = perturber_->json();
     r["explore"]["at_ns"] = machine_.now();

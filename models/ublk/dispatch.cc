@@ -146,6 +146,8 @@ void Device::check_batch(const KTask& t, const io_uring::Request& carrier, const
                      first->hctx == rq->hctx ? first->next->ctx_cpu : first->ctx_cpu),
          then});
     broken.pid = t.st.pid;
+    for (const block::Request* r = first; r != nullptr; r = r->next)
+      broken.marks.push_back({r->bio->sector, fmt::format("{} of CPU {}", name_of(*r), r->ctx_cpu)});
     throw broken;
   }
 }

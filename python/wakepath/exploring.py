@@ -22,6 +22,7 @@ from wakepath.scenario import Scenario
 SCHEMA = "wakepath.exploration/1"
 # Records before the break that are shown, and how far back they may lie.
 SHOWN_LINES = 60
+SYSCALL = re.compile(r": sys_\w+\(")  # its entry
 
 
 @dataclass
@@ -71,17 +72,51 @@ def replay(
 
 
 def trace_lines(found: Exploration) -> list[str]:
-    """The last records before the break, of the tasks concerned."""
+    """Records up to the break, of the tasks concerned, with what is to be said of the requests concerned.
+
+    Where the break names requests: from the call in which their task submitted them, of that task, and from their issue
+    on also of the one in whose context it broke. Else the last ones, of the tasks that were disturbed.
+    """
     broken = found.violation
     assert broken is not None
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "trace.txt"
         replay(found.scenario, broken["seed"], only=broken["only"], ties=broken["ties"], trace=str(file))
         lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-    # Of the tasks that were disturbed and the one in whose context it broke.
-    pids = {act["pid"] for act in broken["acts"]} | {broken["pid"]}
-    theirs = [line for line in lines if any(re.search(rf"-{pid} +\[|pid={pid} ", line) for pid in pids)]
-    return theirs[-SHOWN_LINES:]
+    marks = _marks(lines, broken["marks"])
+    if not marks:
+        theirs = _lines_of(lines, {act["pid"] for act in broken["acts"]} | {broken["pid"]})
+        return [lines[i] for i in theirs[-SHOWN_LINES:]]
+    tasks, first = {_task_of(lines[i]) for i in marks}, min(marks)
+    calls = [i for i in range(first) if SYSCALL.search(lines[i]) and _task_of(lines[i]) in tasks]
+    before = [i for i in _lines_of(lines[:first], tasks) if i >= (calls[-1] if calls else 0)]
+    theirs = before + [first + i for i in _lines_of(lines[first:], tasks | {broken["pid"]})]
+    # The first says where it began; what was marked and who ran where stays, of the rest the last.
+    kept = {i for i in theirs if i in marks or "sched_" in lines[i]} | set(theirs[:1])
+    room = max(0, SHOWN_LINES - len(kept))
+    kept |= set([i for i in theirs if i not in kept][-room:] if room else [])
+    shown = [f"{lines[i]}   <- {marks[i]}" if i in marks else lines[i] for i in sorted(kept)]
+    return [*shown, *broken["facts"][:1]]
+
+
+def _marks(lines: list[str], wanted: list[dict[str, Any]]) -> dict[int, str]:
+    """What is said of the last issue of each wanted request, by the number of its line."""
+    texts = {mark["sector"]: mark["text"] for mark in wanted}
+    marks: dict[int, str] = {}
+    for i in reversed(range(len(lines))):
+        found = re.search(r" block_rq_issue: .* (\d+) \+ \d+ ", lines[i])
+        if found and (text := texts.pop(int(found.group(1)), None)) is not None:
+            marks[i] = text
+    return marks
+
+
+def _task_of(line: str) -> int:
+    found = re.search(r"-(\d+) +\[", line)
+    return int(found.group(1)) if found else 0
+
+
+def _lines_of(lines: list[str], pids: set[int]) -> list[int]:
+    return [i for i, line in enumerate(lines) if any(re.search(rf"-{pid} +\[|pid={pid} ", line) for pid in pids)]
 
 
 def text(found: Exploration) -> str:
