@@ -28,7 +28,6 @@ machine::Time Device::copy_ns(const block::Request& rq) {
 
 // ublk_prep_req: false where the request does not get to the server.
 Call<bool> Device::start(ExecContext& ctx, block::Request& rq) {
-  co_await run_cost(machine_, ctx, CostId::issue_rq);
   co_await run_cost(machine_, ctx, CostId::ublk_queue_rq);
   Slot& s = slot(rq);
   if (s.request != nullptr)
