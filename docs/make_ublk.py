@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Chooses the two constants of scenarios/ublk_imbalance and writes its cost table.
 
-    .venv/bin/python docs/make_ublk.py [--sweep]
+    .venv/bin/python docs/make_ublk.py [--sweep | --threads]
 
 The published machine is not described. Its costs are those of server-3ghz times one factor for all that takes CPU time,
 so that t/io_uring on one core takes what it took elsewhere: 388 ns an I/O (Axboe, August 2020: 2.58 M IOPS of one core
@@ -101,7 +101,6 @@ APPLICATION = (
     "bdev_dio_submit",
     "tag_alloc",
     "plug_add",
-    "issue_rq",
     "ublk_queue_rq",
     "ublk_task_work",
 )
@@ -123,9 +122,25 @@ def sweep() -> None:
         )
 
 
+def threads() -> None:
+    """Throughput over server threads with one queue hot: a table for docs/ublk.md."""
+    print("| a thread | threads | IOPS | CPU of each thread | limit |")
+    print("|---|---|---|---|---|")
+    for daemons, counts in {"a queue": (2, 3, 4), "an I/O": (1, 2, 3, 4, 6, 8)}.items():
+        for n in counts:
+            sets = [f"ublk.threads={n}", f"ublk.server_cpus={list(range(8, 8 + n))}"]
+            sets.append(f"ublk.queues={n}" if daemons == "a queue" else "ublk.per_io_daemon=true")
+            data = result("hot-queue.toml", [f"--set={one}" for one in sets])
+            cpu = " ".join(f"{t['cpu_ns_per_s'] / 1e9:.2f}" for t in data["ublk"]["threads"])
+            print(f"| {daemons} | {n} | {data['io']['iops'] / 1e6:.2f} M | {cpu} | {data['ublk']['limit']} |")
+
+
 def main() -> None:
     if "--sweep" in sys.argv:
         sweep()
+        return
+    if "--threads" in sys.argv:
+        threads()
         return
     factor = search(0.2, 2.0, APPLICATION_IOPS, lambda f: write(f, 0.0))
     search(0.1, 8.0, SERVER_IOPS, lambda g: write(factor, g))

@@ -17,6 +17,31 @@ json cpus_of(const machine::CpuMask& mask) {
   return out;
 }
 
+// Tags of one queue as the kernel prints a bitmap's list: runs, and every n-th as FROM-TO:1/n.
+std::string tag_list(const std::vector<int>& tags) {
+  std::string out;
+  for (std::size_t i = 0, end; i < tags.size(); i = end) {
+    const int step = i + 1 < tags.size() ? tags[i + 1] - tags[i] : 1;
+    for (end = i + 1; end < tags.size() && tags[end] - tags[end - 1] == step;) ++end;
+    if (step > 1 && end - i < 3) end = i + 1;
+    if (!out.empty()) out += ",";
+    out += std::to_string(tags[i]);
+    if (end == i + 1) continue;
+    out += "-" + std::to_string(tags[end - 1]);
+    if (step > 1) out += ":1/" + std::to_string(step);
+  }
+  return out;
+}
+
+// {"q0": "0-127"}, or {"q0": "0", "q1": "3"}
+json tags_of(const ublk::ServerThread& t) {
+  std::map<int, std::vector<int>> by_queue;
+  for (const auto& slot : t.slots()) by_queue[slot.queue].push_back(slot.tag);
+  json out = json::object();
+  for (const auto& [queue, tags] : by_queue) out["q" + std::to_string(queue)] = tag_list(tags);
+  return out;
+}
+
 // A thread or CPU counts as the limit from this share of a CPU on.
 constexpr double kFull = 0.95;
 
@@ -25,15 +50,16 @@ constexpr double kFull = 0.95;
 std::string limit_of(const ublk::Server& s, const std::map<const machine::KTask*, UblkTask>& tasks,
                      const UblkLoad& load) {
   std::string full, waiting;
+  int nr_full = 0;
   for (const ublk::ServerThread& t : s.threads()) {
     const auto it = tasks.find(&const_cast<ublk::ServerThread&>(t).task());
     if (it == tasks.end()) continue;
     const std::string& comm = it->first->st.comm;
     const double busy = it->second.cpu_ns_per_s / 1e9, asks = busy + it->second.run_delay_ns_per_s / 1e9;
-    if (busy >= kFull) full += (full.empty() ? "" : ", ") + comm;
+    if (busy >= kFull) full += (nr_full++ == 0 ? "" : ", ") + comm;
     if (asks >= kFull) waiting += (waiting.empty() ? "" : ", ") + comm;
   }
-  if (!full.empty()) return "server: " + full + " takes a whole CPU";
+  if (nr_full > 0) return "server: " + full + (nr_full == 1 ? " takes a whole CPU" : " take a whole CPU each");
   if (load.busiest_client >= kFull) return "clients: one takes a whole CPU";
   if (!waiting.empty()) return "CPU: server " + waiting + " shares a full one";
   for (std::size_t c = 0; c < load.cpus.size(); ++c)
@@ -96,6 +122,7 @@ json ublk_json(const ublk::Device& d, const ublk::Server& s, const UblkStart& st
     threads.push_back({{"comm", task.st.comm},
                        {"tid", task.st.pid},
                        {"slots", t.slots().size()},
+                       {"tags", tags_of(t)},
                        {"ios_per_s", rate(after.served, before.served)},
                        {"enters_per_s", rate(after.loops, before.loops)},
                        {"sleeps_per_s", rate(after.sleeps, before.sleeps)},

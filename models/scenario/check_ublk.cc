@@ -47,7 +47,7 @@ MaybeError check_threads(const Scenario& s, const Document& doc) {
               "owners = \"queue\", or a kernel with per-I/O daemons (6.16)");
   const std::string bad = ublk::owners_error({u.owners, u.queues, u.depth, u.threads});
   if (!bad.empty())
-    return at(s, doc, "threads", "ublk: " + bad + ", and START_DEV would wait for ever",
+    return at(s, doc, "threads", "ublk: " + bad + (u.threads < u.queues ? ", and START_DEV would wait for ever" : ""),
               u.owners == "queue" && s.kernel.switches->ublk_owner_slot
                   ? "threads = " + std::to_string(u.queues) + ", or per_io_daemon = true"
                   : "change threads, queues or owners");

@@ -54,7 +54,7 @@ RESULT_METRICS: dict[str, str] = {
     "ublk.cross_llc_per_s": "Looks per second at a request whose submitter shares no last-level cache with the server.",
     "ublk.tag_waits_per_s": "Times per second a submitter slept for a tag of the ublk device.",
     "ublk.queues": "The device's hardware queues: the CPUs that map to each, and the I/Os per second it had.",
-    "ublk.threads": "The server's threads: slots, I/Os per second, calls, sleeps and CPU time of each.",
+    "ublk.threads": "The server's threads: slots and tags, I/Os per second, calls, sleeps and CPU time of each.",
     "ublk.errors": "Commands that the driver refused, with the error it returned.",
     "ublk.limit": "What keeps the device from more I/Os per second, from the run's own accounts.",
     "io_uring.cq_overflows": "Completions that found no room in a completion ring.",

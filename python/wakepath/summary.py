@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from wakepath.result import Result
@@ -173,6 +174,27 @@ def trust(data: dict[str, Any]) -> list[str]:
     return lines
 
 
+SHOWN_THREADS = 8
+
+
+def served(data: dict[str, Any]) -> list[str]:
+    """Who served a ublk device, what keeps it from more, and what its driver refused."""
+    ublk = data.get("ublk")
+    if not ublk:
+        return []
+    threads = [
+        f"{t['comm']} {t['ios_per_s']:,.0f} I/Os/s with {t['cpu_ns_per_s'] / 1e7:.0f} % of a CPU"
+        for t in ublk["threads"]
+    ]
+    more = [f"{len(threads) - SHOWN_THREADS} more threads"] if len(threads) > SHOWN_THREADS else []
+    refused = [
+        f"{e['command']} of queue {e['queue']}, tag {e['tag']} by {e['task']} was refused: "
+        f"-{errno.errorcode.get(-e['result'], e['result'])}"
+        for e in ublk["errors"]
+    ]
+    return [*threads[:SHOWN_THREADS], *more, f"limit: {ublk['limit']}", *refused]
+
+
 def _aligned(rows: list[tuple[str, str, str, str]]) -> list[str]:
     widths = [max(len(r[i]) for r in rows) for i in range(4)]
     return [
@@ -197,6 +219,7 @@ def summary(result: Result) -> str:
     groups = ", ".join(weighted_groups(describe))
     rows = [("", f"in {groups}", "in root", "change")] if other else []
     lines += ["", *_aligned(rows + _rows(data, other if isinstance(other, dict) else None)), ""]
+    lines += [f"ublk: {line}" for line in served(data)]
     found = causes(data)
     lines += (
         [f"why: {line}" for line in found] if found else ["why: no tasks that hand the CPU to each other in a cycle"]

@@ -31,30 +31,51 @@ def mean_error(rows: list[Any], name: str) -> float:
     return sum(errors) / len(errors)
 
 
-def test_one_cpu_beside_the_real_kernel() -> None:
+def predicted(several: bool) -> list[Any]:
+    """Predict cases by the table alone: its costs are from traces of the calibrate cases, nothing is fitted."""
     cases = [
         c
         for c in read_cases(str(ROOT / "tests/truth/qemu-ublk.jsonl"))
-        if c.setting["cpus"] == 1 and c.role == "predict"
+        if (c.setting["cpus"] > 1) == several and c.role == "predict"
     ]
     rows = predict_cases(cases, options=Options(duration="150ms", warmup="60ms"), fits={})
     assert not [row.failure for row in rows if row.failure]
-    for name in ("iops", "client.cpu_ns_per_io", "cpu_ns_per_io"):
+    return rows
+
+
+def test_one_cpu_beside_the_real_kernel() -> None:
+    rows = predicted(several=False)
+    assert len(rows) == 80
+    for name in ("iops", "client.cpu_ns_per_io", "server.cpu_ns_per_io", "cpu_ns_per_io"):
         assert mean_error(rows, name) <= 0.08, name
-    # Short of its bar of 8 % (docs/ublk.md): large batches of io_uring reads end too dearly.
-    assert mean_error(rows, "server.cpu_ns_per_io") <= 0.15
-    many = [row for row in rows if row.metrics["switches_per_io"].measured >= 0.02]
-    assert mean_error(many, "switches_per_io") <= 0.15
+    switches = [row.metrics["switches_per_io"] for row in rows]
+    many = [abs(float(m.error)) for m in switches if m.measured >= 0.02]
+    assert sum(many) / len(many) <= 0.15
+    assert all(abs(m.predicted - m.measured) <= 0.005 for m in switches if m.measured < 0.02)
+
+
+def test_several_cpus_beside_the_real_kernel() -> None:
+    rows = predicted(several=True)
+    assert len(rows) == 41
+    for name in ("client.cpu_ns_per_io", "server.cpu_ns_per_io", "cpu_ns_per_io"):
+        assert mean_error(rows, name) <= 0.12, name
 
 
 def test_published_rows() -> None:
     rows = predict_published(str(CASE), options=Options())
-    # U5 is a point short of its range (docs/ublk.md says why).
-    assert {r.row.id: r.ok for r in rows if r.ok is not None} == {"U2": True, "U3": True, "U5": False}
-    (batched,) = [r for r in rows if r.row.id == "U5"]
-    assert batched.centre == pytest.approx(1.05, abs=0.02)
+    assert {r.row.id: r.ok for r in rows if r.ok is not None} == {"U2": True, "U3": True, "U5": True}
     (chosen,) = [r for r in rows if r.row.id == "U1"]
     assert chosen.centre == pytest.approx(1_900_000, rel=0.02)
+
+
+def test_batches_gain_by_the_limit_of_a_pass() -> None:
+    """What decides U5: with the passes of 6.12, which take all there is, the gain is below the published range."""
+    unlimited = "kernel.switches.uring_local_work_cap=false"
+    gains = [
+        figures("scenario", *sets)["io"]["iops"] / figures("one-each", *sets)["io"]["iops"]
+        for sets in ((), (unlimited,))
+    ]
+    assert gains[0] > 1.05 > gains[1]
 
 
 def test_a_thread_a_queue_gains_nothing_from_more_queues_of_others() -> None:
@@ -73,6 +94,50 @@ def test_per_io_daemons_gain_until_the_application_is_full() -> None:
     assert two["ublk"]["limit"].startswith("clients:")
     shares = [t["ios_per_s"] for t in four["ublk"]["threads"]]
     assert max(shares) < 1.1 * min(shares)
+
+
+def hot(threads: int, per_io: bool) -> dict[str, Any]:
+    """Three submitters on CPUs of queue 0; server threads on CPUs without load."""
+    sets = [f"ublk.threads={threads}", f"ublk.server_cpus={list(range(8, 8 + threads))}"]
+    return figures("hot-queue", *sets, "ublk.per_io_daemon=true" if per_io else f"ublk.queues={threads}")
+
+
+def test_throughput_against_threads_is_flat_per_queue() -> None:
+    """More threads are more queues, which the CPUs with the load do not use."""
+    iops = {n: hot(n, per_io=False)["io"]["iops"] for n in (2, 3, 4)}
+    assert max(iops.values()) == pytest.approx(min(iops.values()), rel=0.03)
+    for n in iops:
+        ublk = hot(n, per_io=False)["ublk"]
+        assert ublk["limit"] == "server: ublkq0 takes a whole CPU"
+        cpu = [t["cpu_ns_per_s"] / 1e9 for t in ublk["threads"]]
+        assert cpu[0] > 0.97
+        assert max(cpu[1:]) < 0.01
+
+
+def test_throughput_against_threads_grows_per_io_until_another_limit_which_is_named() -> None:
+    found = {n: hot(n, per_io=True) for n in (1, 2, 3, 4, 6)}
+    iops = {n: data["io"]["iops"] for n, data in found.items()}
+    assert iops[2] > 1.8 * iops[1]
+    assert iops[3] > 1.3 * iops[2]
+    assert iops[4] > 1.15 * iops[3]
+    assert iops[6] < iops[4]  # shorter batches cost the submitters more
+    assert found[1]["ublk"]["limit"] == "server: ublkq0 takes a whole CPU"
+    assert found[6]["ublk"]["limit"] == "CPU: 1 is full"  # a submitter's, which spends the rest on interrupts
+    for data in found.values():  # the work is shared out evenly
+        cpu = [t["cpu_ns_per_s"] for t in data["ublk"]["threads"]]
+        assert max(cpu) < 1.2 * min(cpu)
+
+
+def test_the_toy_table_of_the_commit() -> None:
+    tags = {t["comm"]: t["tags"] for t in figures("toy")["ublk"]["threads"]}
+    assert tags == {
+        "ublkq0": {"q0": "0", "q1": "3"},
+        "ublkq1": {"q0": "1", "q1": "0"},
+        "ublkq2": {"q0": "2", "q1": "1"},
+        "ublkq3": {"q0": "3", "q1": "2"},
+    }
+    assert [t["tags"] for t in figures("scenario")["ublk"]["threads"]] == [{"q0": "0-127"}, {"q1": "0-127"}]
+    assert figures("per-io")["ublk"]["threads"][1]["tags"] == {"q0": "1-127:1/2", "q1": "1-127:1/2"}
 
 
 def test_both_queues_hot_use_both_threads() -> None:
@@ -157,6 +222,15 @@ def test_mistakes_of_the_server_are_in_the_result() -> None:
         ("FETCH_REQ", 0, 3, -16),
         ("COMMIT_AND_FETCH_REQ", 1, 4, -22),
     }
+
+
+def test_the_summary_shows_threads_limit_and_refusals(wakepath: Call) -> None:
+    said = wakepath("run", str(CASE), "--set", 'ublk.faults=["fetch_again 0 3", "commit_by 0 4 1"]').out
+    assert "ublk: ublkq0 1," in said
+    assert "ublk: ublkq1 0 I/Os/s with 0 % of a CPU" in said
+    assert "ublk: limit: server: ublkq0 takes a whole CPU" in said
+    assert "ublk: FETCH_REQ of queue 0, tag 3 by ublkq0 was refused: -EBUSY" in said
+    assert "ublk: COMMIT_AND_FETCH_REQ of queue 0, tag 4 by ublkq1 was refused: -EINVAL" in said
 
 
 def test_a_killed_server() -> None:
