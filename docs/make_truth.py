@@ -18,7 +18,6 @@ import json
 import lzma
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,21 +43,11 @@ def as_shipped(file: Path) -> pd.DataFrame:
     return truth(str(file), calibrate=False)
 
 
-def by_ublk_fit(file: Path) -> pd.DataFrame:
-    """docs/ublk.md: the costs of ublk and of io_uring on it alone."""
-    only = "ublk_*,uring_*,bdev_dio_submit,task_work_*"
-    with tempfile.TemporaryDirectory() as folder:
-        machine = str(Path(folder) / "machine.toml")
-        wakepath.calibrate(str(file), out=machine, only=only, duration="100ms", warmup="30ms")
-        frame = frame_of(wakepath.validate(str(file), machine=machine))
-    return frame.assign(costs=f"fitted to the calibrate cases of its file, {only} alone")
-
-
 HOW: dict[str, Callable[[Path], pd.DataFrame]] = {
     "qemu": by_fit,
     "qemu-iouring": by_fit,
     "qemu-smp": as_shipped,
-    "qemu-ublk": by_ublk_fit,
+    "qemu-ublk": as_shipped,
     "sched": as_shipped,
     "host": by_fit,
     "host-iouring": by_fit,
