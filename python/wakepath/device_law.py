@@ -128,7 +128,7 @@ def fit(requests: list[list[int]], begin: int = 0, held: int = 0) -> Law | None:
         before = np.where(found >= 0, last[np.maximum(found, 0)], last[0] - (1 << 40))
         entry = np.maximum(entry, issue)
     grid, phase = _grid(by if (timer > 0).all() else entry)
-    if drained := _notified(rows):
+    if not (timer > 0).all() and (drained := _notified(rows)):  # a timer is no host that works off a ring
         return drained
     found = _chosen(Seen(issue, by, before, grid, phase, begin, held))
     if grid:
@@ -221,8 +221,9 @@ def _grid(entry: Times) -> tuple[int, int]:
     if least < 2 * CLOSE_NS:
         return 0, 0
     near = steps[(steps >= least) & (steps < least * 1.15)]
-    for parts in (1, 2, 3):
-        step = float(np.median(near)) / parts
+    # The usual step first: a few interrupts that come between the grid's are no finer grid.
+    for base, parts in ((np.median(steps), 1), *((np.median(near), parts) for parts in (1, 2, 3))):
+        step = float(base) / parts
         for _ in range(4):  # whole multiples of an ever better step
             n = np.round((instants - instants[0]) / step)
             step, offset = np.polyfit(n, instants - instants[0], 1)

@@ -188,8 +188,9 @@ class Source:
     def __init__(self, recording: Recording, machine: str | None = None) -> None:
         self.recording = recording
         self.case = case_of(recording)
-        stand_in = str(Path(scenario_dirs()[0]) / "platforms" / f"{MACHINE}.toml")
-        self.machine = machine or (stand_in if self.case["platform"] == NO_PLATFORM else None)
+        self.machine = machine
+        if machine is None and self.case["platform"] == NO_PLATFORM:
+            self.machine = str(Path(scenario_dirs()[0]) / "platforms" / f"{MACHINE}.toml")
         self.seen: Seen = seen(recording)
         self.records, self.records_from = record_costs(recording)
         self.parts: dict[str, dict[str, Any]] = tomllib.loads(PARTS.read_text(encoding="utf-8"))
