@@ -12,7 +12,9 @@ if(WAKEPATH_SIMGRID_INCLUDE AND WAKEPATH_SIMGRID)
   install(TARGETS wakepath_cluster RUNTIME DESTINATION wakepath COMPONENT python)
   if(WAKEPATH_TESTS)
     add_executable(network_twin "${PROJECT_SOURCE_DIR}/tests/cluster/network_twin.cc"
-                                "${PROJECT_SOURCE_DIR}/models/cluster/network.cc")
+                                "${PROJECT_SOURCE_DIR}/models/cluster/network.cc"
+                                "${PROJECT_SOURCE_DIR}/models/cluster/solver.cc"
+                                "${PROJECT_SOURCE_DIR}/models/cluster/change_dates.cc")
     target_include_directories(network_twin SYSTEM PRIVATE "${WAKEPATH_SIMGRID_INCLUDE}")
     target_link_libraries(network_twin PRIVATE wakepath_flags wakepath::models "${WAKEPATH_SIMGRID}")
     set_target_properties(network_twin PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/python")

@@ -4,7 +4,9 @@ find_package(Catch2 REQUIRED)
 
 file(GLOB unit_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/*_test.cc")
 add_executable(wakepath_unit "${PROJECT_SOURCE_DIR}/tests/unit/main.cc" "${PROJECT_SOURCE_DIR}/tests/unit/tree.cc"
-                             ${unit_sources})
+                             ${unit_sources}
+                             # of a fleet what needs no SimGrid
+                             "${PROJECT_SOURCE_DIR}/models/cluster/raft.cc")
 target_link_libraries(wakepath_unit PRIVATE wakepath_flags wakepath::models wakepath::analysis wakepath::trace
                                             wakepath::engine Catch2::Catch2)
 target_compile_options(wakepath_unit PRIVATE -Wno-conversion -Wno-shadow)  # Catch2 2 is not clean itself

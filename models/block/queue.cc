@@ -381,7 +381,10 @@ Call<void> Queue::issue_run(ExecContext& ctx, Request* first) {
 void Queue::give_to_device(Request* first) {
   for (Request* rq = first; rq != nullptr; rq = rq->next) {
     ++in_device;
-    machine_.engine.arm(rq->device, law_.completion_time(machine_.now(), *rq->bio));
+    if (remote_ != nullptr)
+      remote_->submit(*rq);
+    else
+      machine_.engine.arm(rq->device, law_.completion_time(machine_.now(), *rq->bio));
   }
 }
 

@@ -70,6 +70,13 @@ struct Driver {
   [[nodiscard]] virtual bool has_queue_rqs() const = 0;
 };
 
+// A device that is elsewhere (a network block device): it takes what is issued, and arms the request's `device` timer
+// when it is done. No device law.
+struct RemoteDevice {
+  virtual ~RemoteDevice() = default;
+  virtual void submit(Request& rq) = 0;
+};
+
 class Completions;
 class Splitter;
 struct QueueInterrupt;
@@ -109,6 +116,7 @@ class Queue {
   Call<void> requeue(ExecContext& ctx, Request& rq);      // likewise: issued again by kblockd
   [[nodiscard]] const QueueMap& cpu_map() const { return map_; }
   [[nodiscard]] HwQueue& hctx(int index) { return *hctxs_[static_cast<std::size_t>(index)]; }
+  void attach(RemoteDevice& d) { remote_ = &d; }
   [[nodiscard]] bool has_poll_queues() const { return !poll_hctxs_.empty(); }
   // blk_mq_poll: ends what the device has completed on this poll queue by now; how many.
   Call<int> poll(ExecContext& ctx, HwQueue& h);
@@ -155,6 +163,7 @@ class Queue {
   const scenario::Block& conf_;
   const scenario::Device& device_;
   Driver* driver_ = nullptr;
+  RemoteDevice* remote_ = nullptr;
   bool batches_ = false;        // nvme: the requests of one sweep are ended together, after it
   bool has_queue_rqs_ = false;  // the driver takes a whole plug
   bool elevator_ = false;

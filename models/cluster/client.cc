@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "models/cluster/client.h"
 
+#include <algorithm>
+
 #include "sim/engine/sample.h"
 
 namespace wakepath::cluster {
@@ -19,6 +21,7 @@ Client::Client(const ClientConf& conf, const ClusterConf& cluster, const std::ve
       where_(cluster.seed, "client." + conf.name + ".partition", static_cast<std::uint64_t>(index)),
       next_record_(static_cast<std::uint64_t>(index) << 40),
       acknowledged_(partitions.size()) {
+  for (const Partition& p : partitions) leaders_.push_back(p.first_leader);
   if (conf.open) {
     plan_next(0);
   } else {  // spread over the first 100 us, so that they do not come as one
@@ -60,22 +63,27 @@ void Client::send(Time now, const Plan& plan, std::vector<Message>& out) {
     return;  // it has been answered, or was sent again for another reason
   } else {
     ++window_.timeouts;
+    try_another(it->second.partition, it->second.asked_of);
   }
   Open& o = it->second;
-  const Partition& p = partitions_[static_cast<std::size_t>(o.partition)];
-  if (p.leader < 0) {
-    o.due = now + kAskAgain;
-    at(o.due, record, false);
-    return;
-  }
-  o.due = now + kTimeout;
+  o.due = now + conf_.timeout_ns;
+  o.asked_of = leaders_[static_cast<std::size_t>(o.partition)];
   at(o.due, record, false);
   Message m;
   m.kind = Kind::produce;
-  m.from = id_, m.to = p.leader, m.partition = o.partition, m.record = record;
+  m.from = id_, m.to = o.asked_of, m.partition = o.partition, m.record = record;
   m.bytes = cluster_.log.record_bytes + kHeader;
   m.asked = o.asked, m.sent = now;
   out.push_back(m);
+}
+
+// Unless it has been given up already.
+void Client::try_another(int partition, int instead_of) {
+  int& leader = leaders_[static_cast<std::size_t>(partition)];
+  if (leader != instead_of) return;
+  const auto& nodes = partitions_[static_cast<std::size_t>(partition)].replicas;
+  const auto here = std::find(nodes.begin(), nodes.end(), leader);
+  leader = here == nodes.end() || here + 1 == nodes.end() ? nodes.front() : *(here + 1);
 }
 
 void Client::take(const Message& m) {
@@ -83,8 +91,14 @@ void Client::take(const Message& m) {
   if (it == open_.end()) return;  // the answer to its second copy
   if (m.kind == Kind::refuse) {
     ++window_.refused;
-    it->second.due = m.arrived + kAskAgain;
-    at(it->second.due, m.record, false);
+    Open& o = it->second;
+    if (m.index >= 0)
+      leaders_[static_cast<std::size_t>(o.partition)] = static_cast<int>(m.index);
+    else
+      try_another(o.partition, m.from);
+    o.asked_of = -1;
+    o.due = m.arrived + kAskAgain;
+    at(o.due, m.record, false);
     return;
   }
   Shares s = m.shares;

@@ -2,8 +2,9 @@
 // Clients of the log: they produce records and wait for them to be acknowledged. No CPU of theirs is modelled.
 //
 // Open loop: arrivals of a Poisson process, whatever happens. Closed loop: `concurrency` records under way, the next
-// after the answer and the think time. A record goes to a partition drawn evenly, and to who leads it then; refused, it
-// goes to who leads it after 1 ms. A record without an answer for kTimeout is sent again: so a log may hold it twice.
+// after the answer and the think time. A record goes to a partition drawn evenly, and to the node that the client takes
+// for its leader. A refusal may name another, to which it goes 1 ms later; without a name, and where there is no answer
+// within the timeout, the next of the partition's nodes is tried. So a log may hold a record twice.
 #pragma once
 
 #include <functional>
@@ -21,7 +22,7 @@ namespace wakepath::cluster {
 
 class Client {
  public:
-  static constexpr Time kTimeout = 1'000'000'000, kAskAgain = 1'000'000;
+  static constexpr Time kAskAgain = 1'000'000;
   struct Answer {
     Time latency;
     Shares shares;
@@ -45,8 +46,10 @@ class Client {
  private:
   struct Open {  // sent and not answered
     int partition;
-    Time asked, due;  // due: when it is sent (again)
+    Time asked, due;    // due: when it is sent (again)
+    int asked_of = -1;  // whom it waits for
   };
+  void try_another(int partition, int instead_of);
   void plan_next(Time now);
   struct Plan {
     std::uint64_t record;
@@ -60,6 +63,7 @@ class Client {
   const std::vector<Partition>& partitions_;
   int id_;
   engine::RandomStream gaps_, where_;
+  std::vector<int> leaders_;  // by partition, as far as it knows
   std::uint64_t next_record_ = 0;
   Time next_at_ = 0;
   std::unordered_map<std::uint64_t, Open> open_;

@@ -119,6 +119,7 @@ class Reader {
 
   void run(ClusterConf& c) const;
   void log(ClusterConf& c) const;
+  void log_times(ClusterConf& c) const;
   void costs(ClusterConf& c) const;
   NodeConf node(const std::string& name) const;
   ClientConf client(const std::string& name) const;
@@ -172,7 +173,8 @@ void Reader::run(ClusterConf& c) const {
 }
 
 void Reader::log(ClusterConf& c) const {
-  only({"log"}, {"partitions", "replicas", "record", "queue_depth", "election_timeout"});
+  only({"log"},
+       {"partitions", "replicas", "record", "queue_depth", "election_timeout", "heartbeat", "durability", "segment"});
   c.has_log = find({"log"}).has_value();
   if (!c.has_log) return;
   with({"log", "partitions"}, [&](const Found& f) { c.log.partitions = static_cast<int>(integer(f, 1, 1'000'000)); });
@@ -188,10 +190,34 @@ void Reader::log(ClusterConf& c) const {
       throw f.error("a record is a direct write: a multiple of 512 bytes up to 1m", "write \"4k\"");
   });
   with({"log", "queue_depth"}, [&](const Found& f) { c.log.queue_depth = static_cast<int>(integer(f, 1, 65536)); });
-  with({"log", "election_timeout"}, [&](const Found& f) { c.log.election_timeout_ns = time(f); });
+  log_times(c);
+  with({"log", "durability"}, [&](const Found& f) {
+    if (text(f) != "direct" && text(f) != "fsync")
+      throw f.error("no such durability: " + text(f), "write \"direct\" or \"fsync\"");
+    c.log.fsync = text(f) == "fsync";
+  });
+  with({"log", "segment"}, [&](const Found& f) {
+    c.log.segment_bytes = size(f);
+    if (c.log.segment_bytes < c.log.record_bytes || c.log.segment_bytes > (std::int64_t{1} << 40))
+      throw f.error("a segment holds one record at least and 1t at most", "write \"64m\"");
+  });
   for (const NodeConf& n : c.nodes)
     if (n.reactors.empty())
       throw need({"node", n.name}, {}).error("node " + n.name + " has no reactors", "write reactors = [0]");
+}
+
+void Reader::log_times(ClusterConf& c) const {
+  LogConf& log = c.log;
+  with({"log", "election_timeout"}, [&](const Found& f) {
+    log.election_timeout_ns = time(f);
+    if (log.election_timeout_ns < 1'000'000) throw f.error("an election timeout is 1 ms at least", "write \"1500ms\"");
+  });
+  log.heartbeat_ns = log.election_timeout_ns / 10;
+  with({"log", "heartbeat"}, [&](const Found& f) {
+    log.heartbeat_ns = time(f);
+    if (log.heartbeat_ns < 100'000 || log.heartbeat_ns >= log.election_timeout_ns)
+      throw f.error("a heartbeat takes 100 us at least and less than the election timeout", "leave it out: a tenth");
+  });
 }
 
 void Reader::costs(ClusterConf& c) const {
@@ -210,7 +236,8 @@ void Reader::costs(ClusterConf& c) const {
 }
 
 NodeConf Reader::node(const std::string& name) const {
-  only({"node", name}, {"host", "scenario", "set", "kernel", "reactors", "cgroup", "nice", "nic_cpu", "idle_poll"});
+  only({"node", name}, {"host", "scenario", "set", "kernel", "reactors", "cgroup", "nice", "nic_cpu", "idle_poll",
+                        "disk", "shares", "background_shares", "task_quota"});
   NodeConf n;
   n.name = name;
   n.host = name;
@@ -234,6 +261,14 @@ NodeConf Reader::node(const std::string& name) const {
   with({"node", name, "reactors"}, [&](const Found& f) { n.reactors = cpus(f, online); });
   with({"node", name, "nic_cpu"}, [&](const Found& f) { n.nic_cpu = static_cast<int>(integer(f, 0, online - 1)); });
   with({"node", name, "idle_poll"}, [&](const Found& f) { n.idle_poll_ns = time(f); });
+  with({"node", name, "shares"}, [&](const Found& f) { n.shares = static_cast<int>(integer(f, 1, 1000)); });
+  with({"node", name, "background_shares"},
+       [&](const Found& f) { n.background_shares = static_cast<int>(integer(f, 0, 1000)); });
+  with({"node", name, "task_quota"}, [&](const Found& f) {
+    n.task_quota_ns = time(f);
+    if (n.task_quota_ns < 1'000) throw f.error("a task quota is 1 us at least", "write \"500us\"");
+  });
+  with({"node", name, "disk"}, [&](const Found& f) { n.disk = text(f), n.disk_line = f.value->line; });
   with({"node", name, "nice"}, [&](const Found& f) { n.nice = static_cast<int>(integer(f, -20, 19)); });
   with({"node", name, "cgroup"}, [&](const Found& f) {
     n.cgroup = text(f);
@@ -247,7 +282,7 @@ NodeConf Reader::node(const std::string& name) const {
 }
 
 ClientConf Reader::client(const std::string& name) const {
-  only({"client", name}, {"host", "loop", "rate", "concurrency", "think"});
+  only({"client", name}, {"host", "loop", "rate", "concurrency", "think", "timeout"});
   ClientConf c;
   c.name = c.host = name;
   c.host_line = need({"client", name}, {}).value->line;
@@ -268,6 +303,10 @@ ClientConf Reader::client(const std::string& name) const {
          [](const Found& f) { throw f.error("a closed loop has no rate", "write loop = \"open\""); });
   }
   with({"client", name, "think"}, [&](const Found& f) { c.think_ns = time(f); });
+  with({"client", name, "timeout"}, [&](const Found& f) {
+    c.timeout_ns = time(f);
+    if (c.timeout_ns < 1'000'000) throw f.error("a timeout is 1 ms at least", "write \"1s\"");
+  });
   return c;
 }
 

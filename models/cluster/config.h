@@ -50,6 +50,12 @@ struct NodeConf {
   int nic_cpu = 0;  // which CPU takes the NIC's interrupt
   Time idle_poll_ns =
       200'000;  // a reactor without work spins for that long before it sleeps (Seastar: --idle-poll-time-us)
+  // Seastar's scheduling groups within a reactor: what serves the log, and background work (compaction, recovery) that
+  // always has more to do; none where its shares are 0.
+  int shares = 1000, background_shares = 0;
+  Time task_quota_ns = 500'000;  // what a group may run before others are looked at (Seastar: --task-quota-ms)
+  std::string disk;              // of the platform, across the network; "": its own device
+  int disk_line = 0, disk_index = -1;
 };
 
 struct ClientConf {
@@ -59,6 +65,7 @@ struct ClientConf {
   std::int64_t rate = 0;  // per s
   int concurrency = 1;
   Time think_ns = 0;
+  Time timeout_ns = 1'000'000'000;  // a record without an answer for that long is sent to another node
 };
 
 struct LogConf {
@@ -66,6 +73,9 @@ struct LogConf {
   std::int64_t record_bytes = 4096;
   int queue_depth = 128;  // writes in flight of one reactor
   Time election_timeout_ns = 1'500'000'000;
+  Time heartbeat_ns = 0;                  // 0 in the file: a tenth of that, Redpanda's ratio
+  bool fsync = false;                     // durable by buffered write and fsync, not by a direct write
+  std::int64_t segment_bytes = 64 << 20;  // fsync: size of a partition's file
   [[nodiscard]] int quorum() const { return replicas / 2 + 1; }
 };
 

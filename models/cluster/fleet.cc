@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <stdexcept>
 #include <unordered_set>
 
 namespace wakepath::cluster {
@@ -14,30 +15,40 @@ namespace {
 double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
 }  // namespace
 
-Fleet::Fleet(const ClusterConf& conf) : conf_(conf) {
-  const int nodes = static_cast<int>(conf.nodes.size());
-  if (conf.has_log) place_partitions();
-  std::vector<Network::Endpoint> endpoints;
-  for (const auto& n : conf.nodes) endpoints.push_back({n.host, {conf.file, n.host_line, {}, {}}});
-  for (const auto& c : conf.clients) endpoints.push_back({c.host, {conf.file, c.host_line, {}, {}}});
-  std::vector<std::pair<int, int>> pairs;
-  if (conf.has_log)
-    for (int a = 0; a < static_cast<int>(endpoints.size()); ++a)
-      for (int b = 0; b < static_cast<int>(endpoints.size()); ++b)
-        if (a != b && (a < nodes || b < nodes)) pairs.emplace_back(a, b);
-  network_ = std::make_unique<Network>(conf.platform, scenario::Error{conf.file, conf.platform_line, {}, {}},
-                                       conf.simgrid, endpoints, pairs, conf.retry_ns);
+Fleet::Fleet(ClusterConf conf) : conf_(std::move(conf)) {
+  const int nodes = static_cast<int>(conf_.nodes.size());
+  if (conf_.has_log) place_partitions();
+  Network::Setup setup;
+  setup.platform = conf_.platform;
+  setup.named_by = {conf_.file, conf_.platform_line, {}, {}};
+  setup.simgrid = conf_.simgrid;
+  setup.retry = conf_.retry_ns;
+  setup.until = conf_.warmup_ns + conf_.duration_ns;
+  for (int i = 0; i < nodes; ++i) {
+    NodeConf& n = conf_.nodes[static_cast<std::size_t>(i)];
+    setup.endpoints.push_back({n.host, {conf_.file, n.host_line, {}, {}}});
+    if (n.disk.empty()) continue;
+    n.disk_index = static_cast<int>(setup.disks.size());
+    setup.disks.push_back({n.disk, {conf_.file, n.disk_line, {}, {}}, i});
+  }
+  for (const auto& c : conf_.clients) setup.endpoints.push_back({c.host, {conf_.file, c.host_line, {}, {}}});
+  const int endpoints = static_cast<int>(setup.endpoints.size());
+  for (int a = 0; a < endpoints && conf_.has_log; ++a)
+    for (int b = 0; b < endpoints; ++b)
+      if (a != b && (a < nodes || b < nodes)) setup.pairs.emplace_back(a, b);
+  network_ = std::make_unique<Network>(setup);
   window_ns_ = network_->max_window();
-  if (conf.window_ns > window_ns_)
-    throw scenario::Error{conf.file, 0,
+  if (conf_.window_ns > window_ns_)
+    throw scenario::Error{conf_.file, 0,
                           "run.window is wider than the shortest latency, " + std::to_string(window_ns_) + " ns",
                           "leave it out, or lower it"};
-  if (conf.window_ns > 0) window_ns_ = conf.window_ns;
+  if (conf_.window_ns > 0) window_ns_ = conf_.window_ns;
+  network_->set_window(window_ns_);
   for (int i = 0; i < nodes; ++i)
-    nodes_.push_back(std::make_unique<Node>(conf.nodes[static_cast<std::size_t>(i)], conf, partitions_, i));
-  for (std::size_t i = 0; i < conf.clients.size(); ++i)
-    clients_.push_back(
-        std::make_unique<Client>(conf.clients[i], conf, partitions_, nodes + static_cast<int>(i), static_cast<int>(i)));
+    nodes_.push_back(std::make_unique<Node>(conf_.nodes[static_cast<std::size_t>(i)], conf_, partitions_, i));
+  for (std::size_t i = 0; i < conf_.clients.size(); ++i)
+    clients_.push_back(std::make_unique<Client>(conf_.clients[i], conf_, partitions_, nodes + static_cast<int>(i),
+                                                static_cast<int>(i)));
 }
 
 Fleet::~Fleet() = default;
@@ -48,7 +59,7 @@ void Fleet::place_partitions() {
   for (int p = 0; p < conf_.log.partitions; ++p) {
     Partition part;
     for (int r = 0; r < conf_.log.replicas; ++r) part.replicas.push_back((p + r) % nodes);
-    part.leader = part.replicas.front();
+    part.first_leader = part.replicas.front();
     partitions_.push_back(std::move(part));
   }
 }
@@ -66,63 +77,41 @@ void Fleet::host_changed(const Network::HostChange& c) {
   } else if (!c.up) {
     node.lose_power();
   }
-  // A leader that lost its power has to be elected anew, be it itself.
-  for (std::size_t p = 0; p < partitions_.size(); ++p) {
-    const Partition& part = partitions_[p];
-    const bool has_copy = std::find(part.replicas.begin(), part.replicas.end(), c.endpoint) != part.replicas.end();
-    if (has_copy && (part.leader < 0 || part.leader == c.endpoint))
-      elections_.emplace(c.at + (c.up ? 0 : conf_.log.election_timeout_ns), static_cast<int>(p));
-  }
-}
-
-void Fleet::elect(int partition, Time now) {
-  Partition& part = partitions_[static_cast<std::size_t>(partition)];
-  int best = -1, live = 0;
-  for (const int n : part.replicas) {
-    Node& node = *nodes_[static_cast<std::size_t>(n)];
-    if (!node.up()) continue;
-    ++live;
-    if (best < 0) {
-      best = n;
-      continue;
-    }
-    const Replica &a = node.replica(partition), &b = nodes_[static_cast<std::size_t>(best)]->replica(partition);
-    if (std::pair(a.last_durable_term(), a.durable()) > std::pair(b.last_durable_term(), b.durable())) best = n;
-  }
-  if (live < conf_.log.quorum()) {
-    part.leader = -1;  // until one comes back
-    return;
-  }
-  part.leader = best;
-  ++part.term;
-  ++elected_;
-  Message m;
-  m.kind = Kind::lead;
-  m.from = m.to = best, m.partition = partition, m.term = part.term, m.sent = now, m.arrived = now + 1;
-  local_.push_back(m);
 }
 
 // Nodes and clients to `to`; nothing changes on the way.
 void Fleet::advance(Time to, std::vector<Message>& arrived, std::vector<Message>& sent) {
   std::vector<std::vector<Message>>& inbox = inbox_;
-  const auto put = [&](const Message& m) {
+  const auto put = [&](Message& m) {
     const auto i = static_cast<std::size_t>(m.to);
     if (i < nodes_.size() && !nodes_[i]->up())
       ;  // the connection is gone with it; it asks for what it lacks when it is back, and clients ask again
     else
-      inbox[i].push_back(m);
+      inbox[i].push_back(std::move(m));
   };
-  for (const Message& m : local_) put(m);
-  local_.clear();
   std::size_t n = 0;
   for (; n < arrived.size() && arrived[n].arrived <= to; ++n) put(arrived[n]);
   arrived.erase(arrived.begin(), arrived.begin() + static_cast<std::ptrdiff_t>(n));
   const auto before = Clock::now();
-  for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i]->advance(to, inbox[i], sent);
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    if (keep_) kept_[i].insert(kept_[i].end(), inbox[i].begin(), inbox[i].end());
+    nodes_[i]->advance(to, inbox[i], sent);
+  }
   nodes_wall_s_ += seconds_since(before);
   for (std::size_t i = 0; i < clients_.size(); ++i) clients_[i]->advance(to, inbox[nodes_.size() + i], sent);
   for (auto& box : inbox) box.clear();
   now_ = to;
+}
+
+// In the order of time, whoever was advanced first.
+void Fleet::hand_over(std::vector<Message>& sent) {
+  order_.clear();
+  for (Message& m : sent) order_.push_back(&m);
+  std::stable_sort(order_.begin(), order_.end(), [](const Message* a, const Message* b) {
+    return a->sent != b->sent ? a->sent < b->sent : a->from < b->from;
+  });
+  for (Message* m : order_) network_->send(std::move(*m));
+  sent.clear();
 }
 
 void Fleet::begin_window() {
@@ -136,32 +125,25 @@ void Fleet::run(const std::function<bool(double)>& progress) {
   const Time total = conf_.warmup_ns + conf_.duration_ns;
   for (auto& n : nodes_) n->boot(0);
   inbox_.resize(nodes_.size() + clients_.size());
+  kept_.resize(nodes_.size());
   std::vector<Message> arrived, sent;
   std::vector<Network::HostChange> changes;
   if (conf_.warmup_ns == 0) begin_window();
   while (now_ < total) {
-    const Time to = std::min(now_ + window_ns_, now_ < conf_.warmup_ns ? conf_.warmup_ns : total);
+    const Time to =
+        std::min({now_ + window_ns_, now_ < conf_.warmup_ns ? conf_.warmup_ns : total, network_->next_change(now_)});
     network_->advance(to, arrived, changes);
-    // A host that goes or comes and an election happen at their own time, however wide the window is.
+    // A host goes and comes at its own time, however wide the window is.
     auto change = changes.begin();
     while (now_ < to) {
       Time next = to;
       if (change != changes.end()) next = std::min(next, std::max(now_, change->at));
-      if (!elections_.empty()) next = std::min(next, std::max(now_, elections_.begin()->first));
       if (next > now_) advance(next, arrived, sent);
       for (; change != changes.end() && change->at <= now_; ++change) host_changed(*change);
-      while (!elections_.empty() && elections_.begin()->first <= now_) {
-        elect(elections_.begin()->second, now_);
-        elections_.erase(elections_.begin());
-      }
     }
     for (; change != changes.end(); ++change) host_changed(*change);
     changes.clear();
-    std::stable_sort(sent.begin(), sent.end(), [](const Message& a, const Message& b) {
-      return a.sent != b.sent ? a.sent < b.sent : a.from < b.from;
-    });
-    for (const Message& m : sent) network_->send(m);
-    sent.clear();
+    hand_over(sent);
     ++windows_;
     if (now_ == conf_.warmup_ns) begin_window();
     if (progress && windows_ % 256 == 0 && !progress(static_cast<double>(now_) / static_cast<double>(total))) {
@@ -174,19 +156,53 @@ void Fleet::run(const std::function<bool(double)>& progress) {
   wall_s_ = seconds_since(wall);
 }
 
+// Every node with what reached it, in one go from boot to end.
+void Fleet::run_alone() {
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    Node node(conf_.nodes[i], conf_, partitions_, static_cast<int>(i));
+    const auto& inbox = kept_[i];
+    const auto warm =
+        std::find_if(inbox.begin(), inbox.end(), [&](const Message& m) { return m.arrived > conf_.warmup_ns; });
+    std::vector<Message> before(inbox.begin(), warm), after(warm, inbox.end());
+    std::vector<Message> sent;
+    const auto wall = Clock::now();
+    node.boot(0);
+    node.advance(conf_.warmup_ns, before, sent);
+    node.begin_window();
+    node.advance(now_, after, sent);
+    alone_wall_s_ += seconds_since(wall);
+    node.end_window();
+    json here = nodes_[i]->result(), there = node.result();
+    here.erase("engine"), there.erase("engine");  // how the way is cut into runs counts there
+    if (here != there)
+      throw std::logic_error("node " + conf_.nodes[i].name + " alone does something else than in its fleet");
+  }
+}
+
+// Of those that think they lead, the one of the latest term; null: nobody.
+const Node* Fleet::leader_of(std::size_t partition) const {
+  const Node* leader = nullptr;
+  std::int64_t term = 0;
+  for (const int n : partitions_[partition].replicas) {
+    const Node& node = *nodes_[static_cast<std::size_t>(n)];
+    if (!node.up()) continue;
+    const Raft& raft = node.raft(static_cast<int>(partition));
+    if (raft.leads() && raft.term() > term) leader = &node, term = raft.term();
+  }
+  return leader;
+}
+
 std::uint64_t Fleet::missing() const {
   std::uint64_t missing = 0;
   for (std::size_t p = 0; p < partitions_.size(); ++p) {
     std::unordered_set<std::uint64_t> held;
-    const Partition& part = partitions_[p];
-    const int keeper = part.leader >= 0 ? part.leader : part.replicas.front();
-    if (part.leader >= 0)
-      for (const auto& e : nodes_[static_cast<std::size_t>(keeper)]->replicas().at(static_cast<int>(p)).entries())
-        held.insert(e.record);
-    else  // no majority lives: what is durable anywhere is what can come back
-      for (const int n : part.replicas)
-        for (const auto& e : nodes_[static_cast<std::size_t>(n)]->replicas().at(static_cast<int>(p)).entries())
-          held.insert(e.record);
+    const auto hold = [&](const Node& n) {
+      for (const auto& e : n.replicas().at(static_cast<int>(p)).entries()) held.insert(e.record);
+    };
+    if (const Node* leader = leader_of(p))
+      hold(*leader);
+    else  // none is elected at the end: what is durable anywhere is what can come back
+      for (const int n : partitions_[p].replicas) hold(*nodes_[static_cast<std::size_t>(n)]);
     for (const auto& c : clients_)
       for (const std::uint64_t r : c->acknowledged()[p]) missing += !held.contains(r);
   }
@@ -260,9 +276,11 @@ json Fleet::tail_json() const {
       ++sums[static_cast<std::size_t>(s.decider.node < 0 ? s.leader.node : s.decider.node)].decided;
     }
     const double count = n > 0 ? static_cast<double>(n) : 1;
+    Sum whole;
     json by_node = json::array();
     for (std::size_t i = 0; i < sums.size(); ++i) {
       const Sum& s = sums[i];
+      whole.wait += s.wait, whole.submit += s.submit, whole.device += s.device, whole.completion += s.completion;
       by_node.push_back({{"name", conf_.nodes[i].name},
                          {"wait_ns", s.wait / count},
                          {"submit_ns", s.submit / count},
@@ -275,6 +293,9 @@ json Fleet::tail_json() const {
                 {"mean_ns", total / count},
                 {"network_ns", network / count},
                 {"retry_ns", retry / count},
+                {"scheduler_ns", (whole.wait + whole.completion) / count},
+                {"work_ns", whole.submit / count},
+                {"device_ns", whole.device / count},
                 {"nodes", by_node}};
   };
   return {{"all", part(all.size())},
@@ -298,11 +319,15 @@ json Fleet::result() const {
     r["nodes"].back()["appended_per_s"] = static_cast<double>(n->appended) / seconds;
   }
   r["host_changes"] = changes_;
-  r["elections"] = elected_;
+  std::uint64_t elections = 0;
+  for (const auto& n : nodes_) elections += n->elections_won;
+  r["elections"] = elections;
   const auto& c = network_->counters();
-  r["network"] = {{"transfers", c.transfers}, {"bytes", c.bytes}, {"cut_off", c.cut_off}, {"given_up", c.given_up}};
+  r["network"] = {{"transfers", c.transfers}, {"bytes", c.bytes},       {"shared", c.shared},
+                  {"cut_off", c.cut_off},     {"given_up", c.given_up}, {"disk_operations", c.disk_operations}};
   r["engine"] = {
       {"window_ns", window_ns_}, {"windows", windows_}, {"wall_s", wall_s_}, {"nodes_wall_s", nodes_wall_s_}};
+  if (alone_wall_s_ > 0) r["engine"]["alone_wall_s"] = alone_wall_s_;
   return r;
 }
 

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A whole fleet: nodes and clients in step with the network, elections after a host went down, and the figures.
+// A whole fleet: nodes and clients in step with the network, and the figures.
 //
 // Loop of one window: the network to its end; every node and client to its end with what has arrived; what they sent to
-// the network. Nodes are advanced one after the other: none sees another but through messages, so their order is
-// nothing.
+// the network. A window ends at each change of the platform. Nodes are advanced one after the other: none sees another
+// but through messages, so their order is nothing.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <vector>
 
 #include "models/cluster/client.h"
@@ -21,10 +20,14 @@ namespace wakepath::cluster {
 
 class Fleet {
  public:
-  explicit Fleet(const ClusterConf& conf);  // throws scenario::Error
+  explicit Fleet(ClusterConf conf);  // throws scenario::Error
   ~Fleet();
   // progress: share done; false ends the run early.
   void run(const std::function<bool(double)>& progress);
+  // Keep what reaches each node, and run every node again by itself with that: the same results, and what the nodes
+  // cost without the coupling. To be asked before run(); not where a host goes down.
+  void keep_inboxes() { keep_ = true; }
+  void run_alone();
   [[nodiscard]] nlohmann::ordered_json result() const;
   // Acknowledged records that the partition's leader does not hold: must be 0.
   [[nodiscard]] std::uint64_t missing() const;
@@ -32,25 +35,25 @@ class Fleet {
  private:
   void place_partitions();
   void host_changed(const Network::HostChange& c);
-  void elect(int partition, Time now);
+  [[nodiscard]] const Node* leader_of(std::size_t partition) const;
   void advance(Time to, std::vector<Message>& arrived, std::vector<Message>& sent);
+  void hand_over(std::vector<Message>& sent);
   void begin_window();
   [[nodiscard]] nlohmann::ordered_json produce_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json tail_json() const;
 
-  const ClusterConf& conf_;
+  ClusterConf conf_;
   std::vector<Partition> partitions_;
   std::unique_ptr<Network> network_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<Client>> clients_;
-  std::set<std::pair<Time, int>> elections_;  // when, partition
-  std::vector<Message> local_;                // from a node to itself: it leads now
-  std::vector<std::vector<Message>> inbox_;
+  std::vector<std::vector<Message>> inbox_, kept_;  // kept_: of the whole run, by node
+  std::vector<Message*> order_;
   Time window_ns_ = 0, now_ = 0, measured_ns_ = 0;
-  std::uint64_t windows_ = 0, elected_ = 0;
+  std::uint64_t windows_ = 0;
   nlohmann::ordered_json changes_ = nlohmann::ordered_json::array();
-  double wall_s_ = 0, nodes_wall_s_ = 0;
-  bool stopped_ = false, measuring_ = false;
+  double wall_s_ = 0, nodes_wall_s_ = 0, alone_wall_s_ = 0;
+  bool stopped_ = false, measuring_ = false, keep_ = false;
 };
 
 }  // namespace wakepath::cluster

@@ -3,8 +3,8 @@
 // JSON from standard input, writes the result to standard output; `wakepath cluster` is its user.
 //
 // Request: {"file", "sets": [], "search_dirs": [], "machine", "kernel", "seed", "duration", "warmup", "progress":
-// bool}. Lines of standard error: {"progress": share} and, with exit status 2, {"error": {file, line, message,
-// suggestion}}.
+// bool, "alone": bool}. Lines of standard error: {"progress": share} and, with exit status 2, {"error": {file, line,
+// message, suggestion}}.
 #include <cstdio>
 #include <iostream>
 #include <iterator>
@@ -51,11 +51,14 @@ int main() {
     if (!conf) return refuse(conf.error());
     if (request.value("check", false)) return 0;
     cluster::Fleet fleet(*conf);
+    const bool alone = request.value("alone", false);
+    if (alone) fleet.keep_inboxes();
     const bool tell = request.value("progress", false);
     fleet.run([&](double share) {
       if (tell) std::cerr << "{\"progress\": " << share << "}" << std::endl;
       return true;
     });
+    if (alone) fleet.run_alone();
     std::cout << fleet.result().dump() << std::endl;
     std::cout.flush();
     std::_Exit(0);  // SimGrid's own end would look at transfers under way

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "sim/engine/time.h"
 
@@ -11,14 +12,20 @@ namespace wakepath::cluster {
 using engine::Time;
 
 enum class Kind : std::uint8_t {
-  produce,    // client to leader: append this record
-  reply,      // leader to client: it is on a quorum
-  replicate,  // leader to follower: append it too
-  ack,        // follower to leader: all up to and with `index` are durable here
-  refuse,     // not the leader (any more): the client asks another
-  elected,    // new leader to the others: how far are you?
-  lead,       // to itself: it has been elected
-  hello,      // to the leader: `index` records are durable here, send the rest
+  produce,       // client to leader: append this record
+  reply,         // leader to client: it is on a quorum
+  refuse,        // not the leader (any more): the client asks `index`, or another where that is -1
+  replicate,     // leader to follower: append it too
+  ack,           // follower to leader: all up to and with `index` are durable here
+  beat,          // leader to follower, for all partitions in `beats`: the leader lives
+  hello,         // follower to a leader that is new to it: `index` entries are here
+  probe,         // leader to follower: do you have an entry of term `entry_term` before `index`?
+  match,         // follower to leader: yes; and `data` are durable
+  lack,          // follower to leader: no; ask again no later than `index`
+  request_vote,  // candidate to the others; `index` entries are durable here, the last of `entry_term`
+  vote,          // granted where `data` is 1
+  disk_request,  // node to its remote disk
+  disk_reply,
 };
 
 // What one node did with one record: taken off the wire, handled by its reactor, given to the disk, off the disk, seen.
@@ -39,20 +46,30 @@ struct Shares {
   Share leader, decider;  // decider: whose copy made the quorum; the leader itself where decider.node is -1
 };
 
+struct Beat {
+  int partition = 0;
+  std::int64_t term = 0;
+};
+
 struct Message {
   Kind kind = Kind::produce;
   int from = 0, to = 0;  // endpoints: nodes first, then clients
   int partition = 0;
-  std::uint64_t record = 0;  // its identity: client and number
-  std::int64_t index = 0;    // its place in the partition's log
-  std::int64_t term = 0;     // of the leader that sent it
-  std::int64_t bytes = 0;    // on the wire
-  Time asked = 0;            // produce, reply: when the client sent it
-  Time sent = 0;             // when it left its machine
-  Time arrived = 0;          // when it reached the other
-  Steps steps;               // ack: of the follower, for this record
-  Time replicated = 0;       // ack: when the leader had sent it; reply: up to when `shares` tells
-  Shares shares;             // reply
+  std::uint64_t record = 0;     // its identity: client and number
+  std::int64_t index = 0;       // its place in the partition's log
+  std::int64_t term = 0;        // of the sender
+  std::int64_t entry_term = 0;  // replicate: of the entry
+  std::int64_t bytes = 0;       // on the wire
+  Time asked = 0;               // produce, reply: when the client sent it
+  Time sent = 0;                // when it left its machine
+  Time arrived = 0;             // when it reached the other
+  Steps steps;                  // ack: of the follower, for this record
+  Time replicated = 0;          // ack: when the leader had sent it; reply: up to when `shares` tells
+  Shares shares;                // reply
+  int disk = -1;                // disk_request: which; `record` is the request's own number
+  bool write = false;
+  std::int64_t data = 0;  // bytes for or of the disk
+  std::vector<Beat> beats;
 };
 
 }  // namespace wakepath::cluster

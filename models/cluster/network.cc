@@ -4,206 +4,411 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <deque>
+#include <limits>
 #include <map>
-#include <unordered_map>
+#include <queue>
 
-#include <simgrid/config.h>
-#include <simgrid/kernel/resource/NetworkModelIntf.hpp>
-#include <simgrid/s4u.hpp>
-#include <xbt/config.hpp>
+#include "models/cluster/change_dates.h"
 
 namespace wakepath::cluster {
 
-namespace sg = simgrid::s4u;
 using scenario::Error;
 
 namespace {
 
-constexpr double kRoundingSeconds = 1e-12;
+using Ps = std::int64_t;
+constexpr Ps kPsPerNs = 1000;
+constexpr Ps kNever = std::numeric_limits<Ps>::max();
+constexpr std::int64_t kHeader = 64;  // bytes of what carries no data
+// What begins at the solver's present time does so this much later, and ends are taken back by it: SimGrid weighs a
+// transfer without any latency as it weighs no other.
+constexpr Ps kLatePs = 2;
+// So all that ends by a ns has ended when the solver has run this much further.
+constexpr double kSettledSeconds = 3.5e-12;
+// No transfer begins that soon after a ns: latencies are taken to ten ps.
+constexpr Ps kLatencyGrain = 10;
 
-Time to_ns(double seconds) { return static_cast<Time>(std::ceil((seconds - kRoundingSeconds) * 1e9)); }
-double to_seconds(Time ns) { return static_cast<double>(ns) * 1e-9; }
+Ps to_ps(double seconds) { return static_cast<Ps>(seconds * 1e12 + 0.5); }
+double to_seconds(Ps t) { return static_cast<double>(t) * 1e-12; }
+Time to_ns(Ps t) { return (t + kPsPerNs - 1) / kPsPerNs; }
+// An end 1 ps after a ns is a rounding error after it.
+Ps without_error(Ps t) { return t % kPsPerNs == 1 ? t - 1 : t; }
 
-// One line of what SimGrid says, without its own place in its source.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+struct Link {
+  std::int64_t capacity = 0, used = 0;  // bytes/s; used: as if each transfer on it were alone
+  bool shared = true, plain = true, on = true;
+  std::vector<int> alone;  // transfers that run without the solver
+};
+
+struct Route {
+  struct Use {
+    std::size_t link;
+    double weight;
+    std::int64_t bytes_per_s;
+  };
+  std::vector<Use> uses;
+  Ps latency = 0;
+  double bytes_per_s = 0;
+  bool plain = true;
+};
+
+enum class Phase : std::uint8_t { none, retry, latency, alone, solver, disk };
+
+struct Transfer {
+  Message message;
+  Phase phase = Phase::none;
+  Route* route = nullptr;
+  std::uint64_t number = 0;  // of this use of the slot
+  Time launched = 0;
+  Ps end = 0;  // alone: when it ends
+};
+
+struct Due {
+  Ps at;
+  Time sent;
+  int from;
+  std::uint64_t number;
+  int slot;
+  bool operator>(const Due& o) const {
+    if (at != o.at) return at > o.at;
+    if (sent != o.sent) return sent > o.sent;
+    return from != o.from ? from > o.from : number > o.number;
+  }
+};
+using Agenda = std::priority_queue<Due, std::vector<Due>, std::greater<>>;
 
 }  // namespace
 
 struct Network::Impl {
-  struct Transfer {
-    sg::CommPtr comm;
-    Message message;
-    std::uint64_t number = 0;
-    Time first_sent = 0;
-  };
-  struct Arrival {
-    Time at;
-    std::uint64_t number;
-    Message message;
-  };
-  struct Retry {
-    Time at;
-    Message message;
-    std::uint64_t number;
-  };
+  explicit Impl(const Setup& setup)
+      : solver(setup.platform, setup.named_by, setup.simgrid, setup.endpoints), named_by(setup.named_by) {}
 
-  std::unique_ptr<sg::Engine> engine;
-  std::vector<sg::Host*> hosts;
-  std::vector<bool> on;
-  double latency_factor = 1.0;
-  double late = 0;       // of the transfer that is being started
-  bool lifting = false;  // a host is on for that moment only
+  Solver solver;
+  Error named_by;
+  std::size_t endpoints = 0;
+  std::vector<Link> links;
+  std::vector<std::unique_ptr<Route>> routes;  // by pair of endpoints
+  std::vector<Transfer> transfers;
+  std::vector<int> free_slots;
+  Agenda retries, begins, ends;
+  std::vector<Ps> dates;
+  std::size_t next_date = 0;
+  int in_solver = 0;
   Time window = 0, retry = 0;
   std::uint64_t next_number = 0;
-  std::unordered_map<const sg::Activity*, Transfer> under_way;
+  struct Arrival {
+    Message message;
+    std::uint64_t number;
+  };
   std::vector<Arrival> arrivals;
-  std::deque<Retry> retries;
   std::vector<HostChange> changes;
+  struct RemoteDisk {
+    int solver_index, endpoint;
+  };
+  std::vector<RemoteDisk> disks;
   Counters counters;
 
-  double latency(int from, int to) const {
-    std::vector<sg::Link*> links;
-    double total = 0;
-    hosts[static_cast<std::size_t>(from)]->route_to(hosts[static_cast<std::size_t>(to)], links, &total);
-    return total * latency_factor;
+  Transfer& at(int slot) { return transfers[static_cast<std::size_t>(slot)]; }
+  Link& link(const Route::Use& u) { return links[u.link]; }
+  Route& route(int from, int to) {
+    return *routes[static_cast<std::size_t>(from) * endpoints + static_cast<std::size_t>(to)];
   }
+  Due due(int slot, Ps when) {
+    const Transfer& t = at(slot);
+    return {when, t.message.sent, t.message.from, t.number, slot};
+  }
+  bool is_due(const Due& d, Phase phase) { return at(d.slot).number == d.number && at(d.slot).phase == phase; }
 
-  // Called by SimGrid for each transfer: by how much its route's latency is multiplied.
-  double factor(const sg::Host* from, const sg::Host* to, const std::vector<sg::Link*>& links) const {
-    if (late <= 0) return latency_factor;
-    double total = 0;
-    for (const sg::Link* l : links) total += l->get_latency();
-    const double phase = total * latency_factor;
-    if (phase < late)
-      throw Error{"", 0,
-                  fmt::format("the route from {} to {} has a latency of {:.0f} ns now, less than the coupling's window",
-                              from->get_cname(), to->get_cname(), phase * 1e9),
-                  "set run.window to the smallest latency that the platform's profiles give"};
-    return latency_factor * (1.0 - late / phase);
-  }
-
-  void start(const Message& m, Time begin, std::uint64_t number, Time first_sent) {
-    sg::Host* from = hosts[static_cast<std::size_t>(m.from)];
-    sg::Host* to = hosts[static_cast<std::size_t>(m.to)];
-    // SimGrid starts nothing from or to a host that is off. What was on the wire before it went off, or arrives when it
-    // is back, is the fleet's to judge, at its time: a window later is too late to know.
-    const bool from_off = !from->is_on(), to_off = !to->is_on();
-    lifting = true;
-    if (from_off) from->turn_on();
-    if (to_off) to->turn_on();
-    late = std::max(0.0, sg::Engine::get_clock() - to_seconds(begin));
-    auto comm = sg::Comm::sendto_init(from, to);
-    comm->set_payload_size(static_cast<double>(m.bytes));
-    under_way[comm.get()] = {comm, m, number, first_sent};
-    comm->start();
-    late = 0;
-    if (from_off) from->turn_off();
-    if (to_off) to->turn_off();
-    lifting = false;
-  }
-  void again(const Message& m, Time failed_at, std::uint64_t number) {
-    ++counters.cut_off;
-    retries.push_back({failed_at + retry, m, number});
-  }
-
-  void ended(const sg::Activity& activity) {
-    const auto it = under_way.find(&activity);
-    if (it == under_way.end()) return;
-    const Transfer t = it->second;
-    under_way.erase(it);
-    const Time now = to_ns(sg::Engine::get_clock());
-    if (activity.get_state() == sg::Activity::State::FINISHED) {
-      arrivals.push_back({now, t.number, t.message});
-    } else if (hosts[static_cast<std::size_t>(t.message.from)]->is_on()) {
-      again(t.message, now, t.number);
-    } else {
-      ++counters.given_up;
-    }
-  }
+  void renew(int from, int to);
+  void read_links();
+  bool too_much(const Route& r);
+  void launch(int slot);
+  void begin(int slot, Ps now);
+  void give_to_solver(int slot, Ps now);
+  void leave_alone(int slot);
+  void take(const Route& r, int sign);
+  void arrive(int slot, Ps now);
+  void reply(int slot, Ps now);
+  void ended(int slot, bool finished);
+  void cut(int slot, Ps now);
+  void release(int slot);
+  void change(Ps now);
+  [[nodiscard]] bool breaks(const Transfer& t) const;
+  void step(Ps until);
+  bool step_once(Ps until);
 };
 
-Network::Network(const std::string& platform, const Error& named_by, const std::vector<std::string>& options,
-                 const std::vector<Endpoint>& endpoints, const std::vector<std::pair<int, int>>& pairs, Time retry)
-    : impl_(std::make_unique<Impl>()) {
-  Impl& n = *impl_;
-  std::vector<std::string> words{"wakepath", "--log=root.thresh:critical", "--log=no_loc",
-                                 "--cfg=surf/precision:1e-12"};
-  for (const auto& o : options) words.push_back("--cfg=" + o);
-  std::vector<char*> argv;
-  for (auto& w : words) argv.push_back(w.data());
-  int argc = static_cast<int>(argv.size());
-  argv.push_back(nullptr);
-  const auto refuse = [&](const std::string& message, const std::string& suggestion = {}) {
-    Error e = named_by;
-    e.message = message;
-    e.suggestion = suggestion;
-    throw e;
-  };
-  try {
-    n.engine = std::make_unique<sg::Engine>(&argc, argv.data());
-  } catch (const std::exception& e) {
-    refuse("SimGrid: " + first_line(e.what()), "look at the simgrid options");
+// What SimGrid says of the route now.
+void Network::Impl::renew(int from, int to) {
+  const Solver::Route s = solver.route(from, to);
+  auto& slot = routes[static_cast<std::size_t>(from) * endpoints + static_cast<std::size_t>(to)];
+  if (slot == nullptr) slot = std::make_unique<Route>();
+  Route& r = *slot;
+  r.latency = to_ps(s.latency) / kLatencyGrain * kLatencyGrain;
+  r.bytes_per_s = s.bound * s.factor;
+  r.uses.clear();
+  r.plain = true;
+  for (const auto& [link, weight] : s.uses) {
+    r.uses.push_back({link, weight, static_cast<std::int64_t>(s.bound * weight + 0.999)});
+    r.plain = r.plain && links[link].plain;
   }
-  try {
-    n.engine->load_platform(platform);
-  } catch (const std::exception& e) {
-    refuse("SimGrid: " + first_line(e.what()), "mend the platform");
+  if (r.latency >= window * kPsPerNs) return;
+  Error e = named_by;
+  e.message = fmt::format("a route of the platform has a latency of {} ns at {:.6f} s, less than the coupling's window",
+                          r.latency / kPsPerNs, solver.now());
+  e.suggestion = "set run.window to the smallest latency that the platform's profiles give";
+  throw e;
+}
+
+void Network::Impl::read_links() {
+  links.resize(solver.links());
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    const Solver::Link l = solver.link(i);
+    links[i].capacity = static_cast<std::int64_t>(l.bandwidth + 1);
+    links[i].shared = l.shared, links[i].plain = l.plain, links[i].on = l.on;
   }
-  const auto model = simgrid::config::get_value<std::string>("network/model");
-  if (model != "CM02" && model != "LV08" && model != "default")
-    refuse("the network model " + model + " has latencies of its own", "use CM02 or LV08");
-  for (const Endpoint& e : endpoints) {
-    sg::Host* h = sg::Host::by_name_or_null(e.host);
-    if (h == nullptr) {
-      Error bad = e.where;
-      bad.message = "the platform has no host " + e.host;
-      std::string known;
-      for (const auto* host : n.engine->get_all_hosts()) known += (known.empty() ? "" : ", ") + host->get_name();
-      bad.suggestion = "there are: " + known;
-      throw bad;
-    }
-    n.hosts.push_back(h);
-    n.on.push_back(h->is_on());
-  }
-  for (const sg::Link* l : n.engine->get_all_links())
-    if (l->get_bandwidth() <= 0)
-      refuse(fmt::format("link {} of the platform has a bandwidth of 0", l->get_name()), "give it one");
-  n.latency_factor = simgrid::config::get_value<double>("network/latency-factor");
-  double least = INFINITY;
-  for (const auto& [from, to] : pairs) {
-    double latency = 0;
-    try {
-      latency = n.latency(from, to);
-    } catch (const std::exception& e) {
-      refuse(fmt::format("SimGrid: {}", first_line(e.what())));
-    }
-    const auto a = n.hosts[static_cast<std::size_t>(from)], b = n.hosts[static_cast<std::size_t>(to)];
-    std::vector<sg::Link*> links;
-    a->route_to(b, links, static_cast<double*>(nullptr));
-    if (links.empty())
-      refuse(fmt::format("there is no route from {} to {}", a->get_name(), b->get_name()), "add a route");
-    if (latency <= 0)
-      refuse(fmt::format("the route from {} to {} has no latency", a->get_name(), b->get_name()),
-             "give its links one: it is how far nodes may run ahead of each other");
-    least = std::min(least, latency);
-  }
-  n.window = pairs.empty() ? 1'000'000 : static_cast<Time>(std::floor(least * 1e9));
-  if (n.window < 1) refuse("the shortest latency is below 1 ns");
-  n.retry = retry;
-  n.engine->get_netzone_root()->get_network_model()->set_lat_factor_cb(
-      [&n](double, const sg::Host* from, const sg::Host* to, const std::vector<sg::Link*>& links,
-           const std::unordered_set<sg::NetZone*>&) { return n.factor(from, to, links); });
-  sg::Activity::on_completion_cb([&n](const sg::Activity& a) { n.ended(a); });
-  sg::Host::on_state_change_cb([&n](const sg::Host& h) {
-    if (n.lifting) return;
-    for (std::size_t i = 0; i < n.hosts.size(); ++i)
-      if (n.hosts[i] == &h && n.on[i] != h.is_on()) {
-        n.on[i] = h.is_on();
-        n.changes.push_back({to_ns(sg::Engine::get_clock()), static_cast<int>(i), h.is_on()});
-      }
+}
+
+void Network::Impl::take(const Route& r, int sign) {
+  for (const auto& u : r.uses) link(u).used += sign * u.bytes_per_s;
+}
+
+// Would it and those that are on its links now be more than a link carries?
+bool Network::Impl::too_much(const Route& r) {
+  return std::any_of(r.uses.begin(), r.uses.end(), [&](const Route::Use& u) {
+    const Link& l = link(u);
+    return l.shared && l.used > 0 && l.used + u.bytes_per_s > l.capacity;
   });
+}
+
+// On its way at its message's time.
+void Network::Impl::launch(int slot) {
+  Transfer& t = at(slot);
+  const Ps now = t.launched * kPsPerNs;
+  t.number = next_number++;
+  t.route = &route(t.message.from, t.message.to);
+  t.phase = Phase::latency;
+  if (breaks(t)) return cut(slot, now);
+  begins.push(due(slot, now + t.route->latency));
+}
+
+bool Network::Impl::breaks(const Transfer& t) const {
+  const auto off = [&](const Route::Use& u) { return !links[u.link].on; };
+  return !solver.is_on(t.message.from) || !solver.is_on(t.message.to) ||
+         std::any_of(t.route->uses.begin(), t.route->uses.end(), off);
+}
+
+// Its latency is paid: from now on it takes bandwidth.
+void Network::Impl::begin(int slot, Ps now) {
+  const Route& r = *at(slot).route;
+  bool shares = !r.plain || too_much(r);
+  if (shares) {  // some may have ended
+    solver.run_to(to_seconds(now));
+    shares = !r.plain || too_much(r);
+  }
+  Transfer& t = at(slot);
+  if (!shares) {
+    take(r, 1);
+    t.phase = Phase::alone;
+    t.end = without_error(now + to_ps(static_cast<double>(t.message.bytes) / r.bytes_per_s));
+    for (const auto& u : r.uses) link(u).alone.push_back(slot);
+    ends.push(due(slot, t.end));
+    return;
+  }
+  std::vector<int> met;
+  for (const auto& u : r.uses)
+    if (const Link& l = link(u); l.shared && l.used + u.bytes_per_s > l.capacity)
+      met.insert(met.end(), l.alone.begin(), l.alone.end());
+  std::sort(met.begin(), met.end(), [&](int a, int b) { return at(a).number < at(b).number; });
+  met.erase(std::unique(met.begin(), met.end()), met.end());
+  for (const int m : met) give_to_solver(m, now);
+  take(r, 1);
+  give_to_solver(slot, now);
+}
+
+void Network::Impl::give_to_solver(int slot, Ps now) {
+  Transfer& t = at(slot);
+  double left = static_cast<double>(t.message.bytes);
+  if (t.phase == Phase::alone) {
+    left = to_seconds(t.end - now) * t.route->bytes_per_s;
+    leave_alone(slot);
+  }
+  ++counters.shared;
+  ++in_solver;
+  t.phase = Phase::solver;
+  solver.start(slot, t.message.from, t.message.to, left, std::max(to_seconds(now) - solver.now(), to_seconds(kLatePs)));
+}
+
+void Network::Impl::leave_alone(int slot) {
+  for (const auto& u : at(slot).route->uses) std::erase(link(u).alone, slot);
+}
+
+// All of it is through.
+void Network::Impl::arrive(int slot, Ps now) {
+  Transfer& t = at(slot);
+  Message& m = t.message;
+  m.arrived = to_ns(now);
+  if (m.kind != Kind::disk_request) {
+    arrivals.push_back({std::move(m), t.number});
+    release(slot);
+  } else if (m.data == 0) {
+    reply(slot, now);
+  } else {
+    ++counters.disk_operations;
+    ++in_solver;
+    t.phase = Phase::disk;
+    solver.run_to(to_seconds(now));
+    solver.start_io(slot, disks[static_cast<std::size_t>(m.disk)].solver_index, m.data, m.write);
+  }
+}
+
+void Network::Impl::reply(int slot, Ps now) {
+  Message& m = at(slot).message;
+  m.kind = Kind::disk_reply;
+  std::swap(m.from, m.to);
+  at(slot).launched = m.sent = to_ns(now);
+  m.bytes = kHeader + (m.write ? 0 : m.data);
+  launch(slot);
+}
+
+// Called by SimGrid.
+void Network::Impl::ended(int slot, bool finished) {
+  Transfer& t = at(slot);
+  --in_solver;
+  const Ps now = without_error(to_ps(solver.now()) - kLatePs);
+  if (t.phase == Phase::disk) return finished ? reply(slot, now) : cut(slot, now);
+  take(*t.route, -1);
+  t.phase = Phase::none;
+  if (finished)
+    arrive(slot, now);
+  else
+    cut(slot, now);
+}
+
+// A link that is off, or one of its hosts.
+void Network::Impl::cut(int slot, Ps now) {
+  Transfer& t = at(slot);
+  Message& m = t.message;
+  const bool of_disk = m.kind == Kind::disk_request || m.kind == Kind::disk_reply;
+  const bool from_on = solver.is_on(m.from), to_on = solver.is_on(m.to);
+  const bool again = of_disk ? (m.kind == Kind::disk_request ? from_on : to_on) : from_on && to_on;
+  ++(again ? counters.cut_off : counters.given_up);
+  if (!again) return release(slot);
+  t.phase = Phase::retry;
+  retries.push(due(slot, to_ns(now) * kPsPerNs + retry * kPsPerNs));
+}
+
+void Network::Impl::release(int slot) {
+  at(slot).phase = Phase::none;
+  at(slot).number = next_number++;
+  free_slots.push_back(slot);
+}
+
+// A date of a profile. What has gone off cuts what is on its way; what is left goes on as things are now.
+void Network::Impl::change(Ps now) {
+  std::vector<int> alone;
+  for (std::size_t i = 0; i < transfers.size(); ++i)
+    if (transfers[i].phase == Phase::alone) alone.push_back(static_cast<int>(i));
+  std::sort(alone.begin(), alone.end(), [&](int a, int b) { return at(a).number < at(b).number; });
+  solver.run_to(to_seconds(now - kPsPerNs));  // what it is given then begins at the date itself
+  for (const int slot : alone)
+    if (at(slot).phase == Phase::alone) give_to_solver(slot, now);
+  solver.run_to(to_seconds(now + kLatePs));
+  read_links();
+  for (std::size_t i = 0; i < routes.size(); ++i)
+    if (routes[i] != nullptr) renew(static_cast<int>(i / endpoints), static_cast<int>(i % endpoints));
+  for (Link& l : links) l.used = 0;
+  std::vector<int> broken;
+  for (std::size_t i = 0; i < transfers.size(); ++i) {
+    const Transfer& t = transfers[i];
+    if (t.phase == Phase::solver) take(*t.route, 1);
+    if ((t.phase == Phase::solver || t.phase == Phase::latency || t.phase == Phase::disk) && breaks(t))
+      broken.push_back(static_cast<int>(i));
+  }
+  std::sort(broken.begin(), broken.end(), [&](int a, int b) { return at(a).number < at(b).number; });
+  for (const int slot : broken) {
+    if (const Phase p = at(slot).phase; p != Phase::latency) {
+      solver.cancel(slot);
+      if (at(slot).phase != p) continue;  // SimGrid has told of it
+      --in_solver;
+      if (p == Phase::solver) take(*at(slot).route, -1);
+    }
+    cut(slot, now);
+  }
+}
+
+// The next thing up to `until`; false: there is none.
+bool Network::Impl::step_once(Ps until) {
+  const Ps end = ends.empty() ? kNever : ends.top().at, begin_at = begins.empty() ? kNever : begins.top().at;
+  const Ps retry_at = retries.empty() ? kNever : retries.top().at;
+  // A change at the very end is the next window's: what was sent by then is not known yet.
+  const Ps date = next_date < dates.size() && dates[next_date] < until ? dates[next_date] : kNever;
+  const Ps next = std::min({end, begin_at, retry_at, date});
+  if (next > until || next == kNever) return false;
+  if (next == end) {
+    const Due d = ends.top();
+    ends.pop();
+    if (!is_due(d, Phase::alone)) return true;
+    leave_alone(d.slot);
+    take(*at(d.slot).route, -1);
+    arrive(d.slot, d.at);
+  } else if (next == date) {
+    ++next_date;
+    change(date);
+  } else if (next == retry_at) {
+    const Due d = retries.top();
+    retries.pop();
+    if (!is_due(d, Phase::retry)) return true;
+    at(d.slot).launched = d.at / kPsPerNs;
+    launch(d.slot);
+  } else {
+    const Due d = begins.top();
+    begins.pop();
+    if (is_due(d, Phase::latency)) begin(d.slot, d.at);
+  }
+  return true;
+}
+
+void Network::Impl::step(Ps until) {
+  while (step_once(until)) {
+  }
+  if (in_solver > 0) solver.run_to(to_seconds(until) + kSettledSeconds);
+}
+
+Network::Network(const Setup& setup) {
+  // Before SimGrid is started here: the child starts one of its own.
+  std::vector<std::string> hosts;
+  for (const auto& e : setup.endpoints) hosts.push_back(e.host);
+  const auto dates = change_dates(setup.platform, hosts, setup.pairs, static_cast<double>(setup.until) * 1e-9);
+
+  std::vector<Endpoint> endpoints = setup.endpoints;
+  impl_ = std::make_unique<Impl>(setup);
+  Impl& n = *impl_;
+  n.dates = dates;
+  n.retry = setup.retry;
+  n.endpoints = setup.endpoints.size() + setup.disks.size();
+  auto pairs = setup.pairs;
+  for (const Disk& d : setup.disks) {
+    const Solver::Disk found = n.solver.find_disk(d.name, d.where);
+    const int endpoint = n.solver.add_endpoint({found.host, d.where});
+    n.disks.push_back({found.index, endpoint});
+    pairs.emplace_back(d.node, endpoint);
+    pairs.emplace_back(endpoint, d.node);
+  }
+  n.routes.resize(n.endpoints * n.endpoints);
+  n.read_links();
+  Ps least = kNever;
+  for (const auto& [from, to] : pairs) {
+    n.renew(from, to);
+    least = std::min(least, n.route(from, to).latency);
+  }
+  n.window = pairs.empty() ? 1'000'000 : least / kPsPerNs;
+  if (n.window < 1) {
+    n.named_by.message = "the shortest latency is below 1 ns";
+    throw n.named_by;
+  }
+  n.solver.on_end = [&n](int slot, bool finished) { n.ended(slot, finished); };
+  n.solver.on_host = [&n](int endpoint, bool up) { n.changes.push_back({to_ns(to_ps(n.solver.now())), endpoint, up}); };
 }
 
 Network::~Network() = default;
@@ -211,36 +416,43 @@ Network::~Network() = default;
 Time Network::max_window() const { return impl_->window; }
 const Network::Counters& Network::counters() const { return impl_->counters; }
 
-void Network::send(const Message& m) {
-  ++impl_->counters.transfers;
-  impl_->counters.bytes += static_cast<std::uint64_t>(m.bytes);
-  impl_->start(m, m.sent, impl_->next_number++, m.sent);
+Time Network::next_change(Time now) const {
+  for (std::size_t i = impl_->next_date; i < impl_->dates.size(); ++i)
+    if (const Time before = (impl_->dates[i] - kLatencyGrain) / kPsPerNs; before > now) return before;
+  return std::numeric_limits<Time>::max();
+}
+
+void Network::set_window(Time window) { impl_->window = window; }
+
+void Network::send(Message m) {
+  Impl& n = *impl_;
+  if (n.free_slots.empty()) {
+    n.free_slots.push_back(static_cast<int>(n.transfers.size()));
+    n.transfers.emplace_back();
+  }
+  const int slot = n.free_slots.back();
+  n.free_slots.pop_back();
+  Transfer& t = n.at(slot);
+  if (m.kind == Kind::disk_request) m.to = n.disks[static_cast<std::size_t>(m.disk)].endpoint;
+  t.launched = m.sent;
+  ++n.counters.transfers;
+  n.counters.bytes += static_cast<std::uint64_t>(m.bytes);
+  t.message = std::move(m);
+  n.launch(slot);
 }
 
 void Network::advance(Time until, std::vector<Message>& arrived, std::vector<HostChange>& changes) {
   Impl& n = *impl_;
-  const double target = to_seconds(until) + kRoundingSeconds;
-  // It may return at an event before its target when that was the last one.
-  const auto run_to = [&](double t) {
-    while (sg::Engine::get_clock() < t) n.engine->run_until(t);
+  n.step(until * kPsPerNs);
+  const auto before = [](const auto& a, const auto& b) {
+    const Message &x = a.message, &y = b.message;
+    if (x.arrived != y.arrived) return x.arrived < y.arrived;
+    if (x.sent != y.sent) return x.sent < y.sent;
+    return x.from != y.from ? x.from < y.from : a.number < b.number;
   };
-  for (;;) {  // retries within the window begin at their own time
-    auto next = std::min_element(n.retries.begin(), n.retries.end(), [](const auto& a, const auto& b) {
-      return a.at != b.at ? a.at < b.at : a.number < b.number;
-    });
-    if (next == n.retries.end() || next->at > until) break;
-    const Impl::Retry r = *next;
-    n.retries.erase(next);
-    run_to(to_seconds(r.at));
-    n.start(r.message, r.at, r.number, r.message.sent);
-  }
-  run_to(target);
-  std::sort(n.arrivals.begin(), n.arrivals.end(),
-            [](const auto& a, const auto& b) { return a.at != b.at ? a.at < b.at : a.number < b.number; });
-  for (auto& a : n.arrivals) {
-    a.message.arrived = a.at;
-    arrived.push_back(a.message);
-  }
+  if (!std::is_sorted(n.arrivals.begin(), n.arrivals.end(), before))
+    std::sort(n.arrivals.begin(), n.arrivals.end(), before);
+  for (auto& a : n.arrivals) arrived.push_back(std::move(a.message));
   n.arrivals.clear();
   changes.insert(changes.end(), n.changes.begin(), n.changes.end());
   n.changes.clear();

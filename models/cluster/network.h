@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The network of a fleet: SimGrid's platform and network model, stepped from outside. The only part that knows SimGrid.
+// The network of a fleet and its remote disks: SimGrid's platform and model, coupled with nodes that run ahead of it.
 //
-// Coupling. Nodes run ahead of the network by one window at most: what they send within a window is handed over at the
-// window's end, late. SimGrid gives every transfer a latency phase, in which it takes no bandwidth from others; that
-// phase is cut by the lateness, exactly, so the transfer ends when it would have ended had it begun in time. This holds
-// as long as the window is no wider than the shortest latency of any route in use (max_window). How wide it is below
-// that changes nothing.
+// Coupling. Nodes run ahead by one window at most: what they send within a window is handed over at its end. SimGrid
+// gives every transfer a latency phase in which it takes no bandwidth from others, so all transfers whose bandwidth
+// phase begins by the end of the next window are known by then, as long as the window is no wider than the shortest
+// latency of any route in use (max_window). How wide it is below that changes nothing.
 //
-// Times: SimGrid's clock is a double of seconds. It is turned into ns here, rounded up, with 1 ps for its rounding
-// errors.
+// Alone or together. A transfer that meets no other beyond what its links carry runs at SimGrid's bound for it: it ends
+// latency + size / bound later, and that is computed here. Where links would carry more than they can, all that share
+// them are given to SimGrid's solver from that moment on, with what they have left, and it shares the bandwidth.
+//
+// Faults come from the platform's profiles, at their own dates; a window never reaches over one (next_change). A link
+// that breaks cuts off what is on its way over it, which is sent again after `retry`; a host that goes off, what is on
+// its way from and to it, which is lost (transfers of a remote disk are sent again).
+//
+// Times here are ps: what fits between two ns of the nodes. SimGrid's own are doubles of seconds.
 #pragma once
 
 #include <memory>
@@ -16,36 +22,49 @@
 #include <vector>
 
 #include "models/cluster/message.h"
+#include "models/cluster/solver.h"
 #include "models/scenario/error.h"
 
 namespace wakepath::cluster {
 
 class Network {
  public:
-  struct Endpoint {
-    std::string host;
-    scenario::Error where;  // file and line that name the host
-  };
   struct HostChange {
     Time at = 0;
     int endpoint = 0;
     bool up = true;
   };
+  struct Disk {
+    std::string name;
+    scenario::Error where;
+    int node = 0;  // endpoint that uses it
+  };
+  struct Setup {
+    std::string platform;
+    scenario::Error named_by;          // file and line that name it
+    std::vector<std::string> simgrid;  // its options, NAME:VALUE
+    std::vector<Endpoint> endpoints;
+    std::vector<std::pair<int, int>> pairs;  // who may send to whom
+    std::vector<Disk> disks;
+    Time retry = 0, until = 0;
+  };
 
-  // `options`: SimGrid's, NAME:VALUE. `pairs`: who may send to whom. Throws scenario::Error.
-  Network(const std::string& platform, const scenario::Error& named_by, const std::vector<std::string>& options,
-          const std::vector<Endpoint>& endpoints, const std::vector<std::pair<int, int>>& pairs, Time retry);
+  explicit Network(const Setup& setup);  // throws scenario::Error
   ~Network();
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
   [[nodiscard]] Time max_window() const;
-  // To `until`. Messages that arrived are appended, in order of time, then of their sending; host changes likewise.
+  void set_window(Time window);  // no wider than that
+  // The last ns before the next change of the platform: a window that begins at `now` must not end later.
+  [[nodiscard]] Time next_change(Time now) const;
+  // To `until`. Messages that arrived are appended, in order of time, then of their sending; host changes before
+  // `until` likewise.
   void advance(Time until, std::vector<Message>& arrived, std::vector<HostChange>& changes);
-  void send(const Message& m);  // m.sent lies within the last window
+  void send(Message m);  // m.sent lies within the last window; disk_request: m.to is nothing, m.disk what
 
   struct Counters {
-    std::uint64_t transfers = 0, bytes = 0, cut_off = 0, given_up = 0;
+    std::uint64_t transfers = 0, bytes = 0, shared = 0, cut_off = 0, given_up = 0, disk_operations = 0;
   };
   [[nodiscard]] const Counters& counters() const;
 

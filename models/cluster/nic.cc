@@ -21,9 +21,8 @@ Nic::Nic(machine::Machine& m, const NetCosts& costs, int irq_cpu, Sockets& socke
   m.register_softirq(kNetRxSoftirq, this);
 }
 
-void Nic::receive(const Message& m) {
-  ring_.push_back(m);
-  if (masked_) return;
+void Nic::interrupt() {
+  if (masked_ || ring_.empty()) return;
   masked_ = true;
   cpu->raise(*this);
 }
@@ -37,7 +36,7 @@ Call<void> Nic::handle(ExecContext& irq) {
 
 Call<void> Nic::run(ExecContext& softirq) {
   for (int taken = 0; !ring_.empty() && taken < kNapiWeight; ++taken) {
-    const Message m = ring_.front();
+    const Message m = std::move(ring_.front());
     ring_.pop_front();
     co_await softirq.run_ns(costs_[static_cast<std::size_t>(NetCost::net_rx)]);
     co_await sockets_.deliver(softirq, m);

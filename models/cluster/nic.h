@@ -22,7 +22,10 @@ struct Sockets {
 class Nic final : public machine::IrqLine, public machine::Machine::SoftirqHandler {
  public:
   Nic(machine::Machine& m, const NetCosts& costs, int irq_cpu, Sockets& sockets);
-  void receive(const Message& m);  // at the engine's present time
+  // At the engine's present time: all messages that arrive at it, then the interrupt, which may run at once and move
+  // the clock on.
+  void receive(Message m) { ring_.push_back(std::move(m)); }
+  void interrupt();
   machine::Call<void> handle(machine::ExecContext& irq) override;
   machine::Call<void> run(machine::ExecContext& softirq) override;
 

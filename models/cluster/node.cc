@@ -5,8 +5,13 @@
 
 namespace wakepath::cluster {
 
-Node::Node(const NodeConf& conf, const ClusterConf& cluster, std::vector<Partition>& partitions, int id)
-    : conf_(conf), cluster_(cluster), partitions_(partitions), id_(id) {
+Node::Node(const NodeConf& conf, const ClusterConf& cluster, const std::vector<Partition>& partitions, int id)
+    : conf_(conf),
+      cluster_(cluster),
+      partitions_(partitions),
+      id_(id),
+      patience_(cluster.seed, "node." + conf.name + ".patience") {
+  options_.waits = true;
   for (std::size_t p = 0; p < partitions.size(); ++p) {
     const auto& r = partitions[p].replicas;
     if (std::find(r.begin(), r.end(), id) != r.end()) replicas_[static_cast<int>(p)];
@@ -21,15 +26,20 @@ void Node::boot(Time now) {
   booted_at_ = now;
   ++boots;
   simulation_ = std::make_unique<run::Simulation>(conf_.scenario, options_);
+  auto& machine = simulation_->machine();
+  if (conf_.disk_index >= 0) {
+    disk_ = std::make_unique<RemoteDisk>(*this, conf_.disk_index, boots);
+    simulation_->filesystem().queue().attach(*disk_);
+  }
   if (cluster_.has_log) {
-    nic_ = std::make_unique<Nic>(simulation_->machine(), cluster_.costs, conf_.nic_cpu, *this);
+    if (cluster_.log.fsync) events_wq_ = &simulation_->workqueues().create("events", {.mem_reclaim = false});
+    nic_ = std::make_unique<Nic>(machine, cluster_.costs, conf_.nic_cpu, *this);
     int index = 0;
     for (const int cpu : conf_.reactors) reactors_.push_back(std::make_unique<Reactor>(*this, index++, cpu));
+    for (const auto& [p, r] : replicas_) reactor_of(p).serve(p, boots == 1);
   }
   simulation_->start();
-  for (auto& r : reactors_) simulation_->machine().first_wake(r->task());
-  if (boots > 1)
-    for (const auto& [p, r] : replicas_) reactor_of(p).say_hello(p);
+  for (auto& r : reactors_) machine.first_wake(r->task());
 }
 
 void Node::lose_power() {
@@ -38,22 +48,23 @@ void Node::lose_power() {
   due_.clear();
   reactors_.clear();
   nic_.reset();
+  disk_.reset();
   simulation_.reset();
   for (auto& [p, r] : replicas_) r.lose_power();
 }
 
-void Node::advance(Time until, const std::vector<Message>& arrivals, std::vector<Message>& out) {
+void Node::advance(Time until, std::vector<Message>& arrivals, std::vector<Message>& out) {
   if (!up()) return;
   out_ = &out;
   auto& engine = simulation_->machine().engine;
-  for (const Message& m : arrivals) {
+  for (Message& m : arrivals) {
     const Time at = m.arrived - booted_at_;
     if (at < 1) continue;  // it was on the wire when the node booted
     if (due_.empty() || due_.back().arrived != m.arrived) {
       simulation_->advance(at - 1);
       engine.arm(arrival_, at);
     }
-    due_.push_back(m);
+    due_.push_back(std::move(m));
     // The next message's run up to its time lets this one happen.
   }
   simulation_->advance(until - booted_at_);
@@ -61,8 +72,13 @@ void Node::advance(Time until, const std::vector<Message>& arrivals, std::vector
 }
 
 void Node::take_due() {
-  const auto messages = std::exchange(due_, {});
-  for (const Message& m : messages) nic_->receive(m);
+  for (; !due_.empty(); due_.pop_front()) {
+    if (due_.front().kind == Kind::disk_reply)
+      disk_->replied(due_.front());
+    else
+      nic_->receive(std::move(due_.front()));
+  }
+  if (nic_ != nullptr) nic_->interrupt();
 }
 
 machine::Call<void> Node::deliver(machine::ExecContext& softirq, const Message& m) {
@@ -72,7 +88,7 @@ machine::Call<void> Node::deliver(machine::ExecContext& softirq, const Message& 
 void Node::send(Message m) {
   m.sent = now();
   if (m.kind == Kind::reply) m.shares.leader.submit += m.sent - m.replicated;
-  out_->push_back(m);
+  out_->push_back(std::move(m));
 }
 
 void Node::begin_window() {

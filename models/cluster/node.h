@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One machine of a fleet: a wakepath node with a NIC and reactors, advanced by the fleet from outside. It shares
-// nothing with the others; its copies of the log outlive a loss of power as far as they were durable.
+// nothing with the others: what it knows of them came in messages. Its copies of the log and its votes outlive a loss
+// of power as far as they were durable.
 //
 // Its own clock starts at 0 with each boot. Messages that arrive at a time are taken after the events that were due at
 // that time already and before those that they cause, whatever the width of the fleet's windows.
@@ -13,49 +14,59 @@
 
 #include "models/cluster/config.h"
 #include "models/cluster/nic.h"
+#include "models/cluster/raft.h"
 #include "models/cluster/reactor.h"
-#include "models/cluster/replica.h"
+#include "models/cluster/remote_disk.h"
 #include "models/run/simulation.h"
+#include "sim/engine/random.h"
 
 namespace wakepath::cluster {
 
 class Node final : public Sockets {
  public:
-  Node(const NodeConf& conf, const ClusterConf& cluster, std::vector<Partition>& partitions, int id);
+  Node(const NodeConf& conf, const ClusterConf& cluster, const std::vector<Partition>& partitions, int id);
   ~Node() override;
 
   void boot(Time now);
   void lose_power();  // what is not durable is gone; the simulation ends
   [[nodiscard]] bool up() const { return simulation_ != nullptr; }
-  // To `until`, with what arrives in between (in order); what was sent is appended to `out`.
-  void advance(Time until, const std::vector<Message>& arrivals, std::vector<Message>& out);
+  // To `until`, with what arrives in between (in order, taken from there); what was sent is appended to `out`.
+  void advance(Time until, std::vector<Message>& arrivals, std::vector<Message>& out);
   void begin_window();
   void end_window();
   [[nodiscard]] nlohmann::ordered_json result() const;
+  [[nodiscard]] const Raft& raft(int p) const { return reactor_of(p).raft(p); }  // while it is up
+  [[nodiscard]] const std::map<int, Replica>& replicas() const { return replicas_; }
 
-  // For reactors.
+  // For reactors and the remote disk.
   machine::Call<void> deliver(machine::ExecContext& softirq, const Message& m) override;
   [[nodiscard]] Time now() { return booted_at_ + simulation_->machine().now(); }
   void send(Message m);
   [[nodiscard]] const NodeConf& conf() const { return conf_; }
   [[nodiscard]] const ClusterConf& cluster() const { return cluster_; }
   [[nodiscard]] int id() const { return id_; }
-  Partition& partition(int p) { return partitions_[static_cast<std::size_t>(p)]; }
-  Replica& replica(int p) { return replicas_[p]; }
-  [[nodiscard]] const std::map<int, Replica>& replicas() const { return replicas_; }
-  Reactor& reactor_of(int p) { return *reactors_[static_cast<std::size_t>(p) % reactors_.size()]; }
+  [[nodiscard]] const Partition& partition(int p) const { return partitions_[static_cast<std::size_t>(p)]; }
+  Replica& replica(int p) { return replicas_.at(p); }
+  Vote& vote(int p) { return votes_[p]; }
+  engine::RandomStream& patience() { return patience_; }
   run::Simulation& simulation() { return *simulation_; }
-  std::uint64_t appended = 0, boots = 0;
+  workqueue::Workqueue& events_wq() { return *events_wq_; }  // system_wq
+  std::uint64_t appended = 0, boots = 0, elections_won = 0;
 
  private:
   void take_due();
+  [[nodiscard]] Reactor& reactor_of(int p) const { return *reactors_[static_cast<std::size_t>(p) % reactors_.size()]; }
   const NodeConf& conf_;
   const ClusterConf& cluster_;
-  std::vector<Partition>& partitions_;
+  const std::vector<Partition>& partitions_;
   int id_;
   run::Options options_;
   std::map<int, Replica> replicas_;
+  std::map<int, Vote> votes_;
+  engine::RandomStream patience_;
   std::unique_ptr<run::Simulation> simulation_;
+  workqueue::Workqueue* events_wq_ = nullptr;
+  std::unique_ptr<RemoteDisk> disk_;
   std::unique_ptr<Nic> nic_;
   std::vector<std::unique_ptr<Reactor>> reactors_;
   Time booted_at_ = 0;

@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One thread on one CPU that serves its share of a node's partitions, as Seastar's reactors do in Redpanda and
-// ScyllaDB: it takes messages from its sockets, appends records with direct asynchronous writes, tells followers,
-// counts the quorum, and sleeps in io_getevents when there is nothing to do; a socket that becomes readable completes a
-// poll request in the same ring.
+// ScyllaDB: it takes messages from its sockets, appends records, tells followers, counts the quorum, and sleeps in
+// io_getevents when there is nothing to do; a socket that becomes readable, or its timer, completes a poll request in
+// the same ring.
 //
-// Source: seastar src/core/reactor_backend.cc (linux-aio backend), as published; the work per record is a cost.
+// Two ways to make a record durable (log.durability). direct: one asynchronous direct write each. fsync: buffered
+// writes to the partition's file, then IOCB_CMD_FDSYNC, one under way per partition: what is written meanwhile is the
+// next one's. The kernel does an aio fsync in a worker of system_wq (fs/aio.c:aio_fsync_work), so a starved kworker
+// starves it too.
+//
+// Two scheduling groups with shares, as Seastar has them: the log's, and background work. Of those that have something
+// to do, the one that is behind in time over shares runs, up to the task quota; one that had nothing to do gains
+// nothing by that.
+//
+// Source: seastar src/core/reactor_backend.cc (linux-aio backend) and reactor.cc (task_queue, run_some_tasks), as
+// published; the work per record is a cost.
+// reactor.cc: the loop; reactor_disk.cc: what it writes; reactor_quorum.cc: what it answers.
 #pragma once
 
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -16,8 +26,9 @@
 #include "models/aio/aio.h"
 #include "models/cluster/config.h"
 #include "models/cluster/message.h"
-#include "models/cluster/replica.h"
+#include "models/cluster/raft.h"
 #include "models/fs/dio.h"
+#include "models/machine/local_timer.h"
 
 namespace wakepath::cluster {
 
@@ -26,47 +37,80 @@ class Node;
 class Reactor {
  public:
   Reactor(Node& node, int index, int cpu);
+  ~Reactor();
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
   [[nodiscard]] machine::KTask& task() { return *task_; }
+  void serve(int partition, bool first_boot);  // before it starts
   machine::Call<void> deliver(machine::ExecContext& softirq, const Message& m);
-  void say_hello(int partition);  // after a boot: it tells the leader how far it is
-  [[nodiscard]] bool asleep() const { return task_->sleeping; }
+  [[nodiscard]] const Raft& raft(int partition) const { return served_.at(partition)->raft; }
 
  private:
-  struct Append {
+  struct Append {  // one write: a record of the log, or a vote
     fs::Dio dio;
     int partition = 0;
-    std::int64_t index = 0;
-    std::uint64_t record = 0;
+    std::int64_t index = 0;  // -1: a vote
+    Replica::Entry entry;
     Message cause;
     Steps steps;
+    Vote vote;
+    std::vector<Message> then;  // a vote: what is sent afterwards
   };
   struct Pending {  // a record that waits for its quorum, at its leader
     Message request;
-    Time handled = 0, replicated = 0;
+    Time handled = 0;
   };
-  struct Led {                          // a partition that this node leads
-    std::map<int, std::int64_t> match;  // node: how many are durable there
-    std::map<int, std::int64_t> next;   // node: what it is sent next; -1: it has not said how far it is
+  struct Buffered {  // fsync: written to the page cache, not durable yet
+    std::int64_t index;
+    Replica::Entry entry;
+    Message cause;
+    Steps steps;
+  };
+  struct Fsync;
+  struct Served {  // a partition
+    Served(int self, int partition, const Partition& where, Replica& log, const Vote& durable, bool first_boot);
+    ~Served();
+    Raft raft;
     std::map<std::int64_t, Pending> pending;
-    std::int64_t committed = 0;
+    bool led = false;             // when it was settled last
+    Time patience_ends = 0;       // of a follower with its leader; the machine's time, like all of timers
+    std::unique_ptr<Fsync> file;  // fsync: the log's file
   };
+  struct Write {  // waits for a free Append
+    int partition;
+    std::int64_t index;
+    Message cause;
+    Time handled;
+  };
+  struct Timer;
 
   machine::Call<void> body(machine::KTask& t);
   machine::Call<void> receive(machine::KTask& t);
   machine::Call<void> handle(machine::KTask& t, const Message& m);
-  machine::Call<void> flush(machine::KTask& t);  // writes and messages that the turn has made
-  machine::Call<void> sys_io_submit(machine::KTask& t);
   machine::Call<void> leave_kernel(machine::KTask& t);
-  machine::Call<void> finish(machine::KTask& t, Append& a);
-  void write(int partition, std::int64_t index, const Message& cause, Time handled);
-  void replicate(int partition, std::int64_t index, int to);
-  void catch_up(int partition, Led& led, int node);  // who lags gets what it lacks, some at a time
-  void commit(int partition, Led& led, const Message* ack, const Append* own);
-  void accept_waiting(int partition, Time handled);
-  void take_over(int partition);  // this node leads it now: it asks the others how far they are
+  machine::Call<void> flush(machine::KTask& t);  // writes and messages that the turn has made
+  machine::Call<void> completed(machine::KTask& t);
+  machine::Call<void> background(machine::KTask& t, Time began, bool served);
   [[nodiscard]] Time cost(NetCost id) const;
+
+  // reactor_disk.cc
+  Append& make_append();
+  Append& take_append();
+  void write(int partition, std::int64_t index, const Message& cause, Time handled);
+  void persist(int partition, Served& s);
+  machine::Call<void> write_buffered(machine::KTask& t);
+  machine::Call<void> sys_io_submit(machine::KTask& t);
+  machine::Call<void> submit_fsyncs(machine::KTask& t);
+  machine::Call<void> finish(machine::KTask& t, Append& a);
+  machine::Call<void> finish(machine::KTask& t, Fsync& f);
+
+  // reactor_quorum.cc
+  void settle(int partition, Served& s, const Message* ack, const Steps* own);
+  void answer(const Pending& p, const Message* ack, const Steps* own);
+  void refuse(const Message& request, int leader);
+  void keep_time();  // beats that are due, and leaders that have been waited for too long
+  void send_beats();
+  [[nodiscard]] Time draw_patience();
 
   Node& node_;
   machine::Machine& machine_;
@@ -77,20 +121,16 @@ class Reactor {
   std::vector<std::unique_ptr<Append>> appends_;
   std::vector<Append*> free_;
   std::deque<Append*> to_submit_;
-  struct Write {
-    int partition;
-    std::int64_t index;
-    std::uint64_t record;
-    Message cause;
-    Time handled;
-  };
-  std::deque<Write> waiting_;  // for a free Append
+  std::deque<Write> waiting_, to_buffer_;
+  fs::Dirtier dirtier_;
   std::deque<Message> sockets_;
   std::vector<Message> to_send_;
   std::vector<aio::Iocb*> events_;
-  std::map<int, Led> led_;
-  std::map<int, std::map<std::int64_t, Message>> early_;  // replicated records that came before their predecessors
-  Time busy_at_ = 0;                                      // when it last had something to do
+  std::map<int, std::unique_ptr<Served>> served_;
+  std::unique_ptr<Timer> timer_;
+  Time next_beat_ = 0;
+  Time busy_at_ = 0;                                            // when it last had something to do
+  std::int64_t served_vruntime_ = 0, background_vruntime_ = 0;  // of the two scheduling groups
   std::uint64_t next_sector_ = 0, ctx_id_;
 };
 

@@ -14,6 +14,9 @@
 
 namespace wakepath::run {
 
+// Weight of the entity that stands for the task in the root queue: its own, or its outermost group's.
+[[nodiscard]] std::uint64_t top_weight(const machine::Machine& m, const machine::KTask& t);
+
 class PingPong {
  public:
   explicit PingPong(machine::Machine& m) : machine_(m) {}
@@ -35,7 +38,6 @@ class PingPong {
   };
   using Pairs = std::map<std::pair<std::int32_t, std::int32_t>, Pair>;  // by tid: waker, wakee
   Pair& pair_of(const machine::KTask& waker, const machine::KTask& wakee);
-  [[nodiscard]] std::uint64_t top_weight(const machine::KTask& t) const;
 
   machine::Machine& machine_;
   Pairs pairs_;

@@ -284,6 +284,7 @@ json Simulation::result(engine::Stop end) const {
                              {"share", p.share},
                              {"cause", p.cause},
                              {"text", p.text}});
+  if (waits_ != nullptr) r["waits"] = waits_->json(window);
   if (scenario_.run.samples > 0) r["samples"] = samples_;
   const auto events = machine_.engine.events() + machine_.engine.steps();
   r["engine"] = {{"events", events},

@@ -31,6 +31,7 @@ struct Options {
   const Perturbation* perturb = nullptr;
   bool check_accounting = true;  // design 3.6; cheap, stays on
   bool fio_json = false;         // also give the jobs in fio's own schema
+  bool waits = false;            // also who waits for whose CPU time, and why ("waits")
 };
 
 enum class End : std::uint8_t { finished, limit, stopped, violation };

@@ -52,10 +52,8 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
   if (s.ublk.present) make_ublk();
   int next_cpu = 0;
   if (std::any_of(s.workloads.begin(), s.workloads.end(), workload::FioJob::needs_page_cache) ||
-      std::any_of(s.rings.begin(), s.rings.end(), workload::RingProgram::needs_page_cache)) {
-    page_cache_ = std::make_unique<fs::PageCache>(machine_, queue_, workqueues_);
-    fs_.use(*page_cache_);
-  }
+      std::any_of(s.rings.begin(), s.rings.end(), workload::RingProgram::needs_page_cache))
+    page_cache();
   for (const auto& conf : s.workloads)
     for (int j = 0; j < std::max(1, conf.numjobs); ++j) {
       std::vector<int> cpus = effective_cpus(s, conf.cpus_allowed, conf.cgroup);
@@ -81,7 +79,9 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
     for (auto& r : rules_)
       if (r->active && r->standing() && r->matches(t)) r->renice(t);
   };
-  machine_.switch_hook = [this](machine::Cpu&, KTask* prev, std::uint16_t state, KTask* next) {
+  if (o.waits) waits_ = std::make_unique<Waits>(machine_);
+  machine_.switch_hook = [this](machine::Cpu& cpu, KTask* prev, std::uint16_t state, KTask* next) {
+    if (waits_ != nullptr) waits_->on_switch(cpu, next);
     pingpong_.on_switch(prev, state, next);
     if (next == nullptr) return;
     next->run_delays.record(next->st.run_delay_ns - next->run_delay_seen_ns);
@@ -93,6 +93,14 @@ Simulation::~Simulation() {
   machine_.task_hook = nullptr;
   machine_.switch_hook = nullptr;
   if (ublk_live_ != nullptr) machine_.engine.cancel(*ublk_live_);
+}
+
+fs::PageCache& Simulation::page_cache() {
+  if (page_cache_ == nullptr) {
+    page_cache_ = std::make_unique<fs::PageCache>(machine_, queue_, workqueues_);
+    fs_.use(*page_cache_);
+  }
+  return *page_cache_;
 }
 
 // Charged time, with what the running task has not been charged for yet (reading must not change the run).
@@ -140,6 +148,7 @@ void Simulation::begin_window() {
   if (machine_.smp) balance_start_ = machine_.smp->balancer.counters;
   for (auto& j : jobs_) j.reset_window();
   pingpong_.reset();
+  if (waits_ != nullptr) waits_->reset();
   machine_.tp.enable(true);
 }
 

@@ -18,6 +18,7 @@
 #include "models/run/pingpong.h"
 #include "models/run/run.h"
 #include "models/run/ublk_json.h"
+#include "models/run/waits.h"
 #include "models/workload/fio.h"
 #include "models/workload/program.h"
 #include "models/workload/ring_program.h"
@@ -45,6 +46,8 @@ class Simulation {
   void end_window();  // checks the accounting
   [[nodiscard]] machine::Machine& machine() { return machine_; }
   [[nodiscard]] fs::Filesystem& filesystem() { return fs_; }
+  [[nodiscard]] workqueue::Workqueues& workqueues() { return workqueues_; }
+  fs::PageCache& page_cache();  // made when it is first asked for, before start()
 
  private:
   struct Rule;
@@ -99,6 +102,7 @@ class Simulation {
   Events events_;
   std::unique_ptr<Perturber> perturber_;  // of another schedule
   PingPong pingpong_{machine_};
+  std::unique_ptr<Waits> waits_;  // where they are asked for
   std::map<const machine::KTask*, TaskStart> task_start_;
   std::vector<CpuStart> cpu_start_;
   workqueue::Pool::Counters wq_start_;

@@ -78,8 +78,13 @@ def cluster(
     duration: str | None = None,
     warmup: str | None = None,
     progress: Callable[[float], Any] | None = None,
+    alone: bool = False,
 ) -> ClusterResult:
-    """Simulate a cluster file. Wrong input raises InputError with file and line."""
+    """Simulate a cluster file. Wrong input raises InputError with file and line.
+
+    alone: afterwards run every node again by itself with what reached it. It must do the same; what that takes is
+    `data["engine"]["alone_wall_s"]`, so what the coupling costs is `wall_s` over it.
+    """
     request = {
         "file": file,
         "sets": list(sets),
@@ -90,6 +95,7 @@ def cluster(
         "duration": duration,
         "warmup": warmup,
         "progress": progress is not None,
+        "alone": alone,
     }
     said: list[str] = []
     with subprocess.Popen(

@@ -27,18 +27,17 @@ def suspect(data: dict[str, Any]) -> tuple[str, float] | None:
 
 
 def cause(node: dict[str, Any]) -> str:
-    """What the node's own records say: its strongest ping-pong cycle, or who waits longest for a CPU."""
+    """What the node's own decision records say: its strongest ping-pong cycle, or who waits for whom, and why."""
     cycles = node.get("pingpong") or []
     if cycles:
         first = cycles[0]
-        return f"{' <-> '.join(first['cycle'])}, {first['switches_per_s']:,.0f} switches/s: {first['cause']}"
-    waiting = max(node["tasks"], key=lambda t: t["run_delay_ns_per_s"], default=None)
-    if waiting is None:
-        return "nobody on it waits"
-    return (
-        f"{waiting['comm']} in {waiting['cgroup']} is runnable without a CPU for "
-        f"{waiting['run_delay_ns_per_s'] / 1e6:,.0f} ms of each second"
-    )
+        pair = " <-> ".join(first["cycle"])
+        return f"{pair}, {first['switches_per_s']:,.0f} switches/s ({first['cause']}): {first['text']}"
+    waits = node.get("waits") or []
+    if not waits:
+        return "nobody on it waits for long"
+    first = next((w for w in waits if w["cause"] != "sharing"), waits[0])
+    return f"{first['text']} ({first['cause']}; {first['ns_per_s'] / 1e6:,.0f} ms of each second)"
 
 
 def summary(data: dict[str, Any]) -> str:
@@ -54,7 +53,9 @@ def summary(data: dict[str, Any]) -> str:
             lines.append(f"  MISSING: {produce['missing']} acknowledged records are not in the log")
         for key, what in (("all", "mean"), ("slowest_1_percent", "slowest 1 %")):
             part = data["where_time_went"][key]
-            lines.append(f"  {what}: {_us(part['mean_ns'])}, of it network {_us(part['network_ns'])}")
+            causes = ("network", "scheduler", "device", "work", "retry")
+            shares = ", ".join(f"{c} {_us(part[f'{c}_ns'])}" for c in causes if part[f"{c}_ns"] > 0)
+            lines.append(f"  {what}: {_us(part['mean_ns'])}: {shares}")
             lines.append(f"    {'node':<12}{'wait':>12}{'work':>12}{'device':>12}{'completion':>12}{'decides':>10}")
             for n in part["nodes"]:
                 lines.append(

@@ -4,6 +4,7 @@
 // prints the arrival of each line's transfer, ns.
 #include <simgrid/s4u.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
@@ -59,7 +60,8 @@ void plain(const std::string& platform, const std::vector<std::string>& options,
 void coupled(const std::string& platform, Time window, const std::vector<std::string>& options,
              const std::vector<Line>& lines) {
   std::vector<std::string> hosts;
-  std::vector<Network::Endpoint> endpoints;
+  Network::Setup setup;
+  auto& endpoints = setup.endpoints;
   const auto id = [&](const std::string& host) {
     for (std::size_t i = 0; i < hosts.size(); ++i)
       if (hosts[i] == host) return static_cast<int>(i);
@@ -68,22 +70,28 @@ void coupled(const std::string& platform, Time window, const std::vector<std::st
     return static_cast<int>(hosts.size()) - 1;
   };
   std::vector<Message> messages;
-  std::vector<std::pair<int, int>> pairs;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     Message m;
     m.from = id(lines[i].from), m.to = id(lines[i].to), m.bytes = lines[i].bytes, m.sent = lines[i].sent, m.record = i;
     messages.push_back(m);
-    pairs.emplace_back(m.from, m.to);
+    setup.pairs.emplace_back(m.from, m.to);
   }
-  Network network(platform, {platform, 0, {}, {}}, options, endpoints, pairs, 200'000'000);
+  setup.platform = platform;
+  setup.named_by = {platform, 0, {}, {}};
+  setup.simgrid = options;
+  setup.retry = 200'000'000;
+  setup.until = 1'000'000'000;
+  Network network(setup);
   if (window > network.max_window()) std::exit(3);
+  network.set_window(window);
   std::vector<double> arrival(lines.size());
   std::vector<Message> arrived;
   std::vector<Network::HostChange> changes;
   std::size_t next = 0, seen = 0;
-  for (Time now = 0; seen < lines.size(); now += window) {
-    network.advance(now + window, arrived, changes);
-    for (; next < messages.size() && messages[next].sent <= now + window; ++next) network.send(messages[next]);
+  for (Time now = 0; seen < lines.size();) {
+    now = std::min(now + window, network.next_change(now));
+    network.advance(now, arrived, changes);
+    for (; next < messages.size() && messages[next].sent <= now; ++next) network.send(messages[next]);
     for (const Message& m : arrived) arrival[m.record] = static_cast<double>(m.arrived), ++seen;
     arrived.clear();
   }

@@ -103,21 +103,34 @@ def test_one_node_and_a_link_take_what_a_formula_says(tmp_path: Path) -> None:
     assert part["network_ns"] + part["retry_ns"] + shares == pytest.approx(part["mean_ns"], rel=1e-9)
 
 
-@pytest.mark.parametrize("options", [["network/model:CM02", "network/TCP-gamma:0", "network/crosstraffic:0"], []])
-def test_transfers_end_when_plain_simgrid_ends_them(options: list[str]) -> None:
+_PLAIN = ["network/model:CM02", "network/TCP-gamma:0", "network/crosstraffic:0"]
+
+
+@pytest.mark.parametrize(
+    ("options", "platform", "begin", "number", "sizes"),
+    [
+        (_PLAIN, "rack.xml", 0, 400, [64, 4160, 65536, 1000000]),  # crowded: transfers share links
+        ([], "rack.xml", 0, 400, [64, 4160, 65536, 1000000]),
+        (_PLAIN, "rack.xml", 0, 400, [64, 4160]),  # some are alone, some meet
+        (_PLAIN, "rack-degrading.xml", 499_950_000, 60, [64, 4160, 65536]),  # a link loses its bandwidth on the way
+    ],
+)
+def test_transfers_end_when_plain_simgrid_ends_them(
+    options: list[str], platform: str, begin: int, number: int, sizes: list[int]
+) -> None:
     twin = program().parent / "network_twin"
     if not twin.is_file():
         pytest.skip("network_twin is built by ./test")
     draw = random.Random(1)
-    lines, now = [], 0
-    for _ in range(400):  # crowded: transfers share links
+    lines, now = [], begin
+    for _ in range(number):
         now += draw.randrange(1, 4000)
         a, b = draw.sample(["n1", "n2", "n3", "load"], 2)
-        lines.append(f"{now} {a} {b} {draw.choice([64, 4160, 65536, 1000000])}")
+        lines.append(f"{now} {a} {b} {draw.choice(sizes)}")
 
     def run(how: str) -> list[float]:
         done = subprocess.run(
-            [str(twin), str(SCENARIOS / "rack.xml"), how, *options],
+            [str(twin), str(SCENARIOS / platform), how, *options],
             input="\n".join(lines) + "\n",
             capture_output=True,
             text=True,
@@ -126,10 +139,11 @@ def test_transfers_end_when_plain_simgrid_ends_them(options: list[str]) -> None:
         return [float(x) for x in done.stdout.split()]
 
     plain = run("plain")
-    for window in ("20000", "777"):
-        for sent, want, got in zip(lines, plain, run(window), strict=True):
-            start = int(sent.split()[0])
-            assert got - start == pytest.approx(want - start, rel=1e-3, abs=1.5), sent
+    wide, narrow = run("20000"), run("777")
+    assert narrow == wide
+    for sent, want, got in zip(lines, plain, wide, strict=True):
+        start = int(sent.split()[0])
+        assert got - start == pytest.approx(want - start, rel=1e-3, abs=1.5), sent
 
 
 def test_one_bad_node_is_named_with_its_cause() -> None:
@@ -141,7 +155,10 @@ def test_one_bad_node_is_named_with_its_cause() -> None:
     found = suspect(bad)
     assert found is not None
     assert found[0] == "n2"
-    assert "runnable without a CPU" in cause(bad["nodes"][1])
+    assert "weighs 25600 against 1024" in cause(bad["nodes"][1])
+    assert bad["nodes"][1]["waits"][0]["cause"] == "weight"
+    assert bad["nodes"][1]["waits"][0]["waiter"].startswith("kworker")
+    assert "weight" not in [w["cause"] for node in (*good["nodes"], bad["nodes"][0]) for w in node["waits"]]
     assert bad["produce"]["latency_ns"]["p99"] > good["produce"]["latency_ns"]["p99"]
     assert "n2" in summary(bad)
 
@@ -159,9 +176,90 @@ def test_no_acknowledged_record_is_lost(name: str) -> None:
         assert result.data["nodes"][1]["boots"] == 2
     else:
         assert result.data["network"]["cut_off"] > 0
-    if name == "degrading_link":  # the narrower window sees the same cuts
-        other = cluster(file, sets=["client.load.rate=5000", "run.window=7us"])
-        assert _comparable(other.data) == _comparable(result.data)
+    # A narrower window sees the same cuts, elections and returns.
+    for window in ("7us", "3333ns"):
+        other = cluster(file, sets=["client.load.rate=5000", f"run.window={window}"])
+        assert _comparable(other.data) == _comparable(result.data), window
+
+
+def test_every_node_alone_does_what_it_does_in_the_fleet() -> None:
+    result = cluster(str(SCENARIOS / "one_bad_node.toml"), **SHORT, alone=True)  # it fails where one does not
+    assert result.data["engine"]["alone_wall_s"] > 0
+
+
+@pytest.mark.parametrize("name", ["remote_disks", "fsync"])
+def test_disks_elsewhere_and_fsync_lose_nothing_either(name: str) -> None:
+    file = str(SCENARIOS / f"{name}.toml")
+    result = cluster(file, **SHORT)
+    assert result.missing == 0
+    assert result.data["produce"]["acknowledged"] > 1500
+    other = cluster(file, sets=["run.window=3us"], **SHORT)
+    assert _comparable(other.data) == _comparable(result.data)
+
+
+def test_a_remote_disk_takes_what_its_bandwidth_and_the_network_say(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    base = (folder / "remote_disks.toml").read_text().replace("rate = 30000", "concurrency = 1")
+    (folder / "scenario.toml").write_text(
+        (folder / "scenario.toml").read_text().replace('loop = "open"\nrate = 90000', 'loop = "closed"')
+    )
+    (folder / "remote_disks.toml").write_text(base)
+
+    def device_ns(platform: str) -> float:
+        (folder / "rack-volumes.xml").write_text(platform)
+        data = cluster(str(folder / "remote_disks.toml"), sets=["log.replicas=1"], **SHORT).data
+        return float(sum(n["device_ns"] for n in data["where_time_went"]["all"]["nodes"]))
+
+    platform = (folder / "rack-volumes.xml").read_text()
+    fast = device_ns(platform)
+    assert fast > 2 * 100_000 + 4096  # there and back, and the disk's own
+    slow_disk = device_ns(platform.replace('write_bw="1GBps"', 'write_bw="10MBps"'))
+    assert slow_disk - fast == pytest.approx(4096 / 0.01 - 4096 / 1.0, rel=0.01)
+    far = device_ns(platform.replace('latency="90us"', 'latency="290us"'))
+    assert far - fast == pytest.approx(2 * 200_000, rel=0.01)
+
+
+def test_a_latency_that_a_profile_changes_counts_from_its_date(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    platform = (folder / "rack-degrading.xml").read_text()
+    profiles = 'bandwidth_file="n3.bandwidth" state_file="n3.state"'
+    assert profiles in platform
+    (folder / "rack-degrading.xml").write_text(platform.replace(profiles, 'latency_file="n3.latency"'))
+    (folder / "n3.latency").write_text("0.0 0.00001\n0.07 0.00051\n")
+    file = str(folder / "degrading_link.toml")
+    sets = ["node.n3.reactors=[0]", "log.partitions=3"]
+    before = cluster(file, sets=sets, duration="50ms", warmup="20ms").data
+    after = cluster(file, sets=sets, duration="50ms", warmup="71ms").data
+    # Of the partition that n3 leads the client's question and the answer cross its link, and one ack of a follower.
+    grown = [d["where_time_went"]["all"]["network_ns"] for d in (before, after)]
+    assert 300_000 < grown[1] - grown[0] < 700_000
+    whole = {"duration": "100ms", "warmup": "20ms"}
+    wide = cluster(file, sets=sets, **whole).data
+    assert _comparable(cluster(file, sets=[*sets, "run.window=3us"], **whole).data) == _comparable(wide)
+
+
+def test_background_work_of_a_reactor_has_its_shares() -> None:
+    sets = ["client.load.rate=20000"]
+    none = cluster(str(SCENARIOS / "scenario.toml"), sets=sets, **SHORT).data
+    some = [*sets, *(f"node.n{i}.background_shares=100" for i in (1, 2, 3))]
+    with_it = cluster(str(SCENARIOS / "scenario.toml"), sets=some, **SHORT).data
+    assert none["nodes"][0]["cpus"][0]["idle"] > 0.3
+    assert with_it["nodes"][0]["cpus"][0]["idle"] < 0.01  # it always has more to do
+    quota = 500_000  # ns that a message may have to wait for it
+    waits = [d["where_time_went"]["all"]["scheduler_ns"] for d in (none, with_it)]
+    assert quota / 2 < waits[1] - waits[0] < 4 * quota
+    small = [*some, *(f"node.n{i}.task_quota=50us" for i in (1, 2, 3))]
+    less = cluster(str(SCENARIOS / "scenario.toml"), sets=small, **SHORT).data
+    assert less["where_time_went"]["all"]["scheduler_ns"] - waits[0] < (waits[1] - waits[0]) / 4
+
+
+def test_fsync_runs_in_kworkers_that_a_weight_starves() -> None:
+    good, bad = (
+        cluster(str(SCENARIOS / f"{name}.toml"), duration="300ms", warmup="50ms").data
+        for name in ("fsync", "fsync_one_bad_node")
+    )
+    assert all(n["page_cache"]["written_pages_per_s"] > 10_000 for n in good["nodes"])
+    assert bad["produce"]["latency_ns"]["p99"] > good["produce"]["latency_ns"]["p99"]
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
@@ -183,6 +281,9 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
         ("rack.xml", '<host id="load" speed="1Gf"/>', "", "load"),
         ("rack.xml", "</zone>", "", "SimGrid"),
         ("node.toml", "cpu.weight = 100", "cpu.weight = 0", "weight"),
+        ("scenario.toml", "[node.n3]", '[node.n3]\ndisk = "vol7"', "no disk vol7"),
+        ("scenario.toml", "replicas = 3", 'replicas = 3\ndurability = "fsnc"', "no such durability"),
+        ("scenario.toml", "replicas = 3", 'replicas = 3\nheartbeat = "2s"', "less than the election timeout"),
     ],
 )
 def test_mistakes_are_said_with_their_place(tmp_path: Path, file: str, before: str, after: str, says: str) -> None:

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "models/cluster/raft.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+namespace wakepath::cluster {
+
+namespace {
+constexpr std::int64_t kSmallMessage = 64;  // bytes of what carries no record
+constexpr std::int64_t kCatchUp = 32;       // entries on their way to a follower that lags
+}  // namespace
+
+Raft::Raft(int self, int partition, const Partition& where, Replica& log, const Vote& durable, bool first_boot)
+    : self_(self),
+      partition_(partition),
+      where_(where),
+      log_(log),
+      term_(std::max(durable.term, log.last_durable_term())),
+      voted_for_(term_ == durable.term ? durable.voted_for : -1) {
+  if (!first_boot) return;
+  leader_ = where.first_leader;
+  if (leader_ != self) return;
+  role_ = Role::leader;
+  for (const int n : where.replicas)
+    if (n != self) followers_[n].next = 0;
+}
+
+Message Raft::to(int node, Kind kind) const {
+  Message m;
+  m.kind = kind;
+  m.from = self_, m.to = node;
+  m.partition = partition_, m.term = term_;
+  m.bytes = kSmallMessage;
+  return m;
+}
+
+// ---- the log -------------------------------------------------------------------------------------------------------
+
+std::int64_t Raft::produce(std::uint64_t record) {
+  const std::int64_t index = log_.append({record, term_});
+  for (auto& [node, f] : followers_)
+    if (f.next == index) replicate(node);
+  return index;
+}
+
+// The next entry that the follower lacks.
+void Raft::replicate(int node) {
+  Follower& f = followers_.at(node);
+  Message m = to(node, Kind::replicate);
+  m.index = f.next;
+  m.record = log_[f.next].record;
+  m.entry_term = log_[f.next].term;
+  ++f.next;
+  out.push_back(m);
+}
+
+void Raft::durable(const Steps& steps, std::uint64_t record, Time replicated) {
+  if (leads())
+    commit();
+  else
+    acknowledge(steps, record, replicated);
+}
+
+void Raft::acknowledge(const Steps& steps, std::uint64_t record, Time replicated) {
+  const std::int64_t upto = std::min(log_.durable(), verified_);
+  if (leader_ < 0 || upto <= told_) return;
+  told_ = upto;
+  Message m = to(leader_, Kind::ack);
+  m.index = upto - 1;
+  m.record = record;
+  m.steps = steps;
+  m.replicated = replicated;
+  out.push_back(m);
+}
+
+void Raft::commit() {
+  std::vector<std::int64_t> match{log_.durable()};
+  for (const auto& [node, f] : followers_) match.push_back(f.match);
+  std::sort(match.begin(), match.end(), std::greater<>());
+  const std::int64_t upto = match[where_.replicas.size() / 2];
+  // Raft 5.4.2: what an earlier term left is committed with the first entry of this one.
+  if (upto > committed_ && log_.term_before(upto) == term_) committed_ = upto;
+}
+
+void Raft::on_entry(const Message& m, std::vector<Accepted>& accepted) {
+  if (m.index > verified_) {
+    early_[m.index] = m;
+    return;
+  }
+  const auto take = [&](const Message& e) {
+    if (log_.accept(e.index, {e.record, e.entry_term})) accepted.push_back({e.index, e});
+    ++verified_;
+  };
+  if (m.index == verified_) take(m);
+  for (auto e = early_.begin(); e != early_.end() && e->first <= verified_; e = early_.erase(e))
+    if (e->first == verified_) take(e->second);
+  acknowledge({}, m.record, 0);  // what was durable here before it was known to be the leader's
+}
+
+// ---- finding where two logs agree ----------------------------------------------------------------------------------
+
+void Raft::probe(int node, std::int64_t index) {
+  followers_.at(node).next = -1;
+  Message m = to(node, Kind::probe);
+  m.index = index;
+  m.entry_term = log_.term_before(index);
+  out.push_back(m);
+}
+
+void Raft::on_probe(const Message& m) {
+  const bool here = m.index <= log_.size() && log_.term_before(m.index) == m.entry_term;
+  Message answer = to(m.from, here ? Kind::match : Kind::lack);
+  answer.index = m.index;
+  if (here) {
+    verified_ = std::max(verified_, m.index);
+    answer.data = told_ = std::min(log_.durable(), m.index);
+  } else if (log_.size() < m.index) {
+    answer.index = log_.size();
+  } else {  // the first entry of the term that is wrong there
+    const std::int64_t wrong = log_.term_before(m.index);
+    while (answer.index > 0 && log_.term_before(answer.index) == wrong) --answer.index;
+  }
+  out.push_back(answer);
+}
+
+// ---- elections -----------------------------------------------------------------------------------------------------
+
+void Raft::campaign() {
+  role_ = Role::candidate;
+  leader_ = -1;
+  ++term_;
+  voted_for_ = self_;
+  votes_ = 1;
+  to_persist = {term_, self_};
+  after_persist.clear();
+  for (const int n : where_.replicas) {
+    if (n == self_) continue;
+    Message m = to(n, Kind::request_vote);
+    m.index = log_.durable();
+    m.entry_term = log_.last_durable_term();
+    after_persist.push_back(m);
+  }
+  if (where_.replicas.size() == 1) lead();
+}
+
+void Raft::on_request_vote(const Message& m) {
+  const bool up_to_date = std::pair(m.entry_term, m.index) >= std::pair(log_.last_durable_term(), log_.durable());
+  const bool grant =
+      m.term == term_ && role_ == Role::follower && up_to_date && (voted_for_ == -1 || voted_for_ == m.from);
+  Message answer = to(m.from, Kind::vote);
+  answer.data = grant ? 1 : 0;
+  if (!grant) {
+    out.push_back(answer);
+    return;
+  }
+  heard = true;
+  voted_for_ = m.from;
+  to_persist = {term_, voted_for_};
+  after_persist.assign(1, answer);
+}
+
+void Raft::on_vote(const Message& m) {
+  if (role_ != Role::candidate || m.term != term_ || m.data != 1) return;
+  if (++votes_ > static_cast<int>(where_.replicas.size()) / 2) lead();
+}
+
+void Raft::lead() {
+  role_ = Role::leader;
+  leader_ = self_;
+  committed_ = 0;
+  followers_.clear();
+  early_.clear();
+  for (const int n : where_.replicas) {
+    if (n == self_) continue;
+    followers_[n];
+    probe(n, log_.size());
+  }
+}
+
+// Somebody is further: whatever this copy was, it follows.
+bool Raft::newer_term(const Message& m) {
+  if (m.term <= term_) return m.term == term_;
+  role_ = Role::follower;
+  term_ = m.term;
+  voted_for_ = -1, leader_ = -1;
+  verified_ = told_ = 0;
+  early_.clear();
+  to_persist.reset();
+  after_persist.clear();
+  return true;
+}
+
+void Raft::adopt(int leader, std::int64_t term) {
+  heard = true;
+  if (leader_ == leader && term == term_ && role_ == Role::follower) return;
+  role_ = Role::follower;
+  leader_ = leader;
+  verified_ = told_ = 0;
+  early_.clear();
+}
+
+void Raft::heard_beat(int from, std::int64_t term) {
+  Message m;
+  m.term = term;
+  if (!newer_term(m)) return;
+  const bool known = leader_ == from;
+  adopt(from, term);
+  if (known) return;
+  Message hello = to(from, Kind::hello);
+  hello.index = log_.size();
+  out.push_back(hello);
+}
+
+void Raft::handle(const Message& m, std::vector<Accepted>& accepted) {
+  if (!newer_term(m)) {
+    if (m.kind == Kind::request_vote) out.push_back(to(m.from, Kind::vote));  // tells our term
+    return;
+  }
+  const auto f = followers_.find(m.from);
+  const bool ours = leads() && f != followers_.end();
+  switch (m.kind) {
+    case Kind::replicate:
+      if (leader_ != m.from) heard_beat(m.from, m.term);
+      heard = true;
+      return on_entry(m, accepted);
+    case Kind::probe:
+      adopt(m.from, m.term);
+      return on_probe(m);
+    case Kind::request_vote:
+      return on_request_vote(m);
+    case Kind::vote:
+      return on_vote(m);
+    case Kind::hello:
+      if (ours) probe(m.from, std::min(m.index, log_.size()));
+      return;
+    case Kind::lack:
+      if (ours && f->second.next < 0) probe(m.from, std::min(m.index, log_.size()));
+      return;
+    case Kind::match:
+      if (!ours || f->second.next >= 0) return;
+      f->second.match = std::max(f->second.match, m.data);
+      f->second.next = m.index;
+      break;
+    case Kind::ack:
+      if (!ours || m.index + 1 <= f->second.match) return;
+      f->second.match = m.index + 1;
+      break;
+    default:
+      return;
+  }
+  while (f->second.next >= 0 && f->second.next < log_.size() && f->second.next - f->second.match < kCatchUp)
+    replicate(m.from);
+  commit();
+}
+
+}  // namespace wakepath::cluster
