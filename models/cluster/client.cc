@@ -36,18 +36,27 @@ void Client::plan_next(Time now) {
 
 void Client::at(Time when, std::uint64_t record, bool first) { agenda_.emplace(when, Plan{record, first}); }
 
+Time Client::next_plan() const {
+  const Time planned = agenda_.empty() ? engine::kNever : agenda_.begin()->first;
+  return timeouts_.empty() ? planned : std::min(planned, timeouts_.front().first);
+}
+
+Client::Plan Client::take_plan() {
+  if (!agenda_.empty() && agenda_.begin()->first == next_plan()) return agenda_.extract(agenda_.begin()).mapped();
+  const Plan plan{timeouts_.front().second, false};
+  timeouts_.pop_front();
+  return plan;
+}
+
 void Client::advance(Time until, const std::vector<Message>& arrivals, std::vector<Message>& out) {
-  auto next = arrivals.begin();
-  for (;;) {
-    const bool has_message = next != arrivals.end(), has_plan = !agenda_.empty() && agenda_.begin()->first <= until;
-    if (!has_message && !has_plan) return;
-    if (has_message && (!has_plan || next->arrived <= agenda_.begin()->first)) {
+  for (auto next = arrivals.begin();;) {
+    const Time when = next_plan();
+    if (next != arrivals.end() && next->arrived <= when)
       take(*next++);
-      continue;
-    }
-    const auto [when, plan] = *agenda_.begin();
-    agenda_.erase(agenda_.begin());
-    send(when, plan, out);
+    else if (when <= until)
+      send(when, take_plan(), out);
+    else
+      return;
   }
 }
 
@@ -68,7 +77,7 @@ void Client::send(Time now, const Plan& plan, std::vector<Message>& out) {
   Open& o = it->second;
   o.due = now + conf_.timeout_ns;
   o.asked_of = leaders_[static_cast<std::size_t>(o.partition)];
-  at(o.due, record, false);
+  timeouts_.emplace_back(o.due, record);
   Message m;
   m.kind = Kind::produce;
   m.from = id_, m.to = o.asked_of, m.partition = o.partition, m.record = record;

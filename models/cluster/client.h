@@ -7,6 +7,7 @@
 // within the timeout, the next of the partition's nodes is tried. So a log may hold a record twice.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <unordered_map>
@@ -56,6 +57,8 @@ class Client {
     bool first;  // else it was sent before, and may have been answered since
   };
   void at(Time when, std::uint64_t record, bool first);
+  [[nodiscard]] Time next_plan() const;
+  Plan take_plan();
   void send(Time now, const Plan& plan, std::vector<Message>& out);
   void take(const Message& m);
   const ClientConf& conf_;
@@ -68,6 +71,7 @@ class Client {
   Time next_at_ = 0;
   std::unordered_map<std::uint64_t, Open> open_;
   std::multimap<Time, Plan> agenda_;  // when what is sent, first or again; stale ones are passed over
+  std::deque<std::pair<Time, std::uint64_t>> timeouts_;  // in order, since all take as long
   std::vector<std::vector<std::uint64_t>> acknowledged_;
   Window window_;
 };

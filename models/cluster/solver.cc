@@ -43,7 +43,9 @@ struct Solver::Impl {
   std::vector<sg::Disk*> disks;
   double latency_factor = 1, bandwidth_factor = 1, tcp_gamma = 0;
   bool cross_traffic = false, limited = false;
-  double phase = -1;  // s of latency that the transfer being started has left
+  // Of the transfer that is being started: s of latency that it has left, and how much faster than others its bytes
+  // go, since SimGrid takes whole ones and it may have a part of one left.
+  double phase = -1, stretch = 1;
   struct Held {
     sg::ActivityPtr activity;
     int id = 0;
@@ -122,6 +124,9 @@ Solver::Solver(const std::string& platform, const Error& named_by, const std::ve
     for (const sg::Link* l : links) total += l->get_latency();
     return s.phase < 0 || total <= 0 ? s.latency_factor : s.phase / total;
   });
+  s.engine->get_netzone_root()->get_network_model()->set_bw_factor_cb(
+      [&s](double, const sg::Host*, const sg::Host*, const std::vector<sg::Link*>&,
+           const std::unordered_set<sg::NetZone*>&) { return s.bandwidth_factor * s.stretch; });
   sg::Activity::on_completion_cb([this, &s](const sg::Activity& a) {
     const auto it = s.held.find(&a);
     if (it == s.held.end()) return;
@@ -222,10 +227,13 @@ void Solver::start(int id, int from, int to, double bytes, double latency) {
   Impl& s = *impl_;
   s.phase = latency;
   auto comm = sg::Comm::sendto_init(s.host(from), s.host(to));
-  comm->set_remaining(bytes);
+  const auto whole = static_cast<std::uint64_t>(bytes) + 1;
+  s.stretch = static_cast<double>(whole) / bytes;
+  comm->set_payload_size(whole);
   s.held[comm.get()] = {comm, id};
   comm->start();
   s.phase = -1;
+  s.stretch = 1;
 }
 
 void Solver::start_io(int id, int disk, std::int64_t bytes, bool write) {
