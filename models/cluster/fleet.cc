@@ -93,7 +93,9 @@ void Fleet::advance(Time to, std::vector<Message>& arrived, std::vector<Message>
   for (; n < arrived.size() && arrived[n].arrived <= to; ++n) put(arrived[n]);
   arrived.erase(arrived.begin(), arrived.begin() + static_cast<std::ptrdiff_t>(n));
   const auto before = Clock::now();
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+  // There and back: whose turn it was last still has its data in the cache.
+  for (std::size_t k = 0; k < nodes_.size(); ++k) {
+    const std::size_t i = windows_ % 2 == 0 ? k : nodes_.size() - 1 - k;
     if (keep_) kept_[i].insert(kept_[i].end(), inbox[i].begin(), inbox[i].end());
     nodes_[i]->advance(to, inbox[i], sent);
   }

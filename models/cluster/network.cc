@@ -94,6 +94,7 @@ struct Network::Impl {
   std::vector<Ps> dates;
   std::size_t next_date = 0;
   int in_solver = 0;
+  bool any_off = false;  // of links and hosts
   Time window = 0, retry = 0;
   std::uint64_t next_number = 0;
   struct Arrival {
@@ -162,10 +163,13 @@ void Network::Impl::renew(int from, int to) {
 
 void Network::Impl::read_links() {
   links.resize(solver.links());
+  any_off = false;
+  for (std::size_t i = 0; i < endpoints; ++i) any_off = any_off || !solver.is_on(static_cast<int>(i));
   for (std::size_t i = 0; i < links.size(); ++i) {
     const Solver::Link l = solver.link(i);
     links[i].capacity = static_cast<std::int64_t>(l.bandwidth + 1);
     links[i].shared = l.shared, links[i].plain = l.plain, links[i].on = l.on;
+    any_off = any_off || !l.on;
   }
 }
 
@@ -193,6 +197,7 @@ void Network::Impl::launch(int slot) {
 }
 
 bool Network::Impl::breaks(const Transfer& t) const {
+  if (!any_off) return false;
   const auto off = [&](const Route::Use& u) { return !links[u.link].on; };
   return !solver.is_on(t.message.from) || !solver.is_on(t.message.to) ||
          std::any_of(t.route->uses.begin(), t.route->uses.end(), off);

@@ -6,11 +6,10 @@
 // napi_poll; 6.1. Not modelled: several queues, RPS, interrupt moderation, transmit completions.
 #pragma once
 
-#include <deque>
-
 #include "models/cluster/config.h"
 #include "models/cluster/message.h"
 #include "models/machine/machine.h"
+#include "sim/engine/fifo.h"
 
 namespace wakepath::cluster {
 
@@ -33,7 +32,7 @@ class Nic final : public machine::IrqLine, public machine::Machine::SoftirqHandl
   machine::Machine& machine_;
   const NetCosts& costs_;
   Sockets& sockets_;
-  std::deque<Message> ring_;
+  engine::Fifo<Message> ring_;
   bool masked_ = false;
 };
 

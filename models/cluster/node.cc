@@ -72,12 +72,13 @@ void Node::advance(Time until, std::vector<Message>& arrivals, std::vector<Messa
 }
 
 void Node::take_due() {
-  for (; !due_.empty(); due_.pop_front()) {
-    if (due_.front().kind == Kind::disk_reply)
-      disk_->replied(due_.front());
+  for (Message& m : due_) {
+    if (m.kind == Kind::disk_reply)
+      disk_->replied(m);
     else
-      nic_->receive(std::move(due_.front()));
+      nic_->receive(std::move(m));
   }
+  due_.clear();
   if (nic_ != nullptr) nic_->interrupt();
 }
 

@@ -7,7 +7,6 @@
 // that time already and before those that they cause, whatever the width of the fleet's windows.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <vector>
@@ -71,7 +70,7 @@ class Node final : public Sockets {
   std::vector<std::unique_ptr<Reactor>> reactors_;
   Time booted_at_ = 0;
   engine::Timer arrival_;
-  std::deque<Message> due_;
+  std::vector<Message> due_;  // at one time
   std::vector<Message>* out_ = nullptr;
 };
 

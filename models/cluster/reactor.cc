@@ -111,7 +111,7 @@ Call<void> Reactor::leave_kernel(KTask& t) {
 // One read of each message that is there when the turn begins.
 Call<void> Reactor::receive(KTask& t) {
   for (std::size_t n = sockets_.size(); n > 0; --n) {
-    const Message m = std::move(sockets_.front());
+    const Message m = sockets_.front();
     sockets_.pop_front();
     co_await run_cost(machine_, t, CostId::syscall_entry);
     co_await t.run_ns(cost(NetCost::net_recv));

@@ -29,6 +29,7 @@
 #include "models/cluster/raft.h"
 #include "models/fs/dio.h"
 #include "models/machine/local_timer.h"
+#include "sim/engine/fifo.h"
 
 namespace wakepath::cluster {
 
@@ -123,7 +124,7 @@ class Reactor {
   std::deque<Append*> to_submit_;
   std::deque<Write> waiting_, to_buffer_;
   fs::Dirtier dirtier_;
-  std::deque<Message> sockets_;
+  engine::Fifo<Message> sockets_;
   std::vector<Message> to_send_;
   std::vector<aio::Iocb*> events_;
   std::map<int, std::unique_ptr<Served>> served_;

@@ -51,6 +51,7 @@ struct Solver::Impl {
     int id = 0;
   };
   std::unordered_map<const sg::Activity*, Held> held;
+  std::unordered_map<int, sg::ActorPtr> operations;  // of disks
 
   sg::Host* host(int endpoint) const { return hosts[static_cast<std::size_t>(endpoint)]; }
   void load(const std::string& platform, const std::vector<std::string>& options);
@@ -59,8 +60,8 @@ struct Solver::Impl {
 };
 
 void Solver::Impl::load(const std::string& platform, const std::vector<std::string>& options) {
-  std::vector<std::string> words{"wakepath", "--log=root.thresh:critical", "--log=no_loc",
-                                 "--cfg=surf/precision:1e-12"};
+  std::vector<std::string> words{"wakepath", "--log=root.thresh:critical", "--log=no_loc", "--cfg=surf/precision:1e-12",
+                                 "--cfg=contexts/stack-size:256"};
   for (const auto& o : options) words.push_back("--cfg=" + o);
   std::vector<char*> argv;
   for (auto& w : words) argv.push_back(w.data());
@@ -236,15 +237,24 @@ void Solver::start(int id, int from, int to, double bytes, double latency) {
   s.stretch = 1;
 }
 
+// In an actor of its own: SimGrid never forgets an operation that its main context has started.
 void Solver::start_io(int id, int disk, std::int64_t bytes, bool write) {
   Impl& s = *impl_;
-  auto io = s.disks[static_cast<std::size_t>(disk)]->io_init(static_cast<sg_size_t>(bytes * kDiskScale),
-                                                             write ? sg::Io::OpType::WRITE : sg::Io::OpType::READ);
-  s.held[io.get()] = {io, id};
-  io->start();
+  sg::Disk* d = s.disks[static_cast<std::size_t>(disk)];
+  const auto scaled = static_cast<sg_size_t>(bytes * kDiskScale);
+  s.operations[id] = sg::Actor::create("operation", d->get_host(), [this, &s, d, id, scaled, write] {
+    write ? d->write(scaled) : d->read(scaled);
+    s.operations.erase(id);
+    on_end(id, true);
+  });
 }
 
 void Solver::cancel(int id) {
+  if (const auto it = impl_->operations.find(id); it != impl_->operations.end()) {
+    it->second->kill();
+    impl_->operations.erase(it);
+    return;
+  }
   for (const auto& [activity, h] : impl_->held)
     if (h.id == id) {
       const sg::ActivityPtr kept = h.activity;  // it ends on the way
@@ -255,6 +265,5 @@ void Solver::cancel(int id) {
 }
 
 bool Solver::is_on(int endpoint) const { return impl_->on[static_cast<std::size_t>(endpoint)]; }
-int Solver::under_way() const { return static_cast<int>(impl_->held.size()); }
 
 }  // namespace wakepath::cluster

@@ -63,7 +63,6 @@ class Solver {
   void start_io(int id, int disk, std::int64_t bytes, bool write);  // now
   void cancel(int id);
   [[nodiscard]] bool is_on(int endpoint) const;
-  [[nodiscard]] int under_way() const;
 
   // Called while it runs, at now().
   std::function<void(int id, bool finished)> on_end;
