@@ -97,6 +97,22 @@ def test_the_cycle_has_its_rate_its_cost_and_its_cause_whatever_the_names(tmp_pa
     assert 0.1 < row["cpu_share"] < 0.5
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "A-6.12-d36k-q128-m1-w1000",
+        "A-6.12-d50k-q128-m1-w500",
+        "A-6.12-d71k-q8-m1-w1000",
+        "A-6.12-d71k-q32-m1-w10000",
+        "A-6.12-lat60-q128-m1-w1000",
+    ],
+)
+def test_a_heavier_wakee_is_proven_though_its_waker_sleeps_now_and_then(name: str) -> None:
+    (row,) = analyze_trace(trace(name), quick=True)["pingpong"]
+    assert row["cause"] == "wakeup preemption: the wakee's entity outweighs the waker's"
+    assert row["proven_rounds"] >= 10
+
+
 def test_a_waiter_woken_in_vain_is_said_to_be() -> None:
     data = analyze_trace(trace("A-6.1-d71k-q128-m128-w1000"))
     assert "min_nr" in data["pingpong"][0]["cause"]
