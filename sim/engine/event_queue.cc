@@ -20,19 +20,11 @@ void EventQueue::arm(Timer& t, Time at) {
   t.at = at;
   t.queue_ = this;
   ++size_;
-  if (!in_wheel_) {
-    if (!near_.full()) [[likely]] {
-      near_.add(t);
-      first_at_ = near_.first_at();
-      return;
-    }
-    to_wheel();
-  }
-  wheel_.add(t);
-  if (at < first_at_) {
-    first_at_ = at;
-    first_ = &t;
-  }
+  if (at < limit_ && near_.full()) [[unlikely]]
+    make_room();
+  if (at >= limit_) return far_.add(t);
+  near_.add(t);
+  first_at_ = near_.first_at();
 }
 
 void EventQueue::cancel(Timer& t) {
@@ -40,42 +32,41 @@ void EventQueue::cancel(Timer& t) {
   WAKEPATH_CHECK(t.queue_ == this, "the timer is armed in another queue");
   t.queue_ = nullptr;
   --size_;
-  if (!in_wheel_) {
-    near_.remove(t);
-    first_at_ = near_.first_at();
+  if (t.slot_ == FarTimers::kFar) [[unlikely]] {
+    far_.remove(t);
+    if (far_.empty()) limit_ = kNever;
     return;
   }
-  if (first_ == &t) first_at_ = kUnknown;
-  wheel_.remove(t);
-  if (size_ == kFewTimers) [[unlikely]]
-    to_near();
+  near_.remove(t);
+  first_at_ = near_.first_at();
+  if (first_at_ == kNever) [[unlikely]]
+    refill();
 }
 
 Timer* EventQueue::pop() {
   if (size_ == 0) return nullptr;
   --size_;
-  if (!in_wheel_) {
-    Timer* t = near_.first();
-    near_.remove_first();
-    first_at_ = near_.first_at();
-    t->queue_ = nullptr;
-    now_ = t->at;
-    return t;
-  }
-  if (first_at_ == kUnknown) find_first();
-  Timer* t = first_;
+  Timer* t = near_.first();
+  near_.remove_first();
   t->queue_ = nullptr;
   now_ = t->at;
-  wheel_.take_first(*t);
-  first_at_ = kUnknown;
-  if (size_ == kFewTimers) [[unlikely]]
-    to_near();
+  first_at_ = near_.first_at();
+  if (first_at_ == kNever) refill();
   return t;
 }
 
-void EventQueue::find_first() const {
-  first_ = wheel_.first();
-  first_at_ = first_->at;
+void EventQueue::refill() {
+  if (limit_ == kNever) return;  // there are none
+  limit_ = far_.take_earliest(near_);
+  first_at_ = near_.first_at();
+}
+
+void EventQueue::make_room() {
+  for (std::size_t n = 0; n < NearTimers::kCapacity / 2; ++n) {
+    Timer& t = near_.take_last();
+    far_.add_first(t, now_);
+    limit_ = t.at;
+  }
 }
 
 void EventQueue::advance_to(Time now) {
@@ -87,23 +78,9 @@ void EventQueue::advance_to(Time now) {
 void EventQueue::clear() {
   const auto disarm = [](Timer& t) { t.queue_ = nullptr; };
   near_.drain(disarm);
-  wheel_.drain(disarm);
-  in_wheel_ = false;
+  far_.drain(disarm);
   size_ = 0;
-  first_at_ = kNever;
-}
-
-void EventQueue::to_wheel() {
-  wheel_.start(now_);
-  near_.drain([this](Timer& t) { wheel_.add(t); });
-  in_wheel_ = true;
-  first_at_ = kUnknown;
-}
-
-void EventQueue::to_near() {
-  wheel_.drain([this](Timer& t) { near_.add(t); });
-  in_wheel_ = false;
-  first_at_ = near_.first_at();
+  first_at_ = limit_ = kNever;
 }
 
 }  // namespace wakepath::engine

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The pending events of one node. Order is (time, then arming order), exactly; re-arming counts as arming now.
 //
-// Few timers (a tick, the device, the end of a segment) are kept in a small array, many in a timing wheel; the queue
-// moves between the two at 16 and 8 pending. Arm and cancel are O(1) and nothing is allocated. next_time() is a
-// compare and a load unless the wheel's first timer has left since it was asked last.
+// The earliest timers, sixteen at most, are kept in order (near_timers.h), all others in lists by time (far_timers.h):
+//
+//     near_  all due before limit_, and of those due at limit_ some that were armed first
+//     far_   the rest; when near_ has become empty it is filled again from there
+//
+// A timer that is armed for a time before limit_ joins the near ones; where these are full, the later half of them goes
+// back to the far ones, which lowers limit_. So what a simulated CPU arms and cancels all the time, the end of a
+// segment a few microseconds ahead, never sees the lists. Arm, cancel and pop are O(1) and nothing is allocated;
+// next_time() is a load.
 #pragma once
 
 #include <cstddef>
 
+#include "sim/engine/far_timers.h"
 #include "sim/engine/near_timers.h"
 #include "sim/engine/time.h"
 #include "sim/engine/timer.h"
-#include "sim/engine/timing_wheel.h"
 
 namespace wakepath::engine {
 
@@ -26,12 +32,8 @@ class EventQueue {
   void arm(Timer& t, Time at);
   // Does nothing when `t` is not armed.
   void cancel(Timer& t);
-  // Time of the earliest timer; kNever when there is none. Does not change what follows.
-  [[nodiscard]] Time next_time() const {
-    if (first_at_ == kUnknown) [[unlikely]]
-      find_first();
-    return first_at_;
-  }
+  // Time of the earliest timer; kNever when there is none.
+  [[nodiscard]] Time next_time() const { return first_at_; }
   // Takes the earliest timer out and moves the clock to its time; nullptr when empty.
   Timer* pop();
   // Moves the clock without an event: now() <= now <= next_time().
@@ -44,20 +46,15 @@ class EventQueue {
   [[nodiscard]] bool empty() const { return size_ == 0; }
 
  private:
-  static constexpr Time kUnknown = -1;  // no time is less, so arm() leaves an unknown first unknown
-  static constexpr std::size_t kFewTimers = NearTimers::kCapacity / 2;
-
-  void find_first() const;
-  void to_wheel();
-  void to_near();
+  void refill();
+  void make_room();
 
   Time now_ = 0;
-  mutable Time first_at_ = kNever;  // kNever: there is none; in the wheel it is found when asked for
-  mutable Timer* first_ = nullptr;  // in the wheel only
+  Time first_at_ = kNever;  // near_'s, which is empty only when there is no timer
+  Time limit_ = kNever;     // kNever while far_ is empty
   std::size_t size_ = 0;
-  bool in_wheel_ = false;
   NearTimers near_;
-  mutable TimingWheel wheel_;  // first() remembers what it found
+  FarTimers far_;
 };
 
 }  // namespace wakepath::engine

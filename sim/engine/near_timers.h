@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Up to 16 pending timers: the event queue's structure while few timers are pending.
+// Up to 16 pending timers in order: the event queue's next ones.
 //
 // Timers lie in 16 cells in any order; their order in time is one word of 16 nibbles, each the number of a cell:
 //
@@ -53,11 +53,20 @@ class NearTimers {
     order_ >>= 4;
     free_cell(cell);
   }
+  // Takes the latest out, of equals the one armed last. Not when empty.
+  Timer& take_last() {
+    const unsigned place = size() - 1;
+    const auto cell = static_cast<unsigned>(order_ >> (4 * place)) & 15;
+    order_ &= nibbles_below(place);
+    free_cell(cell);
+    return *timer_[cell];
+  }
   // The earliest, of equals the one armed first. Not when empty.
   [[nodiscard]] Timer* first() const { return timer_[first_cell()]; }
   // kNever when empty: then the first nibble is 0, and cell 0 is free.
   [[nodiscard]] Time first_at() const { return at_[first_cell()]; }
   [[nodiscard]] bool full() const { return free_ == 0; }
+  [[nodiscard]] unsigned size() const { return kCapacity - static_cast<unsigned>(std::popcount(free_)); }
   // Hands out all, in order.
   template <class Receiver>
   void drain(Receiver&& receive) {

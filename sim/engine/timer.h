@@ -14,7 +14,7 @@ namespace wakepath::engine {
 
 class EventQueue;
 class NearTimers;
-class TimingWheel;
+class FarTimers;
 
 namespace detail {
 struct TimerLink {
@@ -44,11 +44,11 @@ struct Timer : private detail::TimerLink {
  private:
   friend class EventQueue;
   friend class NearTimers;
-  friend class TimingWheel;
+  friend class FarTimers;
   void destroyed_armed();
 
   EventQueue* queue_ = nullptr;
-  std::uint32_t slot_ = 0;  // where it is in the queue's present structure
+  std::uint32_t slot_ = 0;  // its cell among the near timers, or that it is far
 };
 
 }  // namespace wakepath::engine

@@ -71,7 +71,7 @@ class Oracle {
   std::uint64_t next_number_ = 0;
 };
 
-// Distances of every level of the wheel, ties (0 and small ones), slot and level borders, the far end of time.
+// Distances of every level of the lists, ties (0 and small ones), slot and level borders, the far end of time.
 Time random_time(Numbers& n, Time now) {
   const Time room = kNever - 1 - now;
   Time distance = 0;
@@ -85,8 +85,8 @@ Time random_time(Numbers& n, Time now) {
     case 2:
       distance = static_cast<Time>(n.below(std::uint64_t{1} << n.below(40)));
       break;
-    case 3: {  // onto, one before or one behind the next multiple of a power of 64
-      const Time width = Time{1} << (6 * n.below(8));
+    case 3: {  // onto, one before or one behind the next multiple of a power of 16
+      const Time width = Time{1} << (4 * n.below(12));
       distance = (now / width + 1) * width - now + static_cast<Time>(n.below(3)) - 1;
       break;
     }
@@ -155,9 +155,9 @@ TEST_CASE("event queue equals a sorted vector", "[engine]") {
   const Mix emptied{60, 20, 20, 4, 1};
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
     compare_with_oracle(seed, 3, even, 400, 0);
-    compare_with_oracle(seed, 16, even, 600, 0);  // the array alone, up to full
+    compare_with_oracle(seed, 16, even, 600, 0);  // the near ones alone, up to full
     compare_with_oracle(seed, 30, even, 600, 0);
-    compare_with_oracle(seed, 40, cancels, 800, 0);  // to and fro between array and wheel
+    compare_with_oracle(seed, 40, cancels, 800, 0);  // to and fro between near and far
     compare_with_oracle(seed, 100, emptied, 800, 0);
     compare_with_oracle(seed, 300, full, 1500, static_cast<Time>(seed * 0x123456789ABCULL));
   }
@@ -175,7 +175,7 @@ TEST_CASE("event queue pops equal times in arming order", "[engine]") {
   CHECK(queue.pop() == nullptr);
 }
 
-TEST_CASE("event queue keeps arming order across the wheel's levels", "[engine]") {
+TEST_CASE("event queue keeps arming order across the levels of the lists", "[engine]") {
   EventQueue queue;
   std::vector<Timer> fillers(64);
   for (std::size_t i = 0; i < fillers.size(); ++i) queue.arm(fillers[i], static_cast<Time>(i));
@@ -186,6 +186,39 @@ TEST_CASE("event queue keeps arming order across the wheel's levels", "[engine]"
   for (int i = 0; i < 4; ++i) queue.pop();
   CHECK(queue.pop() == &early);
   CHECK(queue.pop() == &late);
+}
+
+// When the few first ones are gone, the dense part behind them is put into order; then come many that are due before
+// it.
+TEST_CASE("event queue takes timers that are armed late and due before all others", "[engine]") {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    CAPTURE(seed);
+    Numbers n(seed);
+    EventQueue queue;
+    Oracle oracle;
+    std::vector<Timer> timers(400);
+    std::size_t next = 0;
+    const auto arm = [&](std::uint64_t count, Time from, std::uint64_t width) {
+      for (; count > 0; --count) {
+        Timer& t = timers[next++ % timers.size()];  // moves one that is armed still
+        const Time at = from + static_cast<Time>(n.below(width));
+        queue.arm(t, at);
+        oracle.arm(&t, at);
+      }
+    };
+    const auto pop = [&](std::uint64_t count) {
+      for (; count > 0; --count) REQUIRE(queue.pop() == oracle.pop());
+    };
+    for (int round = 0; round < 20; ++round) {
+      arm(1 + n.below(20), queue.now(), 20);
+      const std::size_t first_ones = queue.size();
+      arm(n.below(100), queue.now() + 1'000'000, 1 + n.below(500));
+      pop(round == 0 ? first_ones : n.below(30));
+      arm(n.below(60), queue.now(), 1 + n.below(5'000));
+      pop(n.below(100));
+    }
+    pop(timers.size());
+  }
 }
 
 TEST_CASE("event queue moves a re-armed timer", "[engine]") {
