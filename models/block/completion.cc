@@ -135,17 +135,17 @@ void QueueInterrupt::post(Request& rq) {
 Call<void> QueueInterrupt::handle(ExecContext& irq) {
   machine_.tp.irq(*cpu, EventType::irq_handler_entry, number, name_id);
   machine_.engine.cancel(coalesce_);
-  if (thread_ == nullptr) {
-    co_await sweep(irq);
-  } else {
-    raised_ = false;
-    run_thread_ = true;
-    co_await machine_.wake(irq, *thread_);
-  }
+  return thread_ == nullptr ? sweep(irq) : wake_thread(irq);
+}
+
+Call<void> QueueInterrupt::wake_thread(ExecContext& irq) {
+  raised_ = false;
+  run_thread_ = true;
+  co_await machine_.wake(irq, *thread_);
   machine_.tp.irq(*cpu, EventType::irq_handler_exit, number, name_id);
 }
 
-Call<void> QueueInterrupt::thread_body(KTask& t) {
+machine::Body QueueInterrupt::thread_body(KTask& t) {
   for (;;) {
     t.set_state(sched::State::interruptible);
     if (!std::exchange(run_thread_, false)) {
@@ -190,6 +190,7 @@ Call<void> QueueInterrupt::sweep(ExecContext& ctx) {
     next = rq->next;  // ending it gives the tag back
     co_await queue_.end_request(ctx, *rq);
   }
+  if (thread_ == nullptr) machine_.tp.irq(*cpu, EventType::irq_handler_exit, number, name_id);
 }
 
 }  // namespace wakepath::block

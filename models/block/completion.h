@@ -48,7 +48,8 @@ struct QueueInterrupt final : machine::IrqLine {
  private:
   void raise();
   Call<void> sweep(ExecContext& ctx);
-  Call<void> thread_body(KTask& t);
+  Call<void> wake_thread(ExecContext& irq);
+  machine::Body thread_body(KTask& t);
   Machine& machine_;
   Queue& queue_;
   Completions& completions_;

@@ -50,7 +50,7 @@ Call<void> Reactor::deliver(ExecContext& softirq, const Message& m) {
   if (std::exchange(poll_armed_, false)) co_await aio_.complete(softirq, poll_);
 }
 
-Call<void> Reactor::body(KTask& t) {
+machine::Body Reactor::body(KTask& t) {
   keep_time();
   const bool has_background = node_.conf().background_shares > 0;
   for (;;) {

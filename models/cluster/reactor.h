@@ -85,7 +85,7 @@ class Reactor {
   };
   struct Timer;
 
-  machine::Call<void> body(machine::KTask& t);
+  machine::Body body(machine::KTask& t);
   machine::Call<void> receive(machine::KTask& t);
   machine::Call<void> handle(machine::KTask& t, const Message& m);
   machine::Call<void> leave_kernel(machine::KTask& t);

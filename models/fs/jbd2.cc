@@ -45,7 +45,7 @@ class Jbd2 final : public Journal {
   }
 
  private:
-  Call<void> body(KTask& t) {
+  machine::Body body(KTask& t) {
     for (;;) {
       while (asked_ > committed_) co_await commit(t);
       t.set_state(State::interruptible);

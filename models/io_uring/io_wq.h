@@ -111,7 +111,7 @@ class IoWq {
   Call<void> hash_wake(KTask& waker, Pool& p);
 
   // io_wq_worker.cc: the thread, and the scheduler's hooks
-  Call<void> worker_main(KTask& t, Worker& w);
+  machine::Body worker_main(KTask& t, Worker& w);
   Call<void> handle_work(KTask& t, Worker& w);
   Call<bool> idle_sleep(KTask& t, Worker& w);
   [[nodiscard]] bool allowed_on(int cpu) const;

@@ -16,7 +16,7 @@ namespace {
 constexpr Time kIdleTimeoutNs = 5'000'000'000;  // WORKER_IDLE_TIMEOUT, 5 * HZ
 }  // namespace
 
-Call<void> IoWq::worker_main(KTask& t, Worker& w) {
+machine::Body IoWq::worker_main(KTask& t, Worker& w) {
   co_await run_cost(machine_, t, CostId::iowq_worker_start);
   Account& a = *w.account;
   w.started = w.up = w.running = true;

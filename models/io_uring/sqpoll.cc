@@ -93,7 +93,7 @@ Call<bool> SqThread::sleep(KTask& t) {
   co_return may_sleep;
 }
 
-Call<void> SqThread::body(KTask& t) {
+machine::Body SqThread::body(KTask& t) {
   std::int64_t until = 0;
   const auto idle_jiffies = [&] { return idle_ns_ / machine_.tick_ns(); };
   for (;;) {

@@ -26,7 +26,7 @@ class SqThread {
  private:
   static constexpr int kCapEntries = 8;  // IORING_SQPOLL_CAP_ENTRIES_VALUE
   static constexpr int kCapWork = 32;    // IORING_TW_CAP_ENTRIES_VALUE
-  Call<void> body(KTask& t);
+  machine::Body body(KTask& t);
   Call<bool> turn(KTask& t);
   Call<bool> sleep(KTask& t);
   [[nodiscard]] std::int64_t jiffies() const { return machine_.now() / machine_.tick_ns(); }

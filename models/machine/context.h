@@ -12,6 +12,7 @@
 
 namespace wakepath::machine {
 
+using engine::Body;
 using engine::Call;
 using engine::Time;
 
@@ -25,10 +26,21 @@ enum class Mode : std::uint8_t {
   irqs_off,
 };
 
+struct Usage {  // ns
+  Time user = 0, sys = 0, irq = 0, softirq = 0, idle = 0;
+  [[nodiscard]] Time total() const { return user + sys + irq + softirq + idle; }
+};
+
 struct ExecContext {
   enum class Kind : std::uint8_t { task, softirq, hardirq, switcher, idle };
 
-  explicit ExecContext(Kind k, std::size_t frame_bytes = 16384) : kind(k), frames_(frame_bytes) {}
+  explicit ExecContext(Kind k, std::size_t frame_bytes = 16384)
+      : kind(k),
+        kernel_bucket(k == Kind::hardirq   ? &Usage::irq
+                      : k == Kind::softirq ? &Usage::softirq
+                                           : &Usage::sys),
+        user_bucket(k == Kind::task ? &Usage::user : kernel_bucket),
+        frames_(frame_bytes) {}
   virtual ~ExecContext() = default;
   ExecContext(const ExecContext&) = delete;
   ExecContext& operator=(const ExecContext&) = delete;
@@ -40,6 +52,8 @@ struct ExecContext {
   Time left_ns = 0;                   // of the current segment
   std::coroutine_handle<> resume_at;  // what to resume when the segment is spent
   Cpu* cpu = nullptr;
+  Time Usage::*const kernel_bucket;  // where its time is counted, by mode
+  Time Usage::*const user_bucket;
 
   // Awaitables; defined in cpu.h.
   struct RunAwaiter;

@@ -20,12 +20,12 @@ Cpu::Cpu(Machine& m, int id) : machine_(m), id_(id), engine_(m.engine), rq_(m.sc
     auto& cpu = *static_cast<Cpu*>(t.context);
     cpu.deliver();
   };
-  hardirq_call_ = hardirq_body(hardirq_);
-  softirq_call_ = softirq_body(softirq_);
-  switch_call_ = switch_body(switcher_);
-  hardirq_.resume_at = hardirq_call_.handle();
-  softirq_.resume_at = softirq_call_.handle();
-  switcher_.resume_at = switch_call_.handle();
+  hardirq_body_ = hardirq_body(hardirq_);
+  softirq_body_ = softirq_body(softirq_);
+  switch_body_ = switch_body(switcher_);
+  hardirq_.resume_at = hardirq_body_.handle();
+  softirq_.resume_at = softirq_body_.handle();
+  switcher_.resume_at = switch_body_.handle();
 }
 
 Cpu::~Cpu() {
@@ -37,7 +37,10 @@ void Cpu::start() { idle_since_ = engine_.now(); }
 
 // ---- time ----------------------------------------------------------------------------------------------------------
 
-void Cpu::charge_irq_time(Time ns) { machine_.sched.add_irq_time(id_, ns); }
+void Cpu::charge_irq_time(const ExecContext& c, Time ns) {
+  if (c.kind == ExecContext::Kind::hardirq || c.kind == ExecContext::Kind::softirq)
+    machine_.sched.add_irq_time(id_, ns);
+}
 
 Usage Cpu::usage_now() const {
   Usage u = usage_;
@@ -89,7 +92,7 @@ void Cpu::loop() {
 
 void Cpu::continue_active(bool resumed) {
   ExecContext& c = *active_;
-  if (!pending_.empty() && may_interrupt(c)) return enter_hardirq();
+  if (pending_ != nullptr && may_interrupt(c)) return enter_hardirq();
   if (c.kind == ExecContext::Kind::idle) {
     if (need_resched()) return begin_schedule(false);
     idle_since_ = engine_.now();
@@ -118,7 +121,9 @@ void Cpu::continue_active(bool resumed) {
 void Cpu::raise(IrqLine& line) {
   if (line.pending) return;
   line.pending = true;
-  pending_.push_back(&line);
+  line.next_pending = nullptr;
+  (pending_ != nullptr ? last_pending_->next_pending : pending_) = &line;
+  last_pending_ = &line;
   if (looping_) return;    // seen at the next segment
   if (machine_.in_loop) {  // another CPU's code runs now: go through the event queue
     if (!idle_timer_.armed()) engine_.arm(idle_timer_, engine_.now());
@@ -140,7 +145,7 @@ void Cpu::notice_resched() {
 }
 
 void Cpu::deliver() {
-  if (pending_.empty() || looping_ || !may_interrupt(*active_)) return;
+  if (pending_ == nullptr || looping_ || !may_interrupt(*active_)) return;
   if (machine_.turns && !machine_.turns->claim(id_)) [[unlikely]]
     return;
   if (segment_timer_.armed()) {
@@ -168,7 +173,7 @@ void Cpu::stand_still() {
 // The time it stood counts where it stood: the guest's clock went on.
 void Cpu::take_turn() {
   if (std::exchange(standing_, false)) charge(*active_, engine_.now() - segment_start_, active_->mode);
-  if (active_ == &idle_ && pending_.empty() && !need_resched()) return machine_.turns->halted(id_);
+  if (active_ == &idle_ && pending_ == nullptr && !need_resched()) return machine_.turns->halted(id_);
   continue_active();
   loop();
 }
@@ -187,10 +192,10 @@ void Cpu::enter_hardirq() {
 void Cpu::leave_interrupt() {
   const bool was_hard = active_ == &hardirq_;
   // Its body is about to park, and may be entered again before it has: where it goes on is after the park.
-  active_->resume_at = was_hard ? hardirq_call_.handle() : softirq_call_.handle();
+  active_->resume_at = was_hard ? hardirq_body_.handle() : softirq_body_.handle();
   active_ = below_[static_cast<std::size_t>(--depth_)];
   if (active_ == &idle_) idle_since_ = engine_.now();
-  if (was_hard && softirq_pending_ != 0 && active_ != &softirq_ && !active_->bh_disabled && pending_.empty() &&
+  if (was_hard && softirq_pending_ != 0 && active_ != &softirq_ && !active_->bh_disabled && pending_ == nullptr &&
       !machine_.softirqs_deferred(*this)) {
     if (active_ == &idle_) from_idle_ = true;
     below_[static_cast<std::size_t>(depth_++)] = active_;
@@ -202,10 +207,10 @@ void Cpu::leave_interrupt() {
   continue_active(true);
 }
 
-Call<void> Cpu::hardirq_body(ExecContext& ctx) {
+Body Cpu::hardirq_body(ExecContext& ctx) {
   for (;;) {
-    IrqLine& line = *pending_.front();
-    pending_.erase(pending_.begin());
+    IrqLine& line = *pending_;
+    pending_ = line.next_pending;
     line.pending = false;
     ++interrupts;
     co_await run_cost(machine_, ctx, from_idle_ ? CostId::idle_exit : CostId::irq_delivery);
@@ -219,7 +224,7 @@ Call<void> Cpu::hardirq_body(ExecContext& ctx) {
   }
 }
 
-Call<void> Cpu::softirq_body(ExecContext& ctx) {
+Body Cpu::softirq_body(ExecContext& ctx) {
   for (;;) {
     co_await run_cost(machine_, ctx, CostId::softirq_entry);
     const Time give_up = machine_.softirq_deadline();
@@ -259,7 +264,7 @@ struct ResumeUser {
   void await_resume() {}
 };
 
-Call<void> user_return_body(KTask& t, std::coroutine_handle<> user_code, Time left_ns) {
+Body user_return_body(KTask& t, std::coroutine_handle<> user_code, Time left_ns) {
   co_await exit_to_user_mode_loop(t);
   co_await ResumeUser{t, user_code, left_ns};
 }
@@ -295,7 +300,7 @@ void Cpu::begin_schedule(bool preempt) {
   resume_ = switcher_.resume_at;
 }
 
-Call<void> Cpu::switch_body(ExecContext& ctx) {
+Body Cpu::switch_body(ExecContext& ctx) {
   for (;;) {
     if (current_ == nullptr) {
       if (machine_.smp) machine_.local_timer(id_).restart_tick();
@@ -338,7 +343,7 @@ Call<void> Cpu::switch_body(ExecContext& ctx) {
       }
       active_ = next;
     }
-    ctx.resume_at = switch_call_.handle();  // may be entered again before it has parked
+    ctx.resume_at = switch_body_.handle();  // may be entered again before it has parked
     continue_active(true);
     co_await ctx.park();
   }

@@ -12,7 +12,6 @@
 #include <array>
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "models/machine/context.h"
 #include "models/machine/task.h"
@@ -36,14 +35,10 @@ struct IrqLine {
   virtual Call<void> handle(ExecContext& irq) = 0;  // between entry and exit
   Cpu* cpu = nullptr;
   bool pending = false;
+  IrqLine* next_pending = nullptr;  // in its CPU's list
   int number = 0;
   bool is_local_timer = false;
   std::uint32_t name_id = 0;
-};
-
-struct Usage {  // ns
-  Time user = 0, sys = 0, irq = 0, softirq = 0, idle = 0;
-  [[nodiscard]] Time total() const { return user + sys + irq + softirq + idle; }
 };
 
 class Cpu {
@@ -102,21 +97,21 @@ class Cpu {
   void begin_user_return(KTask& t);  // the exit loop of an interrupt that came in user mode
   void segment_spent();
   void charge(const ExecContext& c, Time ns, Mode m);
-  void charge_irq_time(Time ns);
+  void charge_irq_time(const ExecContext& c, Time ns);
   [[nodiscard]] static bool may_interrupt(const ExecContext& c) {
     if (c.kind == ExecContext::Kind::hardirq || c.kind == ExecContext::Kind::switcher) return false;
     return c.mode != Mode::irqs_off;
   }
   // Is the running task's position one where need_resched acts by itself (on the way out of an interrupt, or at once)?
   [[nodiscard]] bool preempts_here(const ExecContext& c) const {
-    if (c.kind != ExecContext::Kind::task || !need_resched()) return false;
-    if (c.mode == Mode::user) return true;
-    return c.mode == Mode::kernel && (policy_.full || (policy_.lazy && rq_.resched));
+    if (c.kind != ExecContext::Kind::task) return false;
+    if (c.mode == Mode::user) return need_resched();
+    return c.mode == Mode::kernel && ((policy_.full && need_resched()) || (policy_.lazy && rq_.resched));
   }
 
-  Call<void> hardirq_body(ExecContext& ctx);
-  Call<void> softirq_body(ExecContext& ctx);
-  Call<void> switch_body(ExecContext& ctx);
+  Body hardirq_body(ExecContext& ctx);
+  Body softirq_body(ExecContext& ctx);
+  Body switch_body(ExecContext& ctx);
 
   Machine& machine_;
   int id_;
@@ -126,7 +121,7 @@ class Cpu {
   bool irq_time_accounting_ = false;
   ExecContext hardirq_{ExecContext::Kind::hardirq}, softirq_{ExecContext::Kind::softirq};
   ExecContext switcher_{ExecContext::Kind::switcher}, idle_{ExecContext::Kind::idle, 64};
-  Call<void> hardirq_call_, softirq_call_, switch_call_;
+  Body hardirq_body_, softirq_body_, switch_body_;
   KTask* current_ = nullptr;    // the scheduler's current, null: idle
   KTask* last_task_ = nullptr;  // whose caches are warm
   ExecContext* active_ = &idle_;
@@ -134,10 +129,10 @@ class Cpu {
   int depth_ = 0;
   std::coroutine_handle<> resume_;
   bool looping_ = false;
-  bool standing_ = false;          // since segment_start_, with left_ns of its segment to go
-  bool sw_preempt_ = false;        // the pending switch was entered as preemption in the kernel
-  bool from_idle_ = false;         // the running interrupt left idle
-  std::vector<IrqLine*> pending_;  // in order of arrival
+  bool standing_ = false;                                 // since segment_start_, with left_ns of its segment to go
+  bool sw_preempt_ = false;                               // the pending switch was entered as preemption in the kernel
+  bool from_idle_ = false;                                // the running interrupt left idle
+  IrqLine *pending_ = nullptr, *last_pending_ = nullptr;  // a list, in order of arrival
   unsigned softirq_pending_ = 0;
   Time segment_start_ = 0, idle_since_ = 0;
   Time trace_debt_ns_ = 0;
@@ -147,22 +142,20 @@ class Cpu {
 };
 
 inline void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
-  if (c.kind == ExecContext::Kind::hardirq || c.kind == ExecContext::Kind::softirq) {
-    (c.kind == ExecContext::Kind::hardirq ? usage_.irq : usage_.softirq) += ns;
-    if (irq_time_accounting_) charge_irq_time(ns);
-  } else {
-    (c.kind == ExecContext::Kind::task && m == Mode::user ? usage_.user : usage_.sys) += ns;
-  }
+  usage_.*(m == Mode::user ? c.user_bucket : c.kernel_bucket) += ns;
+  if (irq_time_accounting_) [[unlikely]]
+    charge_irq_time(c, ns);
 }
 
 // The common case of a segment: nothing is pending and no event is due before its end.
 inline bool Cpu::try_run_inline(ExecContext& c, Time& ns, Mode m) {
-  ns += std::exchange(trace_debt_ns_, 0);
+  if (trace_debt_ns_ != 0) [[unlikely]]
+    ns += std::exchange(trace_debt_ns_, 0);
   if (ns == 0) return true;
   c.mode = m;
-  if (!pending_.empty() && may_interrupt(c)) [[unlikely]]
+  if (pending_ != nullptr && may_interrupt(c)) [[unlikely]]
     return false;
-  if (need_resched() && preempts_here(c)) [[unlikely]]
+  if (preempts_here(c)) [[unlikely]]
     return false;
   if (!engine_.try_advance(engine_.now() + ns)) return false;
   charge(c, ns, m);
@@ -190,7 +183,7 @@ struct ExecContext::ParkAwaiter {
 struct ExecContext::ScheduleAwaiter {
   KTask& t;
   bool preempt;       // entered from a preemption point inside the kernel: the task stays runnable, R+
-  Call<void> hooked;  // of a worker
+  Call<void> hooked;  // of a worker: schedule_with_hooks()
   bool await_ready() {
     if (t.sleep_hooks == nullptr || preempt) [[likely]]
       return false;
@@ -198,12 +191,12 @@ struct ExecContext::ScheduleAwaiter {
     return hooked.await_ready();
   }
   void await_suspend(std::coroutine_handle<> h) {
-    if (hooked.handle()) [[unlikely]]
+    if (!hooked.await_ready()) [[unlikely]]
       hooked.await_suspend(h);
     else
       t.cpu->start_schedule(t, h, preempt);
   }
-  void await_resume() {}
+  void await_resume() { hooked.await_resume(); }
 };
 
 inline ExecContext::RunAwaiter ExecContext::run_ns(Time ns, Mode m) { return {*this, ns, m}; }

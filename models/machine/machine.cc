@@ -210,11 +210,12 @@ Call<void> Machine::kick(ExecContext& ctx, KTask& t) {
   send_resched(t.cpu->id());
 }
 
-Call<bool> Machine::wake(ExecContext& ctx, KTask& t, bool sync) {
-  if (!t.sleeping) {
-    co_await run_cost(*this, ctx, CostId::nop_wake, ctx.mode);
-    co_return false;
-  }
+Call<bool> Machine::find_awake(ExecContext& ctx) {
+  co_await run_cost(*this, ctx, CostId::nop_wake, ctx.mode);
+  co_return false;
+}
+
+Call<bool> Machine::wake_sleeper(ExecContext& ctx, KTask& t, bool sync) {
   Cpu& here = *ctx.cpu;
   tp.sched_task(here, trace::EventType::sched_waking, t, t.cpu->id());
   const Mode mode = ctx.kind == ExecContext::Kind::task ? Mode::kernel_nopreempt : ctx.mode;
@@ -310,7 +311,7 @@ Call<void> Machine::run_softirqs(ExecContext& ctx, unsigned pending) {
     }
 }
 
-Call<void> Machine::ksoftirqd_body(KTask& t) {
+Body Machine::ksoftirqd_body(KTask& t) {
   for (;;) {
     t.set_state(sched::State::interruptible);
     if (!t.cpu->softirq_pending()) {

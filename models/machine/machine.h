@@ -66,7 +66,9 @@ class Machine final : public sched::Observer {
 
   // try_to_wake_up(t) from `ctx`: true when it was really woken. Spends the costs in ctx.
   // sync: the waker says that it is about to sleep.
-  Call<bool> wake(ExecContext& ctx, KTask& t, bool sync = false);
+  Call<bool> wake(ExecContext& ctx, KTask& t, bool sync = false) {
+    return t.sleeping ? wake_sleeper(ctx, t, sync) : find_awake(ctx);
+  }
   // kick_process(t): a reschedule interrupt if it runs on another CPU, so that it passes its way to user mode.
   Call<void> kick(ExecContext& ctx, KTask& t);
   [[nodiscard]] bool would_wake(const KTask& t) const { return t.sleeping; }
@@ -123,6 +125,8 @@ class Machine final : public sched::Observer {
   struct ReschedIpi;
   Time draw(CostId id);
   void balance_tick(Cpu& c);
+  Call<bool> find_awake(ExecContext& ctx);
+  Call<bool> wake_sleeper(ExecContext& ctx, KTask& t, bool sync);
   Call<bool> place(ExecContext& ctx, KTask& t, bool sync, Mode mode);
 
   static constexpr Time kDrawn = -1;
@@ -140,7 +144,7 @@ class Machine final : public sched::Observer {
   TickHook* tick_hook_ = nullptr;
   Time tick_ns_ = 0, tick_offset_ns_ = 0;
   std::int32_t next_pid_ = 100;
-  Call<void> ksoftirqd_body(KTask& t);
+  Body ksoftirqd_body(KTask& t);
 };
 
 inline ExecContext::RunAwaiter run_cost(Machine& m, ExecContext& c, CostId id, Mode mode = Mode::kernel) {

@@ -268,7 +268,7 @@ void Smp::run_push(int cpu) {
   m_.sched.migrate_queued(t, p.dest, m_.now(), MigrationCause::affinity);
 }
 
-Call<void> Smp::stopper_body(KTask& t) {
+Body Smp::stopper_body(KTask& t) {
   const auto cpu = static_cast<std::size_t>(t.cpu->id());
   for (;;) {
     t.set_state(sched::State::interruptible);

@@ -69,7 +69,7 @@ class Smp final : public sched::BalanceHost {
   struct CallLine;
   struct SchedSoftirq;
   struct Poll;
-  Call<void> stopper_body(KTask& t);
+  Body stopper_body(KTask& t);
   Machine& m_;
   std::vector<std::unique_ptr<CallLine>> calls_;
   std::unique_ptr<SchedSoftirq> softirq_;

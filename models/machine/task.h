@@ -37,7 +37,7 @@ struct KTask : ExecContext {
   bool is_kthread = false;
   bool sleeping = true;       // a wakeup would find it asleep (the kernel's state test)
   std::uint32_t comm_id = 0;  // in the trace's string pool
-  Call<void> body;            // kept alive here; resumed by the CPU
+  Body body;                  // kept alive here; resumed by the CPU
   SleepHooks* sleep_hooks = nullptr;
 
   // Sleep: set the state first, test the condition, then schedule(); a wakeup in between makes schedule() return.
@@ -57,7 +57,7 @@ struct KTask : ExecContext {
   bool fatal_signal = false;  // SIGKILL is pending: sleeps that it interrupts return, its body has to end
   [[nodiscard]] bool work_at_user_exit() const { return notify_signal || notify_resume || resched_at_user_exit(); }
   std::unique_ptr<TaskWork> throttle_work;  // cpu.max since 6.18 (bandwidth_timers.h); made when first needed
-  Call<void> user_return;  // the exit loop after an interrupt of user mode; Cpu::continue_active starts it
+  Body user_return;  // the exit loop after an interrupt of user mode; Cpu::continue_active starts it
 
   int bound_cpu = -1;  // the only CPU it may run on; -1: any
   std::uint64_t switch_count = 0, migrations = 0;

@@ -18,15 +18,21 @@ class Cpu;
 class Tracepoints {
  public:
   void listen(trace::Sink* sink, trace::StringPool* pool) { sink_ = sink, pool_ = pool; }
-  void enable(bool on) { on_ = on && sink_ != nullptr; }
-  void charge(bool on) { charge_ = on; }  // records cost CPU time also while nobody listens
+  void enable(bool on) {
+    on_ = on && sink_ != nullptr;
+    active_ = on_ || charge_;
+  }
+  void charge(bool on) {  // records cost CPU time also while nobody listens
+    charge_ = on;
+    active_ = on_ || charge_;
+  }
   // From the first call on, only the types named are recorded and charged.
   void record_only(trace::EventType type) {
     if (!chosen_) recorded_.reset();
     chosen_ = true;
     recorded_.set(static_cast<std::size_t>(type));
   }
-  [[nodiscard]] bool active() const { return on_ || charge_; }
+  [[nodiscard]] bool active() const { return active_; }
   trace::StringId name(std::string_view s) { return pool_ ? pool_->intern(s) : 0; }
 
   // Starts a record with the common fields; null when no record is built (its cost is charged all the same).
@@ -110,7 +116,7 @@ class Tracepoints {
   void write_sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next);
   trace::Sink* sink_ = nullptr;
   trace::StringPool* pool_ = nullptr;
-  bool on_ = false, charge_ = false, chosen_ = false;
+  bool on_ = false, charge_ = false, active_ = false, chosen_ = false;
   std::bitset<static_cast<std::size_t>(trace::EventType::count_)> recorded_{~0ULL};
   trace::Event event_;
 };

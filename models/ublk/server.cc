@@ -56,7 +56,7 @@ void ServerThread::push_command(Cmd op, const Slot& s, What what) {
   ring_->push(e);
 }
 
-Call<void> ServerThread::body(KTask& t) {
+machine::Body ServerThread::body(KTask& t) {
   for (const Slot& s : slots_) push_command(Cmd::fetch_req, s);
   for (const Slot& s : again_) push_command(Cmd::fetch_req, s, What::fault);
   for (const Slot& s : foreign_) push_command(Cmd::commit_and_fetch_req, s, What::fault);

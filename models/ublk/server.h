@@ -49,7 +49,7 @@ class ServerThread {
 
  private:
   enum class What : std::uint8_t { command, io, fault };  // fault: nobody waits for it
-  Call<void> body(KTask& t);
+  machine::Body body(KTask& t);
   Call<void> handle(KTask& t, const io_uring::Cqe& cqe);
   Call<void> serve(KTask& t, const Slot& s);
   Call<void> user_copy(KTask& t, const Device::Descriptor& d);

@@ -101,7 +101,7 @@ Call<void> FioJob::pace(KTask& t) {
     co_await machine::sleep_until(t, *sleep_, machine_.now() + conf_.thinktime_ns);
 }
 
-Call<void> FioJob::body(KTask& t) {
+machine::Body FioJob::body(KTask& t) {
   if (conf_.ioengine == "psync" || conf_.ioengine == "sync") co_return co_await sync_body(t);
   if (conf_.startdelay_ns > machine_.now()) co_await machine::sleep_until(t, *sleep_, conf_.startdelay_ns);
   int since_commit = 0;  // keeps counting across the commits hidden in reap

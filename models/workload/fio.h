@@ -58,8 +58,8 @@ class FioJob {
     bool sync = false;
     int file = 0;
   };
-  Call<void> body(KTask& t);
-  Call<void> t_io_uring_body(KTask& t);
+  machine::Body body(KTask& t);
+  machine::Body t_io_uring_body(KTask& t);
   Call<void> pace(KTask& t);
   Call<void> commit(KTask& t);  // io_submit of what is queued: not nothing
   Call<void> reap(KTask& t, int min);

@@ -54,7 +54,7 @@ void Program::start() {
     machine_.first_wake(*task_, !conf_.start_vruntime_ns);
 }
 
-Call<void> Program::body(KTask& t) {
+machine::Body Program::body(KTask& t) {
   next_ = machine_.now();
   for (;;) {
     if (conf_.kind == "hog") {
@@ -80,7 +80,7 @@ Call<void> Program::yield(KTask& t) {
 }
 
 // A kernel thread's own timer: no system call around its sleep.
-Call<void> Program::kthread_body(KTask& t) {
+machine::Body Program::kthread_body(KTask& t) {
   next_ = machine_.now();
   for (;;) {
     next_ += conf_.period_ns;

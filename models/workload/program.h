@@ -30,9 +30,9 @@ class Program {
   void start();    // at the start of a run
 
  private:
-  machine::Call<void> body(machine::KTask& t);
+  machine::Body body(machine::KTask& t);
   machine::Call<void> yield(machine::KTask& t);
-  machine::Call<void> kthread_body(machine::KTask& t);
+  machine::Body kthread_body(machine::KTask& t);
   machine::Call<void> next_period(machine::KTask& t);
   machine::Call<void> nanosleep(machine::KTask& t, machine::Time until);
 

@@ -42,7 +42,7 @@ Call<void> Replay::expired(ExecContext& irq) {
   arm_next();
 }
 
-Call<void> Replay::body(KTask& t) {
+machine::Body Replay::body(KTask& t) {
   for (;;) {
     t.set_state(State::idle);
     if (done_ == due_) co_await t.schedule();

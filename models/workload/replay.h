@@ -34,7 +34,7 @@ class Replay final : public machine::HrTimer {
   Replay(machine::Machine& m, ReplaySoftirq& softirq, machine::KTask& task, const std::vector<std::string>& turns);
   ~Replay() override;
   void start();
-  machine::Call<void> body(machine::KTask& t);
+  machine::Body body(machine::KTask& t);
   machine::Call<void> expired(machine::ExecContext& irq) override;
   [[nodiscard]] machine::KTask& task() { return task_; }
 

@@ -77,7 +77,7 @@ void RingProgram::use(fs::PageCache& cache) {
   }
 }
 
-Call<void> RingProgram::body(KTask& t) {
+machine::Body RingProgram::body(KTask& t) {
   for (std::uint64_t turn = 0; conf_.loops == 0 || turn < static_cast<std::uint64_t>(conf_.loops); ++turn, ++turns_) {
     for (const RingOp& op : ops_) {
       if (op.prepares()) co_await prepare(t, op);

@@ -27,7 +27,7 @@ class RingProgram {
   [[nodiscard]] std::uint64_t turns() const { return turns_; }
 
  private:
-  machine::Call<void> body(machine::KTask& t);
+  machine::Body body(machine::KTask& t);
   machine::Call<void> prepare(machine::KTask& t, const scenario::RingOp& op);
   machine::Call<void> wait(machine::KTask& t, const scenario::RingOp& op);
 

@@ -27,7 +27,7 @@ Steps::Steps(Machine& m, SyncObjects& shared, KTask& task, std::string name, con
   shared_.suspensions[name_].task = &task;
 }
 
-Call<void> Steps::body(KTask& t) {
+machine::Body Steps::body(KTask& t) {
   for (std::size_t at = 0;; ++at) {
     if (at == steps_.size()) at = 0;
     const Step& s = steps_[at];

@@ -39,7 +39,7 @@ class Steps {
  public:
   Steps(machine::Machine& m, SyncObjects& shared, machine::KTask& task, std::string name,
         const std::vector<std::string>& texts);
-  machine::Call<void> body(machine::KTask& t);
+  machine::Body body(machine::KTask& t);
 
  private:
   machine::Call<void> step(machine::KTask& t, const scenario::Step& s);

@@ -13,7 +13,7 @@ using machine::CostId;
 using machine::Mode;
 using machine::run_cost;
 
-Call<void> FioJob::t_io_uring_body(KTask& t) {
+machine::Body FioJob::t_io_uring_body(KTask& t) {
   Ring& ring = uring_->ring();
   const int depth = conf_.iodepth, batch_complete = std::max(1, complete_max_);
   for (;;) {

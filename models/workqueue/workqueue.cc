@@ -169,8 +169,9 @@ void Pool::retire_surplus() {
   }
 }
 
-Call<void> Pool::wake_first_idle(ExecContext& ctx) {
-  if (idle_.empty()) co_return;
+Call<void> Pool::wake_first_idle(ExecContext& ctx) { return idle_.empty() ? Call<void>{} : kick_first_idle(ctx); }
+
+Call<void> Pool::kick_first_idle(ExecContext& ctx) {
   const bool woken = co_await machine_.wake(ctx, *idle_.back()->task);
   if (!woken)
     ++counters.nop_wakes;
@@ -196,7 +197,7 @@ void Worker::task_running(KTask& t) {
 
 // worker_thread(): idle until woken, manage when no idle worker is left, then work while there is work and nobody else
 // runs.
-Call<void> Pool::body(KTask& t, Worker& w) {
+machine::Body Pool::body(KTask& t, Worker& w) {
   if (w.creator != nullptr) {  // kthread(): tell who asked for it, then wait to be started
     t.set_state(State::uninterruptible);
     KTask& creator = *std::exchange(w.creator, nullptr);
@@ -400,7 +401,7 @@ Call<Worker*> Workqueues::request_worker(KTask& manager, Pool& pool) {
   co_return r.made;
 }
 
-Call<void> Workqueues::kthreadd_body(KTask& t) {
+machine::Body Workqueues::kthreadd_body(KTask& t) {
   for (;;) {
     while (!requests_.empty()) {
       Request& r = *requests_.front();

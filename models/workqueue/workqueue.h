@@ -115,7 +115,7 @@ class Pool {
   [[nodiscard]] bool needs_kick() const {
     return nr_running_ <= 0 && !(kick_needs_work_ && head_ == nullptr) && !idle_.empty();
   }
-  Call<void> body(KTask& t, Worker& w);
+  machine::Body body(KTask& t, Worker& w);
   void on_tick(Worker& w);  // auto CPU_INTENSIVE
   struct Counters {
     std::uint64_t activations = 0, items = 0, created = 0, retired = 0, nop_wakes = 0, kicks = 0, queued = 0;
@@ -130,6 +130,7 @@ class Pool {
   Call<void> process(KTask& t, Worker& w, Work& item);
   Call<void> create_worker(KTask& manager);
   Call<void> wake_first_idle(ExecContext& ctx);
+  Call<void> kick_first_idle(ExecContext& ctx);
   [[nodiscard]] bool too_many_workers() const;
   void retire_surplus();
   Work* take();
@@ -175,7 +176,7 @@ class Workqueues final : public Machine::TickHook {
 
  private:
   friend class Pool;
-  Call<void> kthreadd_body(KTask& t);
+  machine::Body kthreadd_body(KTask& t);
   Machine& machine_;
   std::vector<std::unique_ptr<Pool>> normal_, highpri_;
   UnboundPools& unbound_pools(const Workqueue::Flags& f);

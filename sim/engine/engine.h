@@ -94,11 +94,11 @@ class Engine {
     if (limits.progress && !limits.progress(now_)) stop_ = Stop::cancelled;
   }
 
-  EventQueue queue_;
   Time now_ = 0, until_ = 0;
+  std::int64_t events_ = 0, steps_ = 0;
   TieBreaker* ties_ = nullptr;
   Stop stop_ = Stop::none;
-  std::int64_t events_ = 0, steps_ = 0;
+  EventQueue queue_;
 };
 
 }  // namespace wakepath::engine

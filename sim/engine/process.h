@@ -1,54 +1,76 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Coroutine processes. A body of simulated code is a coroutine that returns Call<T>; its first parameter (after the
+// Coroutine processes. A piece of simulated code is a coroutine that returns Call<T>; its first parameter (after the
 // object of a member function) is the context it runs in (anything with `FrameStack& frames()`), and its frame, like
 // those of the calls it makes, is pushed on that context's frame stack: one allocation per context, none per call or
 // event.
 //
+// A call runs where it is made, as a function does, and most end without waiting: then the frame is gone when the call
+// returns, and neither caller nor callee was ever suspended. One that waits hands back a Call that holds the frame;
+// `co_await` of it suspends the caller too, until the end of the callee resumes it. What a context runs first is a
+// Body: it is made suspended, and begins when its handle is resumed.
+//
 // Invariants: calls nest (a Call is awaited where it is made), so frames are freed in the reverse order of their
-// making; a Call that is not awaited does nothing. An empty Call is complete: a plain function may return `{}` where
-// there is nothing to do, or another's Call, and so costs no frame of its own. An exception leaves through resume()
-// and ends the run: models do not catch.
+// making. An empty Call is complete: a plain function may return `{}` where there is nothing to do, or another's Call,
+// and so costs no frame of its own. An exception is kept with the frame stack and thrown again where the Call is
+// awaited (where one may leave a coroutine's first part, compilers differ); it leaves the Body through resume() and
+// ends the run: models do not catch.
 #pragma once
 
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 
 namespace wakepath::engine {
 
 class FrameStack {
  public:
-  explicit FrameStack(std::size_t bytes = 16384) : memory_(new std::byte[bytes]), capacity_(bytes) {}
+  explicit FrameStack(std::size_t bytes = 16384)
+      : memory_(new std::byte[bytes]), top_(memory_.get()), end_(top_ + bytes) {}
   FrameStack(const FrameStack&) = delete;
   FrameStack& operator=(const FrameStack&) = delete;
 
   void* push(std::size_t bytes) {
     const std::size_t need = (bytes + sizeof(Header) + kAlign - 1) / kAlign * kAlign;
-    if (top_ + need > capacity_) throw std::length_error("coroutine frame stack is full");
-    auto* h = new (memory_.get() + top_) Header{this, need};
+    if (need > static_cast<std::size_t>(end_ - top_)) [[unlikely]]
+      full();
+    auto* h = new (top_) Header{this};
     top_ += need;
     return h + 1;
   }
   static void pop(void* frame) noexcept {
     auto* h = static_cast<Header*>(frame) - 1;
-    h->stack->top_ -= h->bytes;  // calls nest, so this is the topmost frame
+    h->stack->top_ = reinterpret_cast<std::byte*>(h);  // calls nest, so this is the topmost frame
+  }
+
+  // The exception that is on its way out of the frames of this context.
+  static void keep_exception(void* frame) noexcept { of(frame).exception_ = std::current_exception(); }
+  static void rethrow_kept(void* frame) {
+    FrameStack& s = of(frame);
+    if (s.exception_) std::rethrow_exception(std::exchange(s.exception_, nullptr));
   }
 
  private:
   static constexpr std::size_t kAlign = alignof(std::max_align_t);
   struct alignas(kAlign) Header {
     FrameStack* stack;
-    std::size_t bytes;
   };
+  static FrameStack& of(void* frame) { return *(static_cast<Header*>(frame) - 1)->stack; }
+  [[noreturn, gnu::cold, gnu::noinline]] static void full() {
+    throw std::length_error("coroutine frame stack is full");
+  }
   std::unique_ptr<std::byte[]> memory_;
-  std::size_t capacity_, top_ = 0;
+  std::byte *top_, *end_;
+  std::exception_ptr exception_;
 };
 
 template <class T = void>
 class Call;
+class Body;
 
 namespace detail {
 
@@ -64,39 +86,60 @@ FrameStack& frames_of(First& first, Rest&... rest) {
 }
 
 struct PromiseBase {
-  std::coroutine_handle<> caller;
-
   template <class... Args>
   static void* operator new(std::size_t bytes, Args&... args) {
     return frames_of(args...).push(bytes);
   }
   static void operator delete(void* frame) noexcept { FrameStack::pop(frame); }
+};
 
+// `call` is where the Call of this frame lies; it moves with it.
+template <class T>
+struct CallPromiseBase : PromiseBase {
+  Call<T>* call = nullptr;
+  std::coroutine_handle<> caller;  // set once the call has waited
+
+  // Nobody waits for a call that ran through: its frame goes at once. Else the caller goes on, and frees it.
   struct Final {
-    bool await_ready() noexcept { return false; }
+    bool ran_through;
+    bool await_ready() noexcept { return ran_through; }
     template <class Promise>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> h) noexcept {
-      return h.promise().caller ? h.promise().caller : std::noop_coroutine();
+      return h.promise().caller;
     }
     void await_resume() noexcept {}
   };
-  std::suspend_always initial_suspend() noexcept { return {}; }
-  Final final_suspend() noexcept { return {}; }
-  [[noreturn]] void unhandled_exception() { throw; }
+  std::suspend_never initial_suspend() noexcept { return {}; }
+  Final final_suspend() noexcept {
+    if (caller) return {false};
+    call->handle_ = nullptr;
+    return {true};
+  }
+
+ protected:
+  // The frame stays, so that the Call is not taken for one that ran through.
+  template <class Derived>
+  static void keep_exception(Derived& promise) noexcept {
+    FrameStack::keep_exception(std::coroutine_handle<Derived>::from_promise(promise).address());
+    if (!promise.caller) promise.caller = std::noop_coroutine();
+  }
 };
 
 template <class T>
-struct Promise : PromiseBase {
-  T value{};
-  Call<T> get_return_object();
-  void return_value(T v) { value = std::move(v); }
+struct Promise : CallPromiseBase<T> {
+  Call<T> get_return_object() { return Call<T>(*this); }
+  void return_value(T v) { this->call->value_ = std::move(v); }
+  void unhandled_exception() noexcept { this->keep_exception(*this); }
 };
 
 template <>
-struct Promise<void> : PromiseBase {
+struct Promise<void> : CallPromiseBase<void> {
   Call<void> get_return_object();
   void return_void() {}
+  void unhandled_exception() noexcept { keep_exception(*this); }
 };
+
+struct Nothing {};
 
 }  // namespace detail
 
@@ -104,49 +147,74 @@ template <class T>
 class [[nodiscard]] Call {
  public:
   using promise_type = detail::Promise<T>;
-  using Handle = std::coroutine_handle<promise_type>;
 
   Call() = default;
-  explicit Call(Handle h) : handle_(h) {}
-  Call(Call&& o) noexcept : handle_(std::exchange(o.handle_, {})) {}
+  Call(Call&& o) noexcept : value_(std::move(o.value_)) { take(o); }
   Call& operator=(Call&& o) noexcept {
     if (this != &o) {
       reset();
-      handle_ = std::exchange(o.handle_, {});
+      value_ = std::move(o.value_);
+      take(o);
     }
     return *this;
   }
   ~Call() { reset(); }
 
-  // Runs the call here, as a function would run: most end without waiting, and then the caller is never suspended.
-  bool await_ready() const {
-    if (std::is_void_v<T> && !handle_) return true;
-    handle_.resume();
-    return handle_.done();
-  }
+  bool await_ready() const noexcept { return !handle_ || handle_.done(); }
   void await_suspend(std::coroutine_handle<> caller) noexcept { handle_.promise().caller = caller; }
   T await_resume() {
-    if constexpr (!std::is_void_v<T>) return std::move(handle_.promise().value);
+    if (handle_) [[unlikely]]
+      FrameStack::rethrow_kept(handle_.address());
+    if constexpr (!std::is_void_v<T>) return std::move(value_);
   }
-
-  // For the body of a context: who starts it keeps the Call alive and resumes the handle once.
-  [[nodiscard]] Handle handle() const { return handle_; }
 
  private:
-  void reset() {
-    if (handle_) std::exchange(handle_, {}).destroy();
+  friend promise_type;
+  friend detail::CallPromiseBase<T>;
+  explicit Call(promise_type& p) : handle_(std::coroutine_handle<promise_type>::from_promise(p)) { p.call = this; }
+  void take(Call& o) noexcept {
+    handle_ = std::exchange(o.handle_, nullptr);
+    if (handle_) handle_.promise().call = this;
   }
-  Handle handle_;
+  void reset() {
+    if (handle_) [[unlikely]]
+      std::exchange(handle_, nullptr).destroy();
+  }
+  std::coroutine_handle<promise_type> handle_;
+  [[no_unique_address]] std::conditional_t<std::is_void_v<T>, detail::Nothing, T> value_{};
 };
 
-namespace detail {
-template <class T>
-Call<T> Promise<T>::get_return_object() {
-  return Call<T>{std::coroutine_handle<Promise<T>>::from_promise(*this)};
-}
-inline Call<void> Promise<void>::get_return_object() {
-  return Call<void>{std::coroutine_handle<Promise<void>>::from_promise(*this)};
-}
-}  // namespace detail
+inline Call<void> detail::Promise<void>::get_return_object() { return Call<void>(*this); }
+
+// The first code of a context, which begins suspended: who starts it keeps the Body alive and resumes the handle once.
+class [[nodiscard]] Body {
+ public:
+  struct promise_type : detail::PromiseBase {
+    Body get_return_object() { return Body(std::coroutine_handle<promise_type>::from_promise(*this)); }
+    std::suspend_always initial_suspend() noexcept { return {}; }
+    std::suspend_always final_suspend() noexcept { return {}; }
+    void return_void() {}
+    [[noreturn]] void unhandled_exception() { throw; }
+  };
+
+  Body() = default;
+  Body(Body&& o) noexcept : handle_(std::exchange(o.handle_, nullptr)) {}
+  Body& operator=(Body&& o) noexcept {
+    if (this != &o) {
+      reset();
+      handle_ = std::exchange(o.handle_, nullptr);
+    }
+    return *this;
+  }
+  ~Body() { reset(); }
+  [[nodiscard]] std::coroutine_handle<> handle() const { return handle_; }
+
+ private:
+  explicit Body(std::coroutine_handle<promise_type> h) : handle_(h) {}
+  void reset() {
+    if (handle_) std::exchange(handle_, nullptr).destroy();
+  }
+  std::coroutine_handle<promise_type> handle_;
+};
 
 }  // namespace wakepath::engine

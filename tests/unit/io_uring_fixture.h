@@ -76,7 +76,7 @@ class Bench {
   // Runs `body` as the task for `time`; records from its first instruction on.
   void run(std::function<Call<void>(KTask&)> body, engine::Time time = 50'000'000) {
     body_ = std::move(body);
-    start_ = [this](KTask& t) -> Call<void> {
+    start_ = [this](KTask& t) -> machine::Body {
       m.tp.enable(true);
       co_await body_(t);
       m.tp.enable(false);
@@ -127,7 +127,8 @@ class Bench {
   bool finished = false;
 
  private:
-  std::function<Call<void>(KTask&)> body_, start_;
+  std::function<Call<void>(KTask&)> body_;
+  std::function<machine::Body(KTask&)> start_;
 };
 
 }  // namespace uring_test

@@ -97,7 +97,7 @@ struct Bench {
     m.check_accounting();
     wq->check();
   }
-  Call<void> main(KTask& t) {
+  machine::Body main(KTask& t) {
     co_await body(t, *this);
     for (;;) co_await wait_for(t, [] { return false; });
   }

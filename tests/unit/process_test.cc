@@ -3,6 +3,7 @@
 // an exception passes.
 #include "sim/engine/process.h"
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -15,7 +16,7 @@ namespace {
 
 struct Context {
   FrameStack& frames() { return stack; }
-  FrameStack stack{1024};
+  FrameStack stack{2048};
   std::coroutine_handle<> waiting;
   std::string log;
 };
@@ -48,20 +49,35 @@ Call<void> forwarded(Context& c, bool any) {  // a plain function: no frame of i
   }(c);
 }
 
-Call<void> root(Context& c, int depth, bool waits) {
+Body root(Context& c, int depth, bool waits) {
   c.log += "=" + std::to_string(co_await nested(c, depth, waits));
   co_await forwarded(c, false);
   co_await forwarded(c, true);
   c.log += ".";
 }
 
-Call<void> fails(Context& c, bool waits) {
+struct Leaves {  // tells when it is destroyed
+  Context& c;
+  const char* name;
+  ~Leaves() { c.log += name; }
+};
+
+Call<int> fails(Context& c, bool waits, std::shared_ptr<int> held) {
+  const Leaves leaves{c, "a"};
   if (waits) co_await Wait{c};
   throw std::logic_error("broken");
+  co_return *held;
 }
 
-Call<void> fails_below(Context& c, bool waits) {
-  co_await fails(c, waits);
+Call<void> fails_below(Context& c, bool waits, std::shared_ptr<int> held) {
+  const Leaves leaves{c, "b"};
+  co_await fails(c, waits, held);
+  c.log += "never";
+}
+
+Body root_of_failure(Context& c, bool waits, std::shared_ptr<int> held) {
+  const Leaves leaves{c, "c"};
+  co_await fails_below(c, waits, held);
   c.log += "never";
 }
 
@@ -69,40 +85,65 @@ Call<void> fails_below(Context& c, bool waits) {
 
 TEST_CASE("a call that does not wait runs through") {
   Context c;
-  const Call<void> call = root(c, 3, false);
+  const Body body = root(c, 3, false);
   CHECK(c.log.empty());
-  call.handle().resume();
+  body.handle().resume();
   CHECK(c.log == "0123=6f.");
-  CHECK(call.handle().done());
+  CHECK(body.handle().done());
 }
 
 TEST_CASE("a call that waits goes on where it waited, and its callers after it") {
   Context c;
-  const Call<void> call = root(c, 3, true);
-  call.handle().resume();
+  const Body body = root(c, 3, true);
+  body.handle().resume();
   CHECK(c.log.empty());
-  CHECK_FALSE(call.handle().done());
+  CHECK_FALSE(body.handle().done());
   c.waiting.resume();
   CHECK(c.log == "0123=6f.");
-  CHECK(call.handle().done());
+  CHECK(body.handle().done());
 }
 
 TEST_CASE("an exception leaves through resume, from a call that waited or not") {
   for (const bool waits : {false, true}) {
     Context c;
-    const Call<void> call = fails_below(c, waits);
-    if (waits) {
-      call.handle().resume();
-      CHECK_THROWS_AS(c.waiting.resume(), std::logic_error);
-    } else {
-      CHECK_THROWS_AS(call.handle().resume(), std::logic_error);
+    const auto held = std::make_shared<int>(1);
+    {
+      const Body body = root_of_failure(c, waits, held);
+      if (waits) {
+        body.handle().resume();
+        CHECK(c.log.empty());
+        CHECK_THROWS_AS(c.waiting.resume(), std::logic_error);
+      } else {
+        CHECK_THROWS_AS(body.handle().resume(), std::logic_error);
+      }
+      CHECK(c.log == "abc");
     }
-    CHECK(c.log.empty());
+    CHECK(held.use_count() == 1);  // the frames' copies are gone, each once
   }
 }
 
 TEST_CASE("frames that do not fit are an error") {
   Context c;
-  const Call<void> call = root(c, 100, false);
-  CHECK_THROWS_AS(call.handle().resume(), std::length_error);
+  const Body body = root(c, 100, false);
+  CHECK_THROWS_AS(body.handle().resume(), std::length_error);
+}
+
+TEST_CASE("a call that ran through has left the frame stack; one that waits is freed with its caller") {
+  Context c;
+  void* const before = c.stack.push(0);
+  FrameStack::pop(before);
+  {
+    const Call<int> done = leaf(c, 1, false);
+    CHECK(done.await_ready());
+    void* const after = c.stack.push(0);
+    CHECK(after == before);
+    FrameStack::pop(after);
+  }
+  {
+    const Body body = root(c, 3, true);
+    body.handle().resume();
+  }
+  void* const after = c.stack.push(0);
+  CHECK(after == before);
+  FrameStack::pop(after);
 }

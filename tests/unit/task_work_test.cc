@@ -33,11 +33,11 @@ struct Queuer final : HrTimer {
   Notify how;
 };
 
-Call<void> spin(KTask& t, Time ns) {
+Body spin(KTask& t, Time ns) {
   for (;;) co_await t.run_ns(ns, Mode::user);
 }
 
-Call<void> block(KTask& t, State state, int& wakes) {
+Body block(KTask& t, State state, int& wakes) {
   for (;;) {
     t.set_state(state);
     co_await t.schedule();
@@ -47,7 +47,7 @@ Call<void> block(KTask& t, State state, int& wakes) {
   }
 }
 
-Call<void> nap(KTask& t, SleepTimer& timer, Time until, Time& woke_at) {
+Body nap(KTask& t, SleepTimer& timer, Time until, Time& woke_at) {
   co_await sleep_until(t, timer, until);
   woke_at = t.machine->now();
   t.set_state(State::uninterruptible);

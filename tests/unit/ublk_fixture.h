@@ -72,7 +72,7 @@ class Bench {
   // The server fetches its slots; then the submitter runs `body`, and records begin.
   void run(std::function<Call<void>(KTask&)> body, engine::Time time = 20'000'000) {
     body_ = std::move(body);
-    start_ = [this](KTask& t) -> Call<void> {
+    start_ = [this](KTask& t) -> machine::Body {
       m.tp.enable(true);
       passes_before = server.threads().front().ring().counters.local_passes;
       co_await body_(t);
@@ -114,7 +114,8 @@ class Bench {
   std::uint64_t passes_before = 0;
 
  private:
-  std::function<Call<void>(KTask&)> body_, start_;
+  std::function<Call<void>(KTask&)> body_;
+  std::function<machine::Body(KTask&)> start_;
 };
 
 }  // namespace ublk_test

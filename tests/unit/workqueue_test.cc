@@ -72,7 +72,7 @@ struct Fixture {
   }
   void at(Time when, Workqueue& q, Item& i) { orders.push_back({when, &q, &i}); }
 
-  Call<void> caller_body(KTask& t) {
+  machine::Body caller_body(KTask& t) {
     machine::SleepTimer timer(*m);
     for (const Order& o : orders) {
       if (o.at > m->now()) co_await machine::block_until(t, timer, o.at);
