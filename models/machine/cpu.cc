@@ -66,10 +66,8 @@ Usage Cpu::usage_now() const {
   return u;
 }
 
-void Cpu::start_segment(ExecContext& c, std::coroutine_handle<> h, Time ns, Mode m) {
+void Cpu::start_segment(ExecContext& c, std::coroutine_handle<> h) {
   c.resume_at = h;
-  c.left_ns = ns;
-  c.mode = m;
   continue_active();
 }
 

@@ -27,6 +27,7 @@ struct Preemption {
   bool might_sleep = false;  // voluntary
   bool full = false;         // any point in the kernel with preemption enabled
   bool lazy = false;         // the same, but not for the lazy flag
+  bool anywhere = false;     // full or lazy
 };
 
 // An interrupt source on one CPU: a vector with its handler. raise() marks it pending; the CPU enters it when it may.
@@ -68,8 +69,9 @@ class Cpu {
   [[nodiscard]] bool idle() const { return active_ == &idle_; }
 
   // The kernel side of the awaitables.
-  bool try_run_inline(ExecContext& c, Time& ns, Mode m);
-  void start_segment(ExecContext& c, std::coroutine_handle<> h, Time ns, Mode m);
+  // The next segment of the active context: true when it has passed at once. Else it lies in c and is to be started.
+  bool try_run_inline(ExecContext& c, Time ns, Mode m);
+  void start_segment(ExecContext& c, std::coroutine_handle<> h);
   void start_schedule(ExecContext& c, std::coroutine_handle<> h, bool preempt);
   void resume_user(KTask& t, std::coroutine_handle<> h, Time left_ns);  // the end of user_return_body
 
@@ -106,7 +108,7 @@ class Cpu {
   [[nodiscard]] bool preempts_here(const ExecContext& c) const {
     if (c.kind != ExecContext::Kind::task) return false;
     if (c.mode == Mode::user) return need_resched();
-    return c.mode == Mode::kernel && ((policy_.full && need_resched()) || (policy_.lazy && rq_.resched));
+    return c.mode == Mode::kernel && policy_.anywhere && (policy_.full ? need_resched() : rq_.resched);
   }
 
   Body hardirq_body(ExecContext& ctx);
@@ -148,28 +150,27 @@ inline void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
 }
 
 // The common case of a segment: nothing is pending and no event is due before its end.
-inline bool Cpu::try_run_inline(ExecContext& c, Time& ns, Mode m) {
+inline bool Cpu::try_run_inline(ExecContext& c, Time ns, Mode m) {
   if (trace_debt_ns_ != 0) [[unlikely]]
     ns += std::exchange(trace_debt_ns_, 0);
   if (ns == 0) return true;
   c.mode = m;
-  if (pending_ != nullptr && may_interrupt(c)) [[unlikely]]
-    return false;
-  if (preempts_here(c)) [[unlikely]]
-    return false;
-  if (!engine_.try_advance(engine_.now() + ns)) return false;
-  charge(c, ns, m);
-  return true;
+  const bool goes_on = (pending_ == nullptr || !may_interrupt(c)) && !preempts_here(c);
+  if (goes_on && engine_.try_advance(engine_.now() + ns)) [[likely]] {
+    charge(c, ns, m);
+    return true;
+  }
+  c.left_ns = ns;
+  return false;
 }
 
 // ---- awaitables ----------------------------------------------------------------------------------------------------
 
+// Made and awaited in one expression. It holds no more than it must: it lies in the frame.
 struct ExecContext::RunAwaiter {
-  ExecContext& c;
-  Time ns;
-  Mode m;
-  bool await_ready() { return c.cpu->try_run_inline(c, ns, m); }
-  void await_suspend(std::coroutine_handle<> h) { c.cpu->start_segment(c, h, ns, m); }
+  ExecContext* waits;  // null: the time has passed
+  bool await_ready() { return waits == nullptr; }
+  void await_suspend(std::coroutine_handle<> h) { waits->cpu->start_segment(*waits, h); }
   void await_resume() {}
 };
 
@@ -199,7 +200,9 @@ struct ExecContext::ScheduleAwaiter {
   void await_resume() { hooked.await_resume(); }
 };
 
-inline ExecContext::RunAwaiter ExecContext::run_ns(Time ns, Mode m) { return {*this, ns, m}; }
+inline ExecContext::RunAwaiter ExecContext::run_ns(Time ns, Mode m) {
+  return {cpu->try_run_inline(*this, ns, m) ? nullptr : this};
+}
 inline bool KTask::resched_at_cond_resched() const { return cpu->resched_at_cond_resched(); }
 inline bool KTask::resched_at_might_sleep() const { return cpu->resched_at_might_sleep(); }
 inline bool KTask::resched_at_user_exit() const { return cpu->need_resched(); }

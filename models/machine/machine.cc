@@ -68,7 +68,8 @@ Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPo
   preemption.full = s.kernel.preempt == Preempt::full;
   preemption.lazy = s.kernel.preempt == Preempt::lazy;
   preemption.might_sleep = s.kernel.preempt == Preempt::voluntary;
-  preemption.cond_resched = !preemption.full && !preemption.lazy;
+  preemption.anywhere = preemption.full || preemption.lazy;
+  preemption.cond_resched = !preemption.anywhere;
   sched.set_lazy(preemption.lazy);
   for (std::size_t i = 0; i < kCostCount; ++i) {
     const Cost& c = s.costs.entries[i];
@@ -211,7 +212,7 @@ Call<void> Machine::kick(ExecContext& ctx, KTask& t) {
 }
 
 Call<bool> Machine::find_awake(ExecContext& ctx) {
-  co_await run_cost(*this, ctx, CostId::nop_wake, ctx.mode);
+  co_await wake_in_vain(ctx);
   co_return false;
 }
 

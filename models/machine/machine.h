@@ -69,6 +69,8 @@ class Machine final : public sched::Observer {
   Call<bool> wake(ExecContext& ctx, KTask& t, bool sync = false) {
     return t.sleeping ? wake_sleeper(ctx, t, sync) : find_awake(ctx);
   }
+  // What is left of it for a task that is awake.
+  ExecContext::RunAwaiter wake_in_vain(ExecContext& ctx) { return ctx.run_ns(cost(CostId::nop_wake), ctx.mode); }
   // kick_process(t): a reschedule interrupt if it runs on another CPU, so that it passes its way to user mode.
   Call<void> kick(ExecContext& ctx, KTask& t);
   [[nodiscard]] bool would_wake(const KTask& t) const { return t.sleeping; }

@@ -172,7 +172,13 @@ void Pool::retire_surplus() {
 Call<void> Pool::wake_first_idle(ExecContext& ctx) { return idle_.empty() ? Call<void>{} : kick_first_idle(ctx); }
 
 Call<void> Pool::kick_first_idle(ExecContext& ctx) {
-  const bool woken = co_await machine_.wake(ctx, *idle_.back()->task);
+  KTask& t = *idle_.back()->task;
+  if (!machine_.would_wake(t)) {
+    co_await machine_.wake_in_vain(ctx);
+    ++counters.nop_wakes;
+    co_return;
+  }
+  const bool woken = co_await machine_.wake(ctx, t);
   if (!woken)
     ++counters.nop_wakes;
   else
