@@ -34,7 +34,7 @@ struct Usage {  // ns
 struct ExecContext {
   enum class Kind : std::uint8_t { task, softirq, hardirq, switcher, idle };
 
-  explicit ExecContext(Kind k, std::size_t frame_bytes = 16384)
+  explicit ExecContext(Kind k, std::size_t frame_bytes = 2048)
       : kind(k),
         kernel_bucket(k == Kind::hardirq   ? &Usage::irq
                       : k == Kind::softirq ? &Usage::softirq

@@ -24,27 +24,34 @@
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace wakepath::engine {
 
+// A small block, so that many contexts lie close together, and larger ones behind it once calls nest deeper.
 class FrameStack {
  public:
-  explicit FrameStack(std::size_t bytes = 16384)
-      : memory_(new std::byte[bytes]), top_(memory_.get()), end_(top_ + bytes) {}
+  explicit FrameStack(std::size_t bytes = 2048)
+      : first_(new std::byte[bytes]), top_(first_.get()), end_(top_ + bytes), first_end_(end_) {}
   FrameStack(const FrameStack&) = delete;
   FrameStack& operator=(const FrameStack&) = delete;
 
   void* push(std::size_t bytes) {
     const std::size_t need = (bytes + sizeof(Header) + kAlign - 1) / kAlign * kAlign;
+    std::byte* const below = top_;
     if (need > static_cast<std::size_t>(end_ - top_)) [[unlikely]]
-      full();
-    auto* h = new (top_) Header{this};
+      enter_block(need);
+    auto* h = new (top_) Header{this, below};
     top_ += need;
     return h + 1;
   }
+  // Calls nest, so this is the topmost frame.
   static void pop(void* frame) noexcept {
     auto* h = static_cast<Header*>(frame) - 1;
-    h->stack->top_ = reinterpret_cast<std::byte*>(h);  // calls nest, so this is the topmost frame
+    FrameStack& s = *h->stack;
+    s.top_ = h->below;
+    if (h->below != reinterpret_cast<std::byte*>(h)) [[unlikely]]
+      s.leave_block();
   }
 
   // The exception that is on its way out of the frames of this context.
@@ -56,15 +63,28 @@ class FrameStack {
 
  private:
   static constexpr std::size_t kAlign = alignof(std::max_align_t);
+  static constexpr std::size_t kBlock = 16384, kMostBlocks = 4;  // calls do not nest deeper, unless they do for ever
   struct alignas(kAlign) Header {
     FrameStack* stack;
+    std::byte* below;  // the top without this frame
   };
   static FrameStack& of(void* frame) { return *(static_cast<Header*>(frame) - 1)->stack; }
-  [[noreturn, gnu::cold, gnu::noinline]] static void full() {
-    throw std::length_error("coroutine frame stack is full");
+  // Blocks are kept once they are there: what nests as deep again allocates nothing.
+  [[gnu::cold, gnu::noinline]] void enter_block(std::size_t need) {
+    if (need > kBlock || entered_ == kMostBlocks) throw std::length_error("coroutine frames are nested too deep");
+    if (entered_ == more_.size()) more_.emplace_back(new std::byte[kBlock]);
+    top_ = more_[entered_++].get();
+    end_ = top_ + kBlock;
   }
-  std::unique_ptr<std::byte[]> memory_;
-  std::byte *top_, *end_;
+  [[gnu::cold, gnu::noinline]] void leave_block() noexcept {
+    --entered_;
+    end_ = entered_ == 0 ? first_end_ : more_[entered_ - 1].get() + kBlock;
+  }
+
+  std::unique_ptr<std::byte[]> first_;
+  std::byte *top_, *end_, *first_end_;
+  std::vector<std::unique_ptr<std::byte[]>> more_;
+  std::size_t entered_ = 0;  // of more_
   std::exception_ptr exception_;
 };
 

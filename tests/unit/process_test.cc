@@ -16,7 +16,7 @@ namespace {
 
 struct Context {
   FrameStack& frames() { return stack; }
-  FrameStack stack{2048};
+  FrameStack stack{512};
   std::coroutine_handle<> waiting;
   std::string log;
 };
@@ -122,9 +122,29 @@ TEST_CASE("an exception leaves through resume, from a call that waited or not") 
   }
 }
 
-TEST_CASE("frames that do not fit are an error") {
+TEST_CASE("calls that nest deeper than a block of frames hold go on in the next") {
+  for (const bool waits : {false, true}) {
+    for (const int depth : {4, 20, 100}) {
+      Context c;
+      void* const before = c.stack.push(0);
+      FrameStack::pop(before);
+      for (int round = 0; round < 2; ++round) {  // the second one finds the blocks
+        c.log.clear();
+        const Body body = root(c, depth, waits);
+        body.handle().resume();
+        if (waits) c.waiting.resume();
+        CHECK(c.log.ends_with("=" + std::to_string(depth * (depth + 1) / 2) + "f."));
+      }
+      void* const after = c.stack.push(0);
+      CHECK(after == before);
+      FrameStack::pop(after);
+    }
+  }
+}
+
+TEST_CASE("calls that nest without an end are an error") {
   Context c;
-  const Body body = root(c, 100, false);
+  const Body body = root(c, 100'000, false);
   CHECK_THROWS_AS(body.handle().resume(), std::length_error);
 }
 
