@@ -12,7 +12,7 @@ import pandas as pd
 
 import wakepath
 from wakepath import plot
-from wakepath.kubernetes import RULES, kubepods_weight
+from wakepath.kubernetes import RULES, kubepods_weight, pod_weight
 
 nodes = [(2, 0), (4, 0), (8, 0), (12, 0), (16, 8), (32, 2), (64, 0), (64, 32), (128, 0)]
 weights = pd.DataFrame(
@@ -21,11 +21,27 @@ weights = pd.DataFrame(
 weights
 
 # %% [markdown]
-# Row K1 of the published figures: the linear rule gives 313 for 8 allocatable CPUs and 2500 for 64.
+# Row K1 of the published figures: the linear rule gives 313 for 8 CPUs and 2500 for 64. Which CPUs count is not said
+# alike: 313 is reported of a node of 16 with 8 reserved (the allocatable ones), 2500 of one of 64 with 32 reserved (all
+# of them; its allocatable ones would give 1250). One rule cannot give both.
 
 # %%
 assert kubepods_weight(8) == kubepods_weight(16, 8) == 313
 assert kubepods_weight(64) == 2500
+assert kubepods_weight(64, 32) == 1250
+
+# %% [markdown]
+# Pods in, weights out: a pod's slice has its own weight, of the CPUs that it asks for. It competes with other pods, and
+# not with kworkers.
+
+# %%
+requests = {"database": 8, "cache": 2, "web": 0.5, "batch": 0.1}
+pd.DataFrame(
+    [
+        {"pod": pod, "CPUs asked for": c, **{rule: pod_weight(c, rule) for rule in RULES[:2]}}
+        for pod, c in requests.items()
+    ]
+).set_index("pod")
 
 # %% [markdown]
 # ## What a weight costs, by kernel

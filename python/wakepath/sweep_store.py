@@ -26,7 +26,7 @@ from wakepath.result import flatten
 from wakepath.vary import typed
 
 HEAD, JOURNAL, PARTS = "sweep.json", "rows.jsonl", "rows"
-CHUNK = 256
+CHUNK = 128
 OWN = ("point", "seed", "status", "error", "values", "result")
 
 SweepRow = dict[str, Any]
