@@ -33,6 +33,10 @@ SHOWN = {
     ("README.md", "a weighted cgroup starves"): "test_readme_shows_what_the_command_prints",
     ("docs/architecture.md", "scenario ──►"): "a drawing",
     ("docs/accuracy.md", "iops                     mean distance"): "measured on a machine: printed by check",
+    (
+        "docs/ublk.md",
+        "fio-205     [010]",
+    ): "records of a broken schedule, cut down: tests/python/test_explore.py has their like",
     ("docs/measured-vm.md", "I=/sys/kernel/tracing"): AS_ROOT,
     ("scenarios/starved_completions/README.md", "row               role"): "written by docs/make_starved.py",
     ("scenarios/caller_completes/README.md", "row                 role"): "written by docs/make_caller_completes.py",
