@@ -130,13 +130,13 @@ def fit(requests: list[list[int]], begin: int = 0, held: int = 0) -> Law | None:
     grid, phase = _grid(by if (timer > 0).all() else entry)
     if not (timer > 0).all() and (drained := _notified(rows)):  # a timer is no host that works off a ring
         return drained
-    found = _chosen(Seen(issue, by, before, grid, phase, begin, held))
+    law = _chosen(Seen(issue, by, before, grid, phase, begin, held))
     if grid:
         # A server that is always busy ends requests at multiples of its service time, and has no grid.
         without = _chosen(Seen(issue, by, before, 0, 0, begin, held))
-        if without.error_ns <= found.error_ns * SAME + 1 and without.late_ns <= found.late_ns + CLOSE_NS:
+        if without.error_ns <= law.error_ns * SAME + 1 and without.late_ns <= law.late_ns + CLOSE_NS:
             return without
-    return found
+    return law
 
 
 def _notified(rows: Times) -> Law | None:

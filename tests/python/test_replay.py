@@ -237,6 +237,13 @@ def test_a_host_that_works_off_its_ring_is_told_from_its_interrupts() -> None:
     assert 'device.law="notified"' in law.sets()
 
 
+def test_a_grid_is_seen_though_some_interrupts_come_between() -> None:
+    law = law_of(open_recording(trace("A-6.1-d80k-q128-m1-w100")).profile)
+    assert law is not None
+    assert law.grid_ns == pytest.approx(200_000, rel=0.001)
+    assert law.service_ns == pytest.approx(12_500, rel=0.01)
+
+
 def test_a_busy_server_has_no_grid() -> None:
     """Always busy, it ends a request every 14 us; so would a timer with that period, which nothing else speaks for."""
     requests: list[list[int]] = []
