@@ -124,8 +124,8 @@ def fit(requests: list[list[int]], begin: int = 0, held: int = 0) -> Law | None:
     else:
         by = ended
         last = np.sort(ended)
-        found = np.searchsorted(last, entry) - 1
-        before = np.where(found >= 0, last[np.maximum(found, 0)], last[0] - (1 << 40))
+        at = np.searchsorted(last, entry) - 1
+        before = np.where(at >= 0, last[np.maximum(at, 0)], last[0] - (1 << 40))
         entry = np.maximum(entry, issue)
     grid, phase = _grid(by if (timer > 0).all() else entry)
     if not (timer > 0).all() and (drained := _notified(rows)):  # a timer is no host that works off a ring
