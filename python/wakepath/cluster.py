@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wakepath import building
 from wakepath.errors import InputError
 from wakepath.paths import scenario_dirs
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PACKAGE = Path(__file__).resolve().parent
-_TREE = _PACKAGE.parent.parent
 _INSTALL = "install it: apt-get install libsimgrid-dev, then run this again"
 
 
@@ -123,19 +123,19 @@ def cluster(
 
 def program() -> Path:
     """Where wakepath_cluster is; built first in a checkout that lacks it, where SimGrid is installed."""
-    for folder in (_PACKAGE, _TREE / "build" / "release" / "python"):
-        if (folder / "wakepath_cluster").is_file():
-            return folder / "wakepath_cluster"
-    release = _TREE / "build" / "release"
-    if not (release / "CMakeCache.txt").is_file():
+    places = [folder / "wakepath_cluster" for folder in (_PACKAGE, building.RELEASE / "python")]
+
+    def is_there() -> bool:
+        return any(place.is_file() for place in places)
+
+    if building.can_build():
+        building.build("wakepath_cluster", is_there)
+    elif not is_there():
         raise InputError("this installation was built without SimGrid", "cluster", suggestion=_INSTALL)
-    for step in (["cmake", str(release)], ["cmake", "--build", str(release), "--target", "wakepath_cluster"]):
-        done = subprocess.run(step, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            break
-    if not (release / "python" / "wakepath_cluster").is_file():
-        raise InputError("SimGrid is not installed", "cluster", suggestion=_INSTALL)
-    return release / "python" / "wakepath_cluster"
+    for place in places:
+        if place.is_file():
+            return place
+    raise InputError("SimGrid is not installed", "cluster", suggestion=_INSTALL)
 
 
 def _listen(stream: Any, said: list[str], progress: Callable[[float], Any] | None) -> None:

@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from wakepath import building
 from wakepath.errors import InputError
 
 NAME = "wakepath_recorder"
 NO_IO_URING = 4  # its exit status
-_CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 @contextlib.contextmanager
@@ -38,7 +38,7 @@ def ended_like_ctrl_c() -> Iterator[None]:
 
 def find_program() -> Path | None:
     given = os.environ.get("WAKEPATH_RECORDER")
-    for path in (Path(given) if given else None, _CHECKOUT / "build/release" / NAME):
+    for path in (Path(given) if given else None, building.RELEASE / NAME):
         if path is not None and path.is_file() and os.access(path, os.X_OK):
             return path
     found = shutil.which(NAME)
@@ -46,30 +46,25 @@ def find_program() -> Path | None:
 
 
 def newest_source() -> float:
-    folder = _CHECKOUT / "calibration/recorder"
+    folder = building.CHECKOUT / "calibration/recorder"
     return max((p.stat().st_mtime for p in folder.glob("*.[ch]*")), default=0.0)
+
+
+def _is_current() -> bool:
+    found = find_program()
+    return bool(found and ("WAKEPATH_RECORDER" in os.environ or found.stat().st_mtime >= newest_source()))
 
 
 def program(report: Callable[[str], object] | None = None) -> Path:
     """The program, built in a checkout where it is not there or older than its sources."""
+    if building.can_build():
+        said = building.build(NAME, _is_current, report)
+        if said is not None:
+            raise InputError(_why_not_built(said))
     found = find_program()
-    if found and ("WAKEPATH_RECORDER" in os.environ or found.stat().st_mtime >= newest_source()):
-        return found
-    build = _CHECKOUT / "build/release"
-    if not (build / "CMakeCache.txt").is_file():
-        if found:
-            return found
+    if found is None:
         raise InputError(f"{NAME} is not there", suggestion="use ./wakepath of a checkout, or set WAKEPATH_RECORDER")
-    if report:
-        report("building the recorder")
-    for command in (["cmake", str(_CHECKOUT), "-B", str(build)], ["cmake", "--build", str(build), "--target", NAME]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise InputError(_why_not_built(done.stdout + done.stderr))
-    built = find_program()
-    if built is None:
-        raise InputError(f"{NAME} was built and is not found in {build}")
-    return built
+    return found
 
 
 def _why_not_built(text: str) -> str:
