@@ -1,6 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # wakepath_library(NAME FOLDERS ... [EXCLUDE REGEX] [DEPENDS ...]): the static library wakepath_NAME, alias wakepath::NAME,
 # of every .cc below the folders. A layer that has only headers yet is an interface library, so that users link it alike.
+#
+# With WAKEPATH_UNITY up to eight files of one folder go to the compiler as one: most of what a file costs is its headers,
+# and a third of the time remains. So two files of a folder cannot have different things of one name in `namespace {`.
+function(wakepath_group_by_folder target)
+  get_target_property(sources ${target} SOURCES)
+  foreach(source IN LISTS sources)
+    get_filename_component(folder "${source}" DIRECTORY)
+    string(MAKE_C_IDENTIFIER "${folder}" folder)
+    if(NOT DEFINED count_${folder})
+      set(count_${folder} 0)
+    endif()
+    math(EXPR group "${count_${folder}} / 8")
+    math(EXPR count_${folder} "${count_${folder}} + 1")
+    file(RELATIVE_PATH name "${PROJECT_SOURCE_DIR}" "${source}")
+    get_filename_component(name "${name}" DIRECTORY)
+    string(MAKE_C_IDENTIFIER "${name}" name)
+    set_source_files_properties("${source}" PROPERTIES UNITY_GROUP "${name}_${group}")
+  endforeach()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endfunction()
+
 function(wakepath_library name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "EXCLUDE" "FOLDERS;DEPENDS")
   set(sources "")
@@ -17,6 +39,9 @@ function(wakepath_library name)
   if(sources)
     add_library(${target} STATIC ${sources})
     set(scope PUBLIC)
+    if(WAKEPATH_UNITY)
+      wakepath_group_by_folder(${target})
+    endif()
     target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:wakepath_flags>)
   else()
     add_library(${target} INTERFACE)

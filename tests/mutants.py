@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-BUILD = ROOT / "build" / "release"
+BUILD = ROOT / "build" / "single"
 OUT = ROOT / "build" / "mutants"
 FOLDERS = ("models/sched/fair", "models/workqueue")
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.txt"
@@ -220,7 +220,7 @@ def command_of(file: str) -> list[str]:
     for entry in json.loads((BUILD / "compile_commands.json").read_text()):
         if entry["file"].endswith("/" + file) and "wakepath_models.dir" in entry["command"]:
             return shlex.split(entry["command"])
-    raise SystemExit(f"{file} is not in build/release: ./test unit first")
+    raise SystemExit(f"{file} is not in build/single: ./test mutants builds it")
 
 
 def compile_one(file: str, source: Path, output: Path) -> str:

@@ -129,6 +129,7 @@ step_ratchet() {
 }
 
 step_mutants() {
-  logged build-unit cmake --build "$release" --target wakepath_unit --parallel "$(nproc)"
+  logged configure-single cmake --preset single
+  logged build-single cmake --build build/single --target wakepath_unit --parallel "$(nproc)"
   "$venv/bin/python" tests/mutants.py --json build/mutants.json
 }

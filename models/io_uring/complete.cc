@@ -56,19 +56,6 @@ Call<void> Ring::wake_submitter(ExecContext& ctx) {
   counters.waiter_wakes += co_await machine_.wake(ctx, *submitter_);
 }
 
-namespace {
-Request* reversed(Request* list) {
-  Request* out = nullptr;
-  while (list != nullptr) {
-    Request* next = list->next_turn;
-    list->next_turn = out;
-    out = list;
-    list = next;
-  }
-  return out;
-}
-}  // namespace
-
 // __io_run_local_work_loop: from the front of the list, `most` of them, but one at least.
 Call<int> Ring::run_turns(KTask& t, Request*& list, int most) {
   int ran = 0;

@@ -24,19 +24,6 @@ Call<void> Tctx::add(ExecContext& ctx, Request& rq) {
   co_await machine::task_work_add(ctx, task_, *this, s.coop_taskrun ? Notify::signal_no_ipi : Notify::signal);
 }
 
-namespace {
-Request* reversed(Request* list) {
-  Request* out = nullptr;
-  while (list != nullptr) {
-    Request* next = list->next_turn;
-    list->next_turn = out;
-    out = list;
-    list = next;
-  }
-  return out;
-}
-}  // namespace
-
 // handle_tw_list: the requests of one ring after the other; its completions are flushed where the ring changes, where
 // the CPU is wanted, and at the end.
 Call<int> Tctx::run_some(KTask& t, int most) {

@@ -12,7 +12,7 @@ namespace wakepath::machine {
 
 // The scheduler tick, on a grid of 1/HZ from the first one on; not taken while idle unless the tick is kept running.
 struct LocalTimer::Tick final : HrTimer {
-  Tick(Machine& machine, Cpu& c, LocalTimer& owner) : m(machine), cpu(c), timers(owner) {}
+  Tick(Machine& machine, Cpu& c, LocalTimer& of) : m(machine), cpu(c), timers(of) {}
   Call<void> expired(ExecContext& irq) override {
     if (!timers.tick_stopped_) timers.arm(*this, m.next_tick());
     if (m.turns) m.turns->tick_due(cpu.id());

@@ -24,11 +24,11 @@ struct Flag {
   std::string_view name;
   bool RingOp::*field;
 };
-constexpr Flag kFlags[] = {{"async", &RingOp::async},           {"link", &RingOp::link},
-                           {"hardlink", &RingOp::hardlink},     {"drain", &RingOp::drain},
-                           {"fixed_file", &RingOp::fixed_file}, {"fixed_buffer", &RingOp::fixed_buffer},
-                           {"nowait", &RingOp::nowait},         {"buffered", &RingOp::buffered},
-                           {"uncached", &RingOp::uncached}};
+constexpr Flag kOpFlags[] = {{"async", &RingOp::async},           {"link", &RingOp::link},
+                             {"hardlink", &RingOp::hardlink},     {"drain", &RingOp::drain},
+                             {"fixed_file", &RingOp::fixed_file}, {"fixed_buffer", &RingOp::fixed_buffer},
+                             {"nowait", &RingOp::nowait},         {"buffered", &RingOp::buffered},
+                             {"uncached", &RingOp::uncached}};
 
 std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> out;
@@ -61,9 +61,10 @@ Parsed<RingOp> with_flags(RingOp op, const std::vector<std::string>& words, std:
       op.count = static_cast<int>(*n);
       continue;
     }
-    const auto* flag = std::find_if(std::begin(kFlags), std::end(kFlags), [&](const Flag& f) { return f.name == w; });
-    if (flag == std::end(kFlags)) {
-      const std::string near = did_you_mean(w, names_of(kFlags));
+    const auto* flag =
+        std::find_if(std::begin(kOpFlags), std::end(kOpFlags), [&](const Flag& f) { return f.name == w; });
+    if (flag == std::end(kOpFlags)) {
+      const std::string near = did_you_mean(w, names_of(kOpFlags));
       return bad("unknown word '" + w + "'", near.empty() ? "flags are async, link, drain, ...; xN repeats" : near);
     }
     op.*(flag->field) = true;

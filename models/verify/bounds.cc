@@ -14,8 +14,6 @@ namespace {
 constexpr std::uint64_t kFarBehind = 1ull << 40;  // a sleeper nobody knows: the model places it at its wakeup
 constexpr std::int64_t kAny = Range::kAny;
 
-std::int64_t diff(std::uint64_t a, std::uint64_t b) { return static_cast<std::int64_t>(a - b); }
-
 // Bounds that are open stay open.
 std::int64_t plus(std::int64_t bound, std::int64_t x) {
   if (bound <= -kAny || bound >= kAny) return bound;

@@ -20,6 +20,9 @@
 
 namespace wakepath::verify {
 
+// Of two vruntimes, which wrap.
+[[nodiscard]] constexpr std::int64_t diff(std::uint64_t a, std::uint64_t b) { return static_cast<std::int64_t>(a - b); }
+
 struct Range {
   static constexpr std::int64_t kAny = 1ll << 60;
   std::int64_t low = 0, high = 0;

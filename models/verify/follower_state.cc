@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "models/sched/follow.h"
+#include "models/verify/bounds.h"
 #include "models/verify/follower.h"
 
 namespace wakepath::verify {
@@ -17,8 +18,6 @@ using sched::Entity;
 using sched::Task;
 
 namespace {
-
-std::int64_t diff(std::uint64_t a, std::uint64_t b) { return static_cast<std::int64_t>(a - b); }
 
 struct PolicyOf {
   sched::Policy policy;

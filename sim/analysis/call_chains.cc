@@ -5,6 +5,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "sim/analysis/damaged_input.h"
 #include "sim/trace/scan.h"
 
 namespace wakepath::analysis {
@@ -14,7 +15,6 @@ using std::string_view;
 using trace::EventType;
 namespace scan = trace::scan;
 
-constexpr std::size_t kRows = 30;
 constexpr std::size_t kPathLength = 4;
 
 bool starts_with_any(string_view function, std::initializer_list<string_view> starts) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sim/analysis/counter.h"
+#include "sim/analysis/damaged_input.h"
 #include "sim/trace/record_class.h"
 
 namespace wakepath::analysis {
@@ -14,11 +15,6 @@ using trace::Event;
 using trace::EventType;
 
 namespace {
-
-constexpr std::size_t kCpusKept = 1 << 13;
-
-// A number of I/Os as a system call prints it; damaged ones must not overflow the sums.
-std::int64_t some(std::int64_t n) { return std::clamp<std::int64_t>(n, 0, 1 << 20); }
 
 bool is_irq_entry(EventType t) {
   return t == EventType::irq_handler_entry || t == EventType::local_timer_entry || t == EventType::reschedule_entry;
@@ -190,7 +186,7 @@ void CpuTime::on_event(const Event& e) {
   }
   if (first_ns_ < 0) first_ns_ = last_ns_ = e.ts_ns;
   last_ns_ = std::max(last_ns_, e.ts_ns);
-  const auto id = std::min(static_cast<std::size_t>(std::max<int>(0, e.cpu)), kCpusKept - 1);
+  const auto id = cpu_index(e.cpu);
   if (id >= cpus_.size()) {
     const std::size_t had = cpus_.size();
     cpus_.resize(id + 1);

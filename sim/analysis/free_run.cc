@@ -135,7 +135,7 @@ class Collector {
   std::int64_t running_since_ = -1, irq_entry_ = -1, last_irq_ = -1;
 };
 
-double share(std::int64_t part, std::int64_t whole) {
+double part_of(std::int64_t part, std::int64_t whole) {
   return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0.0;
 }
 
@@ -186,8 +186,8 @@ double exceeds(const std::vector<std::int64_t>& a, const std::vector<std::int64_
   for (std::size_t i = 0; i < a.size(); ++i) {
     const std::int64_t reach = a[i] + std::max(kWaitSlackNs, a[i] / 20);
     while (j < b.size() && b[j] <= reach) ++j;
-    worst = std::max(worst, share(static_cast<std::int64_t>(i + 1), static_cast<std::int64_t>(a.size())) -
-                                share(static_cast<std::int64_t>(j), static_cast<std::int64_t>(b.size())));
+    worst = std::max(worst, part_of(static_cast<std::int64_t>(i + 1), static_cast<std::int64_t>(a.size())) -
+                                part_of(static_cast<std::int64_t>(j), static_cast<std::int64_t>(b.size())));
   }
   return worst;
 }
@@ -233,13 +233,13 @@ nlohmann::json side_json(const FreeRun& f, std::int64_t span) {
     };
     std::int64_t ran = f.run_ns[i];
     if (f.running == static_cast<int>(i)) ran += std::max<std::int64_t>(0, f.begin_ns + span - f.running_since_ns);
-    tasks[f.names[i]] = {{"cpu_share", share(ran, span)},
+    tasks[f.names[i]] = {{"cpu_share", part_of(ran, span)},
                          {"wakeups", waits.size()},
                          {"wait_ns", {{"p50", at(50)}, {"p90", at(90)}, {"p99", at(99)}}}};
   }
   return {{"switches", f.sequence.empty() ? 0 : f.sequence.size() - 1},
           {"span_ns", span},
-          {"others_share", share(f.other_ns, span)},
+          {"others_share", part_of(f.other_ns, span)},
           {"tasks", tasks}};
 }
 
@@ -256,7 +256,7 @@ nlohmann::json compare_free_runs(const FreeRun& real, const FreeRun& simulated) 
   return {{"real", side_json(real, span)},
           {"simulated", side_json(simulated, span)},
           {"edits", distance},
-          {"edit_share", share(distance, static_cast<std::int64_t>(real.sequence.size()))},
+          {"edit_share", part_of(distance, static_cast<std::int64_t>(real.sequence.size()))},
           {"same_until", common.first - real.sequence.begin()},
           {"wait_distance", waits}};
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sim/analysis/counter.h"
+#include "sim/analysis/damaged_input.h"
 
 namespace wakepath::analysis {
 
@@ -12,13 +13,9 @@ using trace::Event;
 using trace::EventType;
 
 namespace {
-constexpr std::size_t kCpusKept = 1 << 13;
 constexpr std::size_t kKept = 1 << 20;
 constexpr std::int64_t kLongest = std::int64_t{1} << 40;  // of a stage: damaged stamps must not overflow the sums
 
-std::uint64_t key_of(const Event::Request& r) {
-  return (static_cast<std::uint64_t>(r.major << 20U | r.minor) << 40U) ^ r.sector;
-}
 }  // namespace
 
 std::string_view name_of(Stage s) {
@@ -29,7 +26,7 @@ std::string_view name_of(Stage s) {
 }
 
 IoPath::Cpu& IoPath::cpu(std::int32_t id) {
-  const auto i = std::min(static_cast<std::size_t>(std::max(0, id)), kCpusKept - 1);
+  const auto i = cpu_index(id);
   if (i >= cpus_.size()) cpus_.resize(i + 1);
   return cpus_[i];
 }

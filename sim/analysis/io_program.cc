@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "sim/analysis/damaged_input.h"
 #include "sim/trace/scan.h"
 
 namespace wakepath::analysis {
@@ -15,15 +16,7 @@ using trace::EventType;
 
 namespace {
 
-constexpr std::size_t kCpusKept = 1 << 13;
 constexpr std::size_t kOpenKept = 1 << 20;
-
-// A number of I/Os as a system call prints it; damaged ones must not overflow the sums.
-std::int64_t some(std::int64_t n) { return std::clamp<std::int64_t>(n, 0, 1 << 20); }
-
-std::uint64_t key_of(const Event::Request& r) {
-  return (static_cast<std::uint64_t>(r.major << 20U | r.minor) << 40U) ^ r.sector;
-}
 
 }  // namespace
 
@@ -145,7 +138,7 @@ void IoPrograms::on_complete(const Event& e, Cpu& c) {
 }
 
 void IoPrograms::on_event(const Event& e) {
-  const auto id = std::min(static_cast<std::size_t>(std::max<int>(0, e.cpu)), kCpusKept - 1);
+  const auto id = cpu_index(e.cpu);
   if (id >= cpus_.size()) cpus_.resize(id + 1);
   Cpu& c = cpus_[id];
   switch (e.type) {

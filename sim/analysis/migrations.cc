@@ -7,6 +7,7 @@
 
 #include "sim/analysis/call_chains.h"
 #include "sim/analysis/counter.h"
+#include "sim/analysis/damaged_input.h"
 #include "sim/trace/scan.h"
 
 namespace wakepath::analysis {
@@ -16,8 +17,6 @@ using trace::EventType;
 
 namespace {
 
-constexpr std::size_t kCpusKept = 1 << 13;
-constexpr std::size_t kRows = 30;
 constexpr std::int32_t kStopPrio = 0;  // as sched_switch prints the stop class: MAX_RT_PRIO - 1 - 99
 
 bool is_wakeup(Mover m) { return m == Mover::to_waker || m == Mover::to_idle || m == Mover::to_busy; }
@@ -80,7 +79,7 @@ std::string MovedTask::cause() const {
 }
 
 Migrations::Cpu& Migrations::cpu(std::int32_t id) {
-  const std::size_t i = id < 0 ? 0 : std::min(static_cast<std::size_t>(id), kCpusKept - 1);
+  const std::size_t i = cpu_index(id);
   if (i >= cpus_.size()) cpus_.resize(i + 1);
   return cpus_[i];
 }

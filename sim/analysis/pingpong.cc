@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "sim/analysis/damaged_input.h"
 #include "sim/analysis/task_class.h"
 
 namespace wakepath::analysis {
@@ -11,7 +12,6 @@ namespace {
 using trace::Event;
 using trace::EventType;
 
-constexpr std::size_t kCpusKept = 1 << 13;
 constexpr std::size_t kFamiliesKept = 4096;
 constexpr std::size_t kCyclesKept = 4096;
 constexpr std::uint8_t kInterrupt = trace::kHardirq | trace::kSoftirq | trace::kNmi;
@@ -39,7 +39,7 @@ std::string_view name_of(SwitchReason r) {
 }
 
 PingPong::Cpu& PingPong::cpu(std::int32_t id) {
-  const std::size_t i = id < 0 ? 0 : std::min(static_cast<std::size_t>(id), kCpusKept - 1);
+  const std::size_t i = cpu_index(id);
   if (i >= cpus_.size()) cpus_.resize(i + 1);
   return cpus_[i];
 }

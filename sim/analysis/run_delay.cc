@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sim/analysis/counter.h"
+#include "sim/analysis/damaged_input.h"
 #include "sim/analysis/task_class.h"
 #include "sim/trace/scan.h"
 
@@ -14,7 +15,6 @@ using trace::Event;
 using trace::EventType;
 
 namespace {
-constexpr std::size_t kCpusKept = 1 << 13;
 constexpr std::size_t kTasksKept = 1 << 20;
 
 // Stamps of a damaged trace may go back or far ahead: no sum may overflow for it.
@@ -30,7 +30,7 @@ void spend(TaskTimes& t, std::uint8_t state, std::int64_t ns) {
 }  // namespace
 
 RunDelay::Cpu& RunDelay::cpu(std::int32_t id) {
-  const auto i = std::min(static_cast<std::size_t>(std::max(0, id)), kCpusKept - 1);
+  const auto i = cpu_index(id);
   if (i >= cpus_.size()) cpus_.resize(i + 1);
   return cpus_[i];
 }

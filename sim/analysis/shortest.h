@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sim/analysis/cpu_time.h"
+#include "sim/analysis/damaged_input.h"
 #include "sim/trace/event.h"
 #include "sim/trace/record_class.h"
 
@@ -20,7 +21,7 @@ class Shortest {
   static constexpr std::int64_t kPairsLeast = 50;
 
   void on_event(const trace::Event& e) {
-    const auto id = std::min<std::size_t>(static_cast<std::size_t>(std::max<int>(0, e.cpu)), kCpusKept - 1);
+    const auto id = cpu_index(e.cpu);
     if (id >= last_.size()) last_.resize(id + 1);
     Last& last = last_[id];
     if (last.ns >= 0 && e.ts_ns >= last.ns) {
@@ -47,7 +48,6 @@ class Shortest {
 
  private:
   static constexpr std::size_t kTypes = static_cast<std::size_t>(trace::EventType::count_);
-  static constexpr std::size_t kCpusKept = 1 << 13;
   static constexpr std::int64_t kLongest = std::int64_t{1} << 30;
   static std::size_t index(trace::EventType t) { return static_cast<std::size_t>(t); }
   struct Pair {

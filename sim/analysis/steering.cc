@@ -6,19 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "sim/analysis/counter.h"
+#include "sim/analysis/damaged_input.h"
 
 namespace wakepath::analysis {
 
 using trace::Event;
 using trace::EventType;
-
-namespace {
-
-std::uint64_t key_of(const Event::Request& r) {
-  return (static_cast<std::uint64_t>(r.major << 20U | r.minor) << 40U) ^ r.sector;
-}
-
-}  // namespace
 
 void Steering::on_event(const Event& e) {
   if (e.type == EventType::lost_events) {

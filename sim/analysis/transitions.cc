@@ -3,6 +3,8 @@
 
 #include <array>
 
+#include "sim/analysis/damaged_input.h"
+
 namespace wakepath::analysis {
 namespace {
 
@@ -10,7 +12,6 @@ using trace::Event;
 using trace::EventType;
 
 constexpr std::size_t kCallsKept = 1 << 16;
-constexpr std::size_t kCpusKept = 1 << 13;
 
 std::size_t index(TaskClass c) { return static_cast<std::size_t>(c); }
 
@@ -39,7 +40,7 @@ Leave leave_of(std::uint16_t prev_state) {
 }
 
 Transitions::Cpu& Transitions::cpu(std::int32_t id) {
-  const std::size_t i = id < 0 ? 0 : std::min(static_cast<std::size_t>(id), kCpusKept - 1);
+  const std::size_t i = cpu_index(id);
   if (i >= cpus_.size()) cpus_.resize(i + 1);
   return cpus_[i];
 }

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "sim/analysis/counter.h"
+#include "sim/analysis/damaged_input.h"
 #include "sim/analysis/task_class.h"
 
 namespace wakepath::analysis {
@@ -18,7 +19,6 @@ using trace::EventType;
 
 namespace {
 
-constexpr std::size_t kCpusKept = 1 << 13;
 constexpr std::size_t kNodesKept = 4096;
 
 struct Weight {
@@ -46,7 +46,7 @@ std::vector<std::uint32_t> turned(std::vector<std::uint32_t> cycle, const std::v
 }  // namespace
 
 WakeGraph::Cpu& WakeGraph::cpu(std::int32_t id) {
-  const auto i = std::min(static_cast<std::size_t>(std::max(0, id)), kCpusKept - 1);
+  const auto i = cpu_index(id);
   if (i >= cpus_.size()) cpus_.resize(i + 1);
   return cpus_[i];
 }

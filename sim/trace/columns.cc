@@ -12,7 +12,10 @@ namespace {
 
 using Kind = ColumnType::Kind;
 
-enum Head : std::size_t { kTs, kEvent, kCpu, kPid, kComm, kFlags, kPreempt, kHeadSize };
+// The columns every event has; those of its fields follow.
+struct Head {
+  enum : std::size_t { ts, event, cpu, pid, comm, flags, preempt, size_ };
+};
 
 constexpr auto kTypes = static_cast<std::size_t>(EventType::count_);
 
@@ -31,7 +34,7 @@ Kind kind_of(FieldKind kind) {
 }
 
 std::size_t find(const std::vector<ColumnType>& all, std::string_view name) {
-  std::size_t i = kHeadSize;
+  std::size_t i = Head::size_;
   while (i < all.size() && all[i].name != name) ++i;
   return i;
 }
@@ -80,14 +83,14 @@ void Columns::set(std::size_t column, std::int64_t value) {
 }
 
 void Columns::append(const Event& e) {
-  set(kTs, e.ts_ns);
-  set(kEvent, e.type == EventType::unknown ? e.u.unknown.name : pool_->intern(name_of(e.type)));
-  set(kCpu, e.cpu);
-  set(kPid, e.pid);
-  set(kComm, e.comm);
+  set(Head::ts, e.ts_ns);
+  set(Head::event, e.type == EventType::unknown ? e.u.unknown.name : pool_->intern(name_of(e.type)));
+  set(Head::cpu, e.cpu);
+  set(Head::pid, e.pid);
+  set(Head::comm, e.comm);
   if (e.has_flags) {
-    set(kFlags, raw_of_flags(e.flags));
-    set(kPreempt, (e.preempt_depth & 15) | (e.migrate_disable & 15) << 4);
+    set(Head::flags, raw_of_flags(e.flags));
+    set(Head::preempt, (e.preempt_depth & 15) | (e.migrate_disable & 15) << 4);
   }
   const auto type = static_cast<std::size_t>(e.type);
   std::size_t i = 0;
@@ -111,15 +114,15 @@ Event event_of_row(std::span<const Column> columns, std::size_t row, StringPool&
   const auto has = [&](std::size_t c) { return row < columns[c].valid.size() && columns[c].valid[row] != 0; };
   const auto at = [&](std::size_t c) { return has(c) ? columns[c].values[row] : 0; };
   Event e;
-  const auto name = static_cast<StringId>(at(kEvent));
-  e.ts_ns = at(kTs);
-  e.cpu = static_cast<std::int16_t>(at(kCpu));
-  e.pid = static_cast<std::int32_t>(at(kPid));
-  e.comm = static_cast<StringId>(at(kComm));
-  e.has_flags = has(kFlags);
-  e.flags = flags_of_raw(static_cast<std::uint32_t>(at(kFlags)));
-  e.preempt_depth = static_cast<std::uint8_t>(at(kPreempt) & 15);
-  e.migrate_disable = static_cast<std::uint8_t>(at(kPreempt) >> 4 & 15);
+  const auto name = static_cast<StringId>(at(Head::event));
+  e.ts_ns = at(Head::ts);
+  e.cpu = static_cast<std::int16_t>(at(Head::cpu));
+  e.pid = static_cast<std::int32_t>(at(Head::pid));
+  e.comm = static_cast<StringId>(at(Head::comm));
+  e.has_flags = has(Head::flags);
+  e.flags = flags_of_raw(static_cast<std::uint32_t>(at(Head::flags)));
+  e.preempt_depth = static_cast<std::uint8_t>(at(Head::preempt) & 15);
+  e.migrate_disable = static_cast<std::uint8_t>(at(Head::preempt) >> 4 & 15);
   e.type = pool.str(name) == name_of(EventType::lost_events) ? EventType::lost_events : type_of(pool.str(name));
   std::memset(static_cast<void*>(&e.u), 0, sizeof e.u);
   if (e.type == EventType::unknown) {

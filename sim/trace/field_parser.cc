@@ -321,10 +321,10 @@ bool uring_number(Text s, Text name, T& out) {
 }
 
 // Which field is `value`, and which is `flags` beside "flags "; "" when there is none.
-struct UringFields {
+struct UringWords {
   Text value, flags;
 };
-UringFields uring_fields(EventType type) {
+UringWords uring_words(EventType type) {
   switch (type) {
     case EventType::io_uring_complete:
       return {"result ", "cflags "};
@@ -346,7 +346,7 @@ UringFields uring_fields(EventType type) {
 
 const char* parse_uring(EventType type, Text s, Event& e) {
   Event::Uring u{};
-  const UringFields fields = uring_fields(type);
+  const UringWords fields = uring_words(type);
   const bool task = type == EventType::io_uring_task_work_run;
   const Text ring = uring_field(s, task ? "tctx " : "ring ");
   const Text req = uring_field(s, type == EventType::io_uring_queue_async_work ? "request " : "req ");

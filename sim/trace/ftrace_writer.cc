@@ -13,7 +13,7 @@
 namespace wakepath::trace {
 namespace {
 
-constexpr std::size_t kFlushSize = 1 << 16;
+constexpr std::size_t kTextSize = 1 << 16;
 constexpr std::string_view kHidden = "(____ptrval____)";
 
 template <class Format, class... Args>
@@ -228,22 +228,22 @@ void put_lost(std::string& out, const Event& e) {
 }
 
 void put_fields(std::string& out, const Event& e, const StringPool& pool) {
-  using T = EventType;
-  if (e.type >= T::sys_enter_io_submit && e.type <= T::sys_exit_io_uring_enter)
+  using Type = EventType;
+  if (e.type >= Type::sys_enter_io_submit && e.type <= Type::sys_exit_io_uring_enter)
     return put_syscall(out, e.type, e.u.sys);
-  out += e.type == T::unknown ? std::string_view(pool.str(e.u.unknown.name)) : name_of(e.type);
+  out += e.type == Type::unknown ? std::string_view(pool.str(e.u.unknown.name)) : name_of(e.type);
   out += ':';
-  if (e.type == T::unknown) return;
+  if (e.type == Type::unknown) return;
   out += ' ';
-  if (e.type == T::sched_switch) return put_switch(out, e.u.sw, pool);
-  if (e.type == T::sched_stat_runtime) return put_runtime(out, e.u.runtime, pool);
-  if (e.type >= T::io_uring_submit_req && e.type <= T::io_uring_task_add) return put_uring(out, e.type, e.u.uring);
-  if (e.type >= T::ipi_send_cpu) return put_target_cpu(out, e.u.irq, pool);
-  if (e.type <= T::sched_process_fork || e.type == T::sched_process_exit)
+  if (e.type == Type::sched_switch) return put_switch(out, e.u.sw, pool);
+  if (e.type == Type::sched_stat_runtime) return put_runtime(out, e.u.runtime, pool);
+  if (e.type >= Type::io_uring_submit_req && e.type <= Type::io_uring_task_add) return put_uring(out, e.type, e.u.uring);
+  if (e.type >= Type::ipi_send_cpu) return put_target_cpu(out, e.u.irq, pool);
+  if (e.type <= Type::sched_process_fork || e.type == Type::sched_process_exit)
     return put_task(out, e.type, e.u.task, e, pool);
-  if (e.type <= T::reschedule_exit) return put_interrupt(out, e.type, e.u.irq, pool);
-  if (e.type <= T::hrtimer_expire_exit) return put_timer(out, e.type, e.u.timer, pool);
-  if (e.type <= T::workqueue_execute_end) return put_work(out, e.type, e.u.work, pool);
+  if (e.type <= Type::reschedule_exit) return put_interrupt(out, e.type, e.u.irq, pool);
+  if (e.type <= Type::hrtimer_expire_exit) return put_timer(out, e.type, e.u.timer, pool);
+  if (e.type <= Type::workqueue_execute_end) return put_work(out, e.type, e.u.work, pool);
   put_request(out, e.type, e, pool);
 }
 
@@ -276,7 +276,7 @@ void FtraceWriter::on_event(const Event& e) {
   append_ftrace_line(text_, e, *pool_);
   if (e.type != EventType::lost_events) ++records_;
   cpus_ = std::max(cpus_, e.cpu + 1);
-  if (text_.size() < kFlushSize) return;
+  if (text_.size() < kTextSize) return;
   output_->write(text_);
   text_.clear();
 }

@@ -17,13 +17,13 @@
 namespace wakepath::trace {
 namespace {
 
-constexpr std::size_t kFlushSize = 1 << 18;
+constexpr std::size_t kPackedSize = 1 << 18;
 
 std::string reason_of(int error) { return std::string("cannot be written: ") + std::strerror(error); }
 
 int copy_all(int from, int to) {
   if (::lseek(from, 0, SEEK_SET) < 0) return errno;
-  std::vector<char> chunk(kFlushSize);
+  std::vector<char> chunk(kPackedSize);
   for (;;) {
     const ssize_t n = ::read(from, chunk.data(), chunk.size());
     if (n == 0) return 0;
@@ -75,7 +75,7 @@ class File final : public Output {
 
   void write(std::string_view data) override {
     if (!packer_->pack(data, false, packed_)) fail(ENOMEM);
-    if (packed_.size() >= kFlushSize) flush();
+    if (packed_.size() >= kPackedSize) flush();
   }
 
   tl::expected<void, Error> finish(std::string_view head) override {

@@ -14,7 +14,7 @@ namespace {
 
 using perfetto::TrackEvent;
 
-constexpr std::uint32_t kSequence = 2;
+constexpr std::uint32_t kTracksSequence = 2;
 constexpr std::size_t kFlowsLimit = 64;  // arrows from one waking; more are no picture
 constexpr std::size_t kLanesLimit = 4096;
 constexpr std::size_t kInFlightLimit = 1 << 16;  // a trace that lost its completions must not grow
@@ -56,7 +56,7 @@ TrackEvent& PerfettoTracks::event(std::int64_t ts_ns, std::uint64_t track, Track
 }
 
 void PerfettoTracks::put(std::string& out) {
-  packet_.set_trusted_packet_sequence_id(kSequence);
+  packet_.set_trusted_packet_sequence_id(kTracksSequence);
   if (!begun_) packet_.set_sequence_flags(1);
   begun_ = true;
   append_packet(out, packet_);

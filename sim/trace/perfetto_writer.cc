@@ -20,8 +20,8 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
 constexpr int kBundleSize = 1000;  // records of all CPUs between two bundles of each
-constexpr std::size_t kFlushSize = 1 << 16;
-constexpr std::uint32_t kSequence = 1;  // of the bundles; the tracks have another
+constexpr std::size_t kWriteSize = 1 << 16;
+constexpr std::uint32_t kBundlesSequence = 1;  // of the bundles; the tracks have another
 
 void set_number_in(Message& message, const FieldDescriptor* f, std::int64_t value) {
   const auto* r = message.GetReflection();
@@ -52,7 +52,7 @@ class PerfettoWriter final : public Writer {
     add(e, *bundle.add_event());
     tracks_.on_event(e, text_);
     if (++waiting_ >= kBundleSize) flush_bundles();
-    if (text_.size() < kFlushSize) return;
+    if (text_.size() < kWriteSize) return;
     output_->write(text_);
     text_.clear();
   }
@@ -132,14 +132,14 @@ class PerfettoWriter final : public Writer {
     waiting_ = 0;
     if (packet_.has_process_tree()) {  // a packet of its own: Perfetto takes one kind of data from each
       perfetto::TracePacket tree;
-      tree.set_trusted_packet_sequence_id(kSequence);
+      tree.set_trusted_packet_sequence_id(kBundlesSequence);
       tree.mutable_process_tree()->Swap(packet_.mutable_process_tree());
       packet_.clear_process_tree();
       append_packet(text_, tree);
     }
     for (auto& [cpu, bundle] : bundles_) {
       if (bundle.event_size() == 0) continue;
-      packet_.set_trusted_packet_sequence_id(kSequence);
+      packet_.set_trusted_packet_sequence_id(kBundlesSequence);
       packet_.set_sequence_flags(begun_ ? 2 : 3);  // incremental state is needed; at first: cleared
       begun_ = true;
       packet_.mutable_ftrace_events()->Swap(&bundle);

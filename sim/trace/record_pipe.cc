@@ -19,11 +19,11 @@
 namespace wakepath::trace {
 namespace {
 
-constexpr std::size_t kFlushSize = 1 << 16;
+constexpr std::size_t kPipeSize = 1 << 16;
 constexpr std::size_t kFrameHead = 5;           // kind, size
 constexpr std::uint32_t kFrameLimit = 1 << 20;  // no name and no message is longer
 constexpr int kStallMs = 30'000;                // a page of a trace takes microseconds
-constexpr std::size_t kNamesLimit = 4 << 20;
+constexpr std::size_t kNamesSizeLimit = 4 << 20;
 
 std::string first_line_of(int said) {
   std::array<char, 1000> text{};
@@ -46,7 +46,7 @@ void RecordPipe::frame(char kind, std::string_view payload) {
   buffer_ += kind;
   buffer_.append(reinterpret_cast<const char*>(&size), sizeof size);
   buffer_ += payload;
-  if (buffer_.size() >= kFlushSize) flush();
+  if (buffer_.size() >= kPipeSize) flush();
 }
 
 void RecordPipe::new_names() {
@@ -121,8 +121,8 @@ bool ChildSource::fill(std::size_t size) {
       return false;
     }
     const std::size_t had = buffer_.size();
-    buffer_.resize(had + 4 * kFlushSize);
-    const ssize_t n = ::read(fd_, buffer_.data() + had, 4 * kFlushSize);
+    buffer_.resize(had + 4 * kPipeSize);
+    const ssize_t n = ::read(fd_, buffer_.data() + had, 4 * kPipeSize);
     buffer_.resize(had + (n > 0 ? static_cast<std::size_t>(n) : 0));
     if (n == 0 || (n < 0 && errno != EINTR)) return false;
   }
@@ -202,7 +202,7 @@ tl::expected<bool, Error> ChildSource::next(Event& e) {
     if (!fill(kFrameHead)) return broken();
     std::uint32_t size = 0;
     std::memcpy(&size, buffer_.data() + at_ + 1, sizeof size);
-    if (size > kFrameLimit || names_.size() > kNamesLimit) return fail("holds names without end: this is no trace");
+    if (size > kFrameLimit || names_.size() > kNamesSizeLimit) return fail("holds names without end: this is no trace");
     if (!fill(kFrameHead + size)) return broken();
     const std::string_view payload(buffer_.data() + at_ + kFrameHead, size);
     const bool got = take_frame(buffer_[at_], payload, e);

@@ -34,7 +34,7 @@ void bound_runnable_sum(Pelt& a) {
                                            static_cast<std::uint32_t>(a.runnable_avg * kPeltMinDivider));
 }
 
-std::uint64_t weight_of(const Entity& se) { return scale_load_down(se.load.weight); }
+std::uint64_t load_weight(const Entity& se) { return scale_load_down(se.load.weight); }
 
 // Without the time the queue stood throttled.
 std::uint64_t clock_pelt(const CfsRq& cfs_rq) {
@@ -50,12 +50,12 @@ std::uint64_t runnable_of(const Entity& se) {
 
 void enqueue_load_avg(CfsRq& cfs_rq, const Entity& se) {
   cfs_rq.avg.load_avg += se.avg.load_avg;
-  cfs_rq.avg.load_sum += weight_of(se) * se.avg.load_sum;
+  cfs_rq.avg.load_sum += load_weight(se) * se.avg.load_sum;
 }
 
 void dequeue_load_avg(CfsRq& cfs_rq, const Entity& se) {
   sub_positive(cfs_rq.avg.load_avg, se.avg.load_avg);
-  sub_positive(cfs_rq.avg.load_sum, weight_of(se) * se.avg.load_sum);
+  sub_positive(cfs_rq.avg.load_sum, load_weight(se) * se.avg.load_sum);
   bound_load_sum(cfs_rq.avg);
 }
 
@@ -105,11 +105,11 @@ void propagate_load(CfsRq& cfs_rq, Entity& se, CfsRq& grq) {
   }
   const std::int64_t running_sum = se.avg.util_sum >> 10;
   runnable_sum = std::max(runnable_sum, running_sum);
-  const std::uint64_t load_sum = weight_of(se) * static_cast<std::uint64_t>(runnable_sum);
+  const std::uint64_t load_sum = load_weight(se) * static_cast<std::uint64_t>(runnable_sum);
   const std::uint64_t load_avg = load_sum / divider;
   const auto delta_avg = static_cast<std::int64_t>(load_avg - se.avg.load_avg);
   if (delta_avg == 0) return;
-  const auto delta_sum = static_cast<std::int64_t>(load_sum - weight_of(se) * se.avg.load_sum);
+  const auto delta_sum = static_cast<std::int64_t>(load_sum - load_weight(se) * se.avg.load_sum);
   se.avg.load_sum = static_cast<std::uint64_t>(runnable_sum);
   se.avg.load_avg = load_avg;
   add_positive(cfs_rq.avg.load_avg, delta_avg);
@@ -118,7 +118,7 @@ void propagate_load(CfsRq& cfs_rq, Entity& se, CfsRq& grq) {
 }
 
 void update_blocked_se(Entity& se, std::uint64_t now) {
-  if (pelt_update_sums(se.avg, now, 0, 0, false)) pelt_update_averages(se.avg, weight_of(se));
+  if (pelt_update_sums(se.avg, now, 0, 0, false)) pelt_update_averages(se.avg, load_weight(se));
 }
 
 }  // namespace
@@ -147,7 +147,7 @@ void Fair::update_cfs_group(Entity& se) {
 void Fair::set_entity_weight(CfsRq& cfs_rq, Entity& se, std::uint64_t weight) {
   dequeue_load_avg(cfs_rq, se);
   if (se.load.weight != weight) se.load.set(weight);  // the same weight keeps its inverse
-  se.avg.load_avg = weight_of(se) * se.avg.load_sum / se.avg.divider();
+  se.avg.load_avg = load_weight(se) * se.avg.load_sum / se.avg.divider();
   enqueue_load_avg(cfs_rq, se);
 }
 
@@ -158,7 +158,7 @@ void Fair::se_update_runnable(Entity& se) {
 void Fair::update_load_avg(CfsRq& cfs_rq, Entity& se, unsigned flags) {
   const std::uint64_t now = clock_pelt(cfs_rq);
   if (se.attached && pelt_update_sums(se.avg, now, se.on_rq ? 1 : 0, runnable_of(se), cfs_rq.curr == &se)) {
-    pelt_update_averages(se.avg, weight_of(se));
+    pelt_update_averages(se.avg, load_weight(se));
   }
   bool decayed = update_cfs_rq_load_avg(cfs_rq, now);
   if (se.my_q != nullptr && se.my_q->propagate) decayed |= propagate_entity_load_avg(cfs_rq, se);
@@ -219,7 +219,7 @@ void Fair::attach_entity_load_avg(CfsRq& cfs_rq, Entity& se) {
   se.avg.util_sum = static_cast<std::uint32_t>(se.avg.util_avg * divider);
   se.avg.runnable_sum = se.avg.runnable_avg * divider;
   se.avg.load_sum = se.avg.load_avg * divider;
-  se.avg.load_sum = weight_of(se) < se.avg.load_sum ? se.avg.load_sum / weight_of(se) : 1;
+  se.avg.load_sum = load_weight(se) < se.avg.load_sum ? se.avg.load_sum / load_weight(se) : 1;
   enqueue_load_avg(cfs_rq, se);
   cfs_rq.avg.util_avg += se.avg.util_avg;
   cfs_rq.avg.util_sum += se.avg.util_sum;
@@ -322,7 +322,7 @@ void Fair::post_init_entity_util_avg(Entity& se) {
   if (cap > 0) {
     sa.util_avg = static_cast<std::uint64_t>(cap);
     if (cfs_rq.avg.util_avg != 0) {
-      const std::uint64_t w = k_.eevdf ? weight_of(se) : se.load.weight;
+      const std::uint64_t w = k_.eevdf ? load_weight(se) : se.load.weight;
       sa.util_avg = std::min(sa.util_avg, cfs_rq.avg.util_avg * w / (cfs_rq.avg.load_avg + 1));
     }
   }
