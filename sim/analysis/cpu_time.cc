@@ -184,6 +184,11 @@ void CpuTime::on_event(const Event& e) {
     }
     return;
   }
+  if (first_ns_ >= 0 && e.ts_ns - first_ns_ > kLongestTrace) {
+    Event nearer = e;
+    nearer.ts_ns = first_ns_ + kLongestTrace;
+    return on_event(nearer);
+  }
   if (first_ns_ < 0) first_ns_ = last_ns_ = e.ts_ns;
   last_ns_ = std::max(last_ns_, e.ts_ns);
   const auto id = cpu_index(e.cpu);

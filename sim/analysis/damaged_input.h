@@ -13,6 +13,14 @@ namespace wakepath::analysis {
 inline constexpr std::size_t kCpusKept = 1 << 13;
 inline constexpr std::size_t kRows = 30;  // of a list in the result, the largest ones
 
+// Six days: stamps farther from the first one are damaged, and the times of all CPUs together must not overflow.
+inline constexpr std::int64_t kLongestTrace = std::int64_t{1} << 49;
+
+// Stamps of a damaged trace may go back or far ahead: no sum may overflow for it.
+[[nodiscard]] constexpr std::int64_t between(std::int64_t from, std::int64_t to) {
+  return std::clamp<std::int64_t>(to - from, 0, kLongestTrace);
+}
+
 // Where a CPU's state is kept.
 [[nodiscard]] constexpr std::size_t cpu_index(std::int32_t cpu) {
   return std::min(static_cast<std::size_t>(std::max(0, cpu)), kCpusKept - 1);

@@ -17,11 +17,6 @@ using trace::EventType;
 namespace {
 constexpr std::size_t kTasksKept = 1 << 20;
 
-// Stamps of a damaged trace may go back or far ahead: no sum may overflow for it.
-std::int64_t between(std::int64_t from, std::int64_t to) {
-  return std::clamp<std::int64_t>(to - from, 0, std::int64_t{1} << 50);
-}
-
 void spend(TaskTimes& t, std::uint8_t state, std::int64_t ns) {
   if (state == 1) t.run_ns += ns;
   if (state == 2) t.wait_ns += ns;

@@ -28,11 +28,6 @@ using Graph = boost::compressed_sparse_row_graph<boost::directedS, boost::no_pro
 using Vertex = boost::graph_traits<Graph>::vertex_descriptor;
 using Pair = std::pair<std::uint32_t, std::uint32_t>;
 
-// Stamps of a damaged trace may go back or far ahead: no sum may overflow for it.
-std::int64_t between(std::int64_t from, std::int64_t to) {
-  return std::clamp<std::int64_t>(to - from, 0, std::int64_t{1} << 50);
-}
-
 // Rare switches are dear: the cheapest way is the busiest one.
 std::int64_t cost_of(std::int64_t switches) { return (std::int64_t{1} << 40) / std::max<std::int64_t>(1, switches); }
 

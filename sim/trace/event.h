@@ -193,4 +193,9 @@ class Sink {
   virtual void finish() {}
 };
 
+// Binary formats have unsigned stamps; one beyond 292 years is damaged.
+[[nodiscard]] constexpr std::int64_t stamp_of(std::uint64_t ns) {
+  return static_cast<std::int64_t>(ns < (1ull << 63U) ? ns : (1ull << 63U) - 1);
+}
+
 }  // namespace wakepath::trace

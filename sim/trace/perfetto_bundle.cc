@@ -44,7 +44,7 @@ PerfettoBundle::PerfettoBundle(StringPool& pool, const PerfettoIndex& index)
 
 Event PerfettoBundle::head(std::uint32_t cpu, std::uint64_t timestamp) const {
   Event e;
-  e.ts_ns = static_cast<std::int64_t>(timestamp);
+  e.ts_ns = stamp_of(timestamp);
   e.cpu = static_cast<std::int16_t>(cpu);
   return e;
 }

@@ -56,7 +56,7 @@ class Child {
     const Plan* plan = plan_of(record);
     if (plan == nullptr) return;
     Event e;
-    e.ts_ns = static_cast<std::int64_t>(record.ts);
+    e.ts_ns = stamp_of(record.ts);
     e.cpu = static_cast<std::int16_t>(record.cpu);
     e.pid = tep_data_pid(tep_, &record);
     e.comm = comm_of(e.pid);
@@ -77,7 +77,7 @@ class Child {
   void lost(const tep_record& record) {
     Event e;
     e.type = EventType::lost_events;
-    e.ts_ns = static_cast<std::int64_t>(record.ts);
+    e.ts_ns = stamp_of(record.ts);
     e.cpu = static_cast<std::int16_t>(record.cpu);
     e.u.value = record.missed_events > 0 ? record.missed_events : 0;
     out_.record(e);
