@@ -36,6 +36,8 @@ HAND_OVER = (
     "schedule_pick",
     "schedule_block",
     "schedule_delay",
+    "schedule_undelay",
+    "pick_delayed",
     "switch_finish",
     "resched_user_exit",
     "cold_task",

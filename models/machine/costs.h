@@ -133,6 +133,8 @@ namespace wakepath::machine {
   X(pipe_resume, "after that sleep: leave the wait queue, lock, and do it, up to the exit")                       \
   X(schedule_block, "__schedule: extra of a task that goes to sleep (dequeue), after the clock update")           \
   X(schedule_delay, "the same of one whose dequeue is delayed")                                                   \
+  X(schedule_undelay, "... and where the same __schedule takes it off, since nothing else is left")               \
+  X(pick_delayed, "a sleeper of before, or its group, found at the pick: take it off and pick again")             \
   X(uring_cmd, "io_uring's part of one command for a driver (uring_cmd), up to the driver")                       \
   X(ublk_cmd, "ublk: one command: look up queue and slot, check, note it")                                        \
   X(ublk_commit, "ublk: COMMIT_AND_FETCH: find the request and take its result, without its end")                 \

@@ -315,9 +315,12 @@ Body Cpu::switch_body(ExecContext& ctx) {
       machine_.bandwidth().throttle_on_way_out(*next);
     Time pick = machine_.cost(CostId::schedule_pick);
     if (r.prev_state != 0 && r.prev_state != trace::kStatePreempted) {
-      const bool delayed = r.prev->se.sched_delayed;
-      pick += machine_.cost(delayed ? CostId::schedule_delay : CostId::schedule_block);
-      if (!delayed && r.prev->se.depth > 0) pick += r.prev->se.depth * machine_.cost(CostId::group_dequeue);
+      pick += machine_.cost(r.prev_delayed ? CostId::schedule_delay : CostId::schedule_block);
+      if (!r.prev_delayed && r.prev->se.depth > 0) pick += r.prev->se.depth * machine_.cost(CostId::group_dequeue);
+    }
+    if (r.taken_off > 0) {
+      const int own = r.prev_delayed && !r.prev->se.sched_delayed ? 1 : 0;
+      pick += own * machine_.cost(CostId::schedule_undelay) + (r.taken_off - own) * machine_.cost(CostId::pick_delayed);
     }
     if (r.prev->group != r.next->group && r.prev->owner != nullptr && next != nullptr)
       pick += machine_.cost(CostId::switch_group);

@@ -256,10 +256,12 @@ SwitchResult Scheduler::schedule(int cpu, bool preempt, Time now) {
   const bool blocks = !preempt && prev.state != State::running && &prev != &rq.idle;
   if (blocks) {
     const unsigned special = prev.state == State::dead ? dequeue::kSpecial : 0u;
-    if (impl_->dequeue_task(rq, prev, dequeue::kSleep | special)) prev.on_rq = OnRq::no;
+    result.prev_delayed = !impl_->dequeue_task(rq, prev, dequeue::kSleep | special);
+    if (!result.prev_delayed) prev.on_rq = OnRq::no;
   }
   Task& next = &prev == &rq.idle && rq.nr_running == 0 ? prev : impl_->pick_next_task(rq, prev, now, result.newidle_ns);
   rq.resched = rq.resched_lazy = false;
+  result.taken_off = std::exchange(rq.taken_off, 0);
   result.next = &next;
   if (&next == &prev) return result;
   ++rq.nr_switches;

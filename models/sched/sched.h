@@ -62,6 +62,8 @@ struct SwitchResult {
   Task* next = nullptr;          // == prev: no switch record, need_resched cleared
   std::uint16_t prev_state = 0;  // as sched_switch prints it: 0 R, 1 S, 2 D, 128 I, 256 R+
   Time newidle_ns = 0;           // spent looking for work on other CPUs
+  bool prev_delayed = false;     // EEVDF: prev sleeps and stays queued; the pick may have taken it off at once
+  int taken_off = 0;             // EEVDF: delayed entities that the pick found and dequeued
 };
 
 class Scheduler {

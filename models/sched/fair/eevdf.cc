@@ -264,6 +264,7 @@ Entity* Eevdf::pick_next_entity(Rq& rq, CfsRq& cfs_rq) {
   Entity* const se = pick_eevdf(cfs_rq, true);
   if (!se->sched_delayed) return se;
   dequeue_entities(rq, *se, dequeue::kSleep | dequeue::kDelayed);
+  ++rq.taken_off;
   return nullptr;
 }
 
