@@ -34,6 +34,8 @@ HAND_OVER = (
     "group_dequeue",
     "schedule_entry",
     "schedule_pick",
+    "schedule_put",
+    "schedule_set",
     "schedule_block",
     "schedule_delay",
     "schedule_undelay",

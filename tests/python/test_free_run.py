@@ -150,7 +150,16 @@ def test_the_start_holds_the_tick_the_vruntimes_and_the_other_threads() -> None:
             },
         },
     }
-    names = ("irq_entry", "switch_finish", "schedule_entry", "schedule_pick", "schedule_block", "trace_record_sched")
+    names = (
+        "irq_entry",
+        "switch_finish",
+        "schedule_entry",
+        "schedule_pick",
+        "schedule_put",
+        "schedule_set",
+        "schedule_block",
+        "trace_record_sched",
+    )
     start = start_of(case, found, 5_000, dict.fromkeys(names, 500))
     # The tick's edge is one irq_entry before its record, on a clock whose zero is lead before the first switch.
     assert start["tick_offset_ns"] == 2_004_500
