@@ -34,8 +34,6 @@ HAND_OVER = (
     "group_dequeue",
     "schedule_entry",
     "schedule_pick",
-    "schedule_put",
-    "schedule_set",
     "schedule_block",
     "schedule_delay",
     "schedule_undelay",

@@ -54,9 +54,7 @@ namespace wakepath::machine {
   X(requeue_before_clock, "try_to_wake_up of a task with delayed dequeue: wake_before_clock")                     \
   X(requeue_after_clock, "... and wake_after_clock")                                                              \
   X(schedule_entry, "__schedule up to the clock update")                                                          \
-  X(schedule_pick, "__schedule from the clock update to the switch record, whoever leaves and comes")             \
-  X(schedule_put, "... of which where a task leaves, not the idle task (put_prev_task)")                          \
-  X(schedule_set, "... of which where a task comes, not the idle task (pick, set_next_task)")                     \
+  X(schedule_pick, "__schedule from the clock update to the switch record")                                       \
   X(switch_finish, "from the switch record to the next task's own code")                                          \
   X(switch_group, "__schedule: extra of a pick that goes over to a task of another group")                        \
   X(group_enqueue, "try_to_wake_up: extra for each level of groups above the woken task")                         \

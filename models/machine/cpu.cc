@@ -314,8 +314,6 @@ Body Cpu::switch_body(ExecContext& ctx) {
     if (r.next->throttle_work) [[unlikely]]
       machine_.bandwidth().throttle_on_way_out(*next);
     Time pick = machine_.cost(CostId::schedule_pick);
-    if (current_ != nullptr) pick += machine_.cost(CostId::schedule_put);
-    if (next != nullptr) pick += machine_.cost(CostId::schedule_set);
     if (r.prev_state != 0 && r.prev_state != trace::kStatePreempted) {
       pick += machine_.cost(r.prev_delayed ? CostId::schedule_delay : CostId::schedule_block);
       if (!r.prev_delayed && r.prev->se.depth > 0) pick += r.prev->se.depth * machine_.cost(CostId::group_dequeue);

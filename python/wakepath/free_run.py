@@ -120,10 +120,7 @@ def _turn(turn: dict[str, Any], zero: int, offset: int | None, tick_ns: int, cos
         # After a tick: exactly then, so that it is found expired by the same interrupt.
         edge = turn["irq_ns"] - costs["irq_entry"] - zero
         at = offset + round((edge - offset) / tick_ns) * tick_ns
-    around = sum(
-        costs[k]
-        for k in ("switch_finish", "schedule_entry", "schedule_pick", "schedule_put", "schedule_set", "schedule_block")
-    )
+    around = sum(costs[k] for k in ("switch_finish", "schedule_entry", "schedule_pick", "schedule_block"))
     spent = max(100, turn["run_ns"] - around - 2 * costs["trace_record_sched"])
     return f"{max(at, 0)} {spent} {'softirq' if turn['softirq'] else 'hardirq'}"
 

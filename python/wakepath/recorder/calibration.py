@@ -25,16 +25,7 @@ from wakepath.recorder.urtrace import Cost
 # From the interrupt to a completion that a spinning task of another CPU sees.
 WAY_TO_THE_EYE = (
     *("idle_exit", "irq_entry", "cqe", "rq_end", "queue_work", "wake_before_clock", "wake_after_clock", "irq_exit"),
-    *(
-        "idle_leave",
-        "schedule_entry",
-        "schedule_pick",
-        "schedule_set",
-        "switch_finish",
-        "worker_wake",
-        "work_begin",
-        "dio_complete",
-    ),
+    *("idle_leave", "schedule_entry", "schedule_pick", "switch_finish", "worker_wake", "work_begin", "dio_complete"),
     *("uring_rw_done", "task_work_add", "ipi_send", "ipi_latency", "uring_task_work", "uring_cqe", "uring_flush"),
 )
 CPU_WIDE = ("context_switches_per_s", "busy")  # counted for the CPU, whoever ran
