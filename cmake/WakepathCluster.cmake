@@ -10,6 +10,9 @@ if(WAKEPATH_SIMGRID_INCLUDE AND WAKEPATH_SIMGRID)
   target_link_libraries(wakepath_cluster PRIVATE wakepath_flags wakepath::models "${WAKEPATH_SIMGRID}")
   set_target_properties(wakepath_cluster PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/python")
   install(TARGETS wakepath_cluster RUNTIME DESTINATION wakepath COMPONENT python)
+  if(TARGET wakepath_package)
+    add_dependencies(wakepath_package wakepath_cluster)
+  endif()
   if(WAKEPATH_TESTS)
     add_executable(network_twin "${PROJECT_SOURCE_DIR}/tests/cluster/network_twin.cc"
                                 "${PROJECT_SOURCE_DIR}/models/cluster/network.cc"

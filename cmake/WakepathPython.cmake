@@ -15,6 +15,7 @@ if(binding_sources)
   set_target_properties(_core PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4 CXX_VISIBILITY_PRESET hidden
                                          LIBRARY_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/python")
   install(TARGETS _core LIBRARY DESTINATION wakepath COMPONENT python)
+  add_custom_target(wakepath_package DEPENDS _core)  # what `pip install .` builds: all that is installed with the package
 endif()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/scenarios" DESTINATION wakepath/_data COMPONENT python)
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/calibration/record" DESTINATION wakepath/_data COMPONENT python)
