@@ -7,10 +7,6 @@
 
 namespace wakepath::cluster {
 
-namespace {
-constexpr std::int64_t kHeader = 64;
-}  // namespace
-
 Client::Client(const ClientConf& conf, const ClusterConf& cluster, const std::vector<Partition>& partitions, int id,
                int index)
     : conf_(conf),
@@ -81,7 +77,7 @@ void Client::send(Time now, const Plan& plan, std::vector<Message>& out) {
   Message m;
   m.kind = Kind::produce;
   m.from = id_, m.to = o.asked_of, m.partition = o.partition, m.record = record;
-  m.bytes = cluster_.log.record_bytes + kHeader;
+  m.bytes = cluster_.log.record_bytes + kSmallMessage;
   m.asked = o.asked, m.sent = now;
   out.push_back(m);
 }

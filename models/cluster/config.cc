@@ -15,7 +15,7 @@
 
 namespace wakepath::cluster {
 
-namespace fs = std::filesystem;
+namespace files = std::filesystem;
 using scenario::Error;
 using scenario::Value;
 
@@ -252,8 +252,8 @@ NodeConf Reader::node(const std::string& name) const {
   if (options_.kernel) o.kernel = options_.kernel;
   std::string path = text(which);
   std::error_code ec;
-  const fs::path here = fs::path(*which.file).parent_path() / path;
-  if (fs::exists(here, ec)) path = here.lexically_normal().string();
+  const files::path here = files::path(*which.file).parent_path() / path;
+  if (files::exists(here, ec)) path = here.lexically_normal().string();
   auto s = scenario::load(path, o);
   if (!s) throw which.error("node " + name + ": " + to_string(s.error()));
   n.scenario = std::move(*s);
@@ -318,9 +318,9 @@ ClusterConf Reader::read() {
   const Found platform = need({"platform"}, "name the SimGrid platform: \"rack.xml\"");
   c.platform_line = platform.value->line;
   c.file = *platform.file;
-  c.platform = (fs::path(*platform.file).parent_path() / text(platform)).lexically_normal().string();
+  c.platform = (files::path(*platform.file).parent_path() / text(platform)).lexically_normal().string();
   std::error_code ec;
-  if (!fs::is_regular_file(c.platform, ec))
+  if (!files::is_regular_file(c.platform, ec))
     throw platform.error("no such file: " + c.platform, "paths are relative to the file that names them");
   with({"simgrid"}, [&](const Found& f) { c.simgrid = strings(f); });
   for (const auto& name : names("node")) c.nodes.push_back(node(name));
@@ -368,7 +368,7 @@ void read_files(std::vector<Layer>& layers, const std::string& file, const Error
     if (!base->is(Value::Kind::string) || depth > 16)
       throw Error{file, base->line, "extends names one other file, and the chain must end",
                   "write extends = \"scenario.toml\""};
-    read_files(layers, (fs::path(file).parent_path() / base->text).lexically_normal().string(), here, depth + 1);
+    read_files(layers, (files::path(file).parent_path() / base->text).lexically_normal().string(), here, depth + 1);
     std::erase_if(table->fields, [](const auto& f) { return f.first == "extends"; });
   }
   layers.push_back({file, std::move(*table)});
@@ -376,12 +376,12 @@ void read_files(std::vector<Layer>& layers, const std::string& file, const Error
 
 std::string locate(const std::string& name, const std::vector<std::string>& search_dirs) {
   std::error_code ec;
-  if (fs::is_directory(name, ec)) return (fs::path(name) / "scenario.toml").string();
-  if (fs::exists(name, ec)) return name;
+  if (files::is_directory(name, ec)) return (files::path(name) / "scenario.toml").string();
+  if (files::exists(name, ec)) return name;
   for (const auto& dir : search_dirs)
-    for (const fs::path& p :
-         {fs::path(dir) / name / "scenario.toml", fs::path(dir) / (name + ".toml"), fs::path(dir) / name})
-      if (fs::is_regular_file(p, ec)) return p.string();
+    for (const files::path& p :
+         {files::path(dir) / name / "scenario.toml", files::path(dir) / (name + ".toml"), files::path(dir) / name})
+      if (files::is_regular_file(p, ec)) return p.string();
   throw Error{name, 0, "no such file", "scenarios/replicated_log has cluster files"};
 }
 

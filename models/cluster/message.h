@@ -11,6 +11,8 @@ namespace wakepath::cluster {
 
 using engine::Time;
 
+inline constexpr std::int64_t kSmallMessage = 64;  // bytes of what carries no data
+
 enum class Kind : std::uint8_t {
   produce,       // client to leader: append this record
   reply,         // leader to client: it is on a quorum

@@ -9,17 +9,16 @@
 #include <queue>
 
 #include "models/cluster/change_dates.h"
+#include "models/cluster/message.h"
 
 namespace wakepath::cluster {
 
 using scenario::Error;
 
 namespace {
-
 using Ps = std::int64_t;
 constexpr Ps kPsPerNs = 1000;
 constexpr Ps kNever = std::numeric_limits<Ps>::max();
-constexpr std::int64_t kHeader = 64;  // bytes of what carries no data
 // What begins at the solver's present time does so this much later, and ends are taken back by it: SimGrid weighs a
 // transfer without any latency as it weighs no other.
 constexpr Ps kLatePs = 2;
@@ -272,7 +271,7 @@ void Network::Impl::reply(int slot, Ps now) {
   m.kind = Kind::disk_reply;
   std::swap(m.from, m.to);
   at(slot).launched = m.sent = to_ns(now);
-  m.bytes = kHeader + (m.write ? 0 : m.data);
+  m.bytes = kSmallMessage + (m.write ? 0 : m.data);
   launch(slot);
 }
 

@@ -8,8 +8,7 @@
 namespace wakepath::cluster {
 
 namespace {
-constexpr std::int64_t kSmallMessage = 64;  // bytes of what carries no record
-constexpr std::int64_t kCatchUp = 32;       // entries on their way to a follower that lags
+constexpr std::int64_t kCatchUp = 32;  // entries on their way to a follower that lags
 }  // namespace
 
 Raft::Raft(int self, int partition, const Partition& where, Replica& log, const Vote& durable, bool first_boot)

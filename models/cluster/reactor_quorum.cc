@@ -2,14 +2,13 @@
 // What a reactor answers: records that a quorum has, with where their time went; who leads; and that it lives.
 #include <algorithm>
 
+#include "models/cluster/message.h"
 #include "models/cluster/reactor_parts.h"
 
 namespace wakepath::cluster {
 
 namespace {
-
-constexpr std::int64_t kSmallMessage = 64;  // bytes of what carries no record
-constexpr std::int64_t kBeatBytes = 16;     // of one partition in a beat
+constexpr std::int64_t kBeatBytes = 16;  // of one partition in a beat
 
 // Walks along the path that made the quorum; a step that lay before the last one took no time of this record.
 struct Path {
