@@ -5,7 +5,8 @@ A seeded sample of small changes (< becomes <=, && becomes ||, a constant one mo
 compiled into one binary, each behind a number; the unit tests run with one of them switched on after the other. One
 that no test notices has survived. docs/reliability.md says which did and why.
 
-`./test mutants`, or .venv/bin/python tests/mutants.py [--sample N] [--seed N] [--jobs N] [--minutes N] [--json FILE] after it
+`./test mutants`, or after it:
+.venv/bin/python tests/mutants.py [--sample N] [--seed N] [--jobs N] [--minutes N] [--json FILE]
 """
 
 from __future__ import annotations

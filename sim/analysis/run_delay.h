@@ -72,7 +72,7 @@ class RunDelay final : public trace::Sink {
   std::unordered_map<std::int32_t, Task> tasks_;
   std::vector<Cpu> cpus_;
   std::int64_t first_ns_ = -1, last_ns_ = 0;
-  std::vector<std::uint32_t> family_of_comm_;  // by StringId, plus 1
+  std::vector<std::uint32_t> family_of_comm_;   // by StringId, plus 1
   std::vector<std::string> families_{"<...>"};  // first that of tasks whose name no record tells
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::int64_t> antagonists_;  // who waited, who ran
 };

@@ -237,7 +237,8 @@ void put_fields(std::string& out, const Event& e, const StringPool& pool) {
   out += ' ';
   if (e.type == Type::sched_switch) return put_switch(out, e.u.sw, pool);
   if (e.type == Type::sched_stat_runtime) return put_runtime(out, e.u.runtime, pool);
-  if (e.type >= Type::io_uring_submit_req && e.type <= Type::io_uring_task_add) return put_uring(out, e.type, e.u.uring);
+  if (e.type >= Type::io_uring_submit_req && e.type <= Type::io_uring_task_add)
+    return put_uring(out, e.type, e.u.uring);
   if (e.type >= Type::ipi_send_cpu) return put_target_cpu(out, e.u.irq, pool);
   if (e.type <= Type::sched_process_fork || e.type == Type::sched_process_exit)
     return put_task(out, e.type, e.u.task, e, pool);
