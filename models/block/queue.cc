@@ -7,6 +7,7 @@
 #include "models/block/completion.h"
 #include "models/block/split.h"
 #include "models/kernel/switches.h"
+#include "sim/engine/reversed.h"
 
 namespace wakepath::block {
 
@@ -233,19 +234,6 @@ Call<void> Queue::submit(KTask& t, Bio& bio, Plug* plug) {
   co_await run_cost(machine_, t, CostId::plug_add);
 }
 
-namespace {
-Request* reversed(Request* list) {
-  Request* out = nullptr;
-  while (list != nullptr) {
-    Request* next = list->next;
-    list->next = out;
-    out = list;
-    list = next;
-  }
-  return out;
-}
-}  // namespace
-
 Call<void> Queue::flush_plug(KTask& t, Plug& plug, bool from_schedule) {
   Request* list = plug.head;
   plug.head = plug.tail = nullptr;
@@ -253,7 +241,7 @@ Call<void> Queue::flush_plug(KTask& t, Plug& plug, bool from_schedule) {
   if (from_schedule && plug.cached != nullptr) give_back(plug);
   if (list == nullptr) return {};
   if (from_schedule || elevator_) return insert(t, list, from_schedule);
-  if (!has_queue_rqs_ && machine_.k.plug_lifo) list = reversed(list);
+  if (!has_queue_rqs_ && machine_.k.plug_lifo) list = engine::reversed<&Request::next>(list);
   return issue_list(t, list);
 }
 

@@ -8,6 +8,7 @@
 
 #include "models/io_uring/ring.h"
 #include "models/kernel/switches.h"
+#include "sim/engine/reversed.h"
 
 namespace wakepath::io_uring {
 
@@ -89,7 +90,7 @@ Call<int> Ring::run_local(KTask& t, unsigned min_events, int most) {
         if (kept_ != nullptr) break;
       }
       Request* list = std::exchange(newest_, nullptr);
-      if (k_.uring_task_work_fifo) list = reversed(list);
+      if (k_.uring_task_work_fifo) list = engine::reversed<&Request::next_turn>(list);
       count += co_await run_turns(t, list, most - ran);
       kept_ = list;
     } while (go_on());

@@ -105,16 +105,4 @@ struct Request final : IoWork, fs::IoCompletion {
   bool to_free = false;         // a worker dropped the last reference
 };
 
-// A list by `next_turn`, the other way round.
-inline Request* reversed(Request* list) {
-  Request* out = nullptr;
-  while (list != nullptr) {
-    Request* next = list->next_turn;
-    list->next_turn = out;
-    out = list;
-    list = next;
-  }
-  return out;
-}
-
 }  // namespace wakepath::io_uring

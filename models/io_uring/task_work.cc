@@ -5,6 +5,7 @@
 
 #include "models/io_uring/ring.h"
 #include "models/kernel/switches.h"
+#include "sim/engine/reversed.h"
 
 namespace wakepath::io_uring {
 
@@ -31,7 +32,7 @@ Call<int> Tctx::run_some(KTask& t, int most) {
   kept_ = nullptr;
   if (list == nullptr) {
     list = std::exchange(newest_, nullptr);
-    if (machine_.k.uring_task_work_fifo) list = reversed(list);
+    if (machine_.k.uring_task_work_fifo) list = engine::reversed<&Request::next_turn>(list);
   }
   if (list == nullptr) co_return 0;
   ++counters.passes;

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import wakepath
 from wakepath import Scenario
+from wakepath.scenario import Options
 
 LOST = "starved_completions/renice-lost"
 
@@ -30,3 +31,17 @@ def test_a_rule_for_the_pool_outlives_its_threads() -> None:
     held = iops_by_time(**{"task.kworker.nice": "-10"})
     assert min(held) > 0.7 * max(held)  # each new thread begins with a debit of vruntime, some 20 ms; two may meet
     assert sum(held) / len(held) > 0.93 * max(held)
+
+
+def test_a_delayed_sleeper_is_paid_for_where_kernels_delay() -> None:
+    """Costs of taking one off at the next pick: 6.12 pays them, 6.6 and 6.1, which dequeue at once, do not."""
+    dear = ("costs.pick_delayed=3000", "costs.schedule_undelay=3000")
+
+    def busy(kernel: str, *sets: str) -> float:
+        options = Options(kernel=kernel, duration="50ms", warmup="20ms", sets=("workload.fio.iodepth=1", *sets))
+        data = wakepath.run(Scenario.load("starved_completions", options=options)).data
+        return max(float(cpu["busy"]) for cpu in data["cpus"])
+
+    for kernel in ("6.1", "6.6"):
+        assert busy(kernel, *dear) == busy(kernel)
+    assert busy("6.12", *dear) > 1.2 * busy("6.12")

@@ -247,6 +247,29 @@ TEST_CASE("E25: delayed dequeue") {
   CHECK(x.d.switches.size() == switches);
 }
 
+TEST_CASE("a switch tells which sleepers its pick took off") {
+  Driver d("6.12");
+  Task& a = d.task("a");
+  Task& b = d.task("b");
+  d.wake(a), d.wake(b);
+  d.to(2 * kMs);
+  const SwitchResult first = d.sleep();  // a is ahead and stays
+  CHECK(first.prev_delayed);
+  CHECK(first.taken_off == 0);
+  d.to(5 * kMs);
+  CHECK(a.se.sched_delayed);
+  CHECK(d.running() == "b");
+  const SwitchResult second = d.sleep();  // b is ahead by now; nothing else is left, so both go
+  CHECK(second.prev_delayed);
+  CHECK(second.taken_off == 2);
+  CHECK_FALSE(b.se.sched_delayed);
+  CHECK(d.s.nr_running(0) == 0);
+  d.wake(a);
+  const SwitchResult third = d.sleep();  // alone, it is never behind itself
+  CHECK_FALSE(third.prev_delayed);
+  CHECK(third.taken_off == 0);
+}
+
 TEST_CASE("E26: waking a delayed task") {
   SECTION("too early") {
     Delayed x;
