@@ -9,6 +9,7 @@ filesystem. A figure that the trace contradicts is the trace's.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -30,6 +31,7 @@ HOG_SHARE = 0.02
 NEAR = 0.4
 # Items for at least this share of the I/Os: they end in work items.
 LEAST_ITEMS = 0.5
+HIGH_WORKER = re.compile(r"kworker/\d+:\d+H")
 WHOLE_CASE = ("platform", "kernel", "id")
 MACHINE_KEYS = ("cpus", "hz", "preempt", "irq_time_accounting", "sched", "cgroup", "cgroups")
 # A machine that no platform file describes: --machine does, or MACHINE.
@@ -269,9 +271,7 @@ def case_of(recording: Recording) -> dict[str, Any]:
     if "cgroups" in setting:
         setting["cgroups"] = _groups(recording)
     setting["workload"] = workload(recording)
-    workers = [t["prio"] for t in recording.profile["programs"]["others"] if t["works"] and t["prio"] >= 100]
-    nice = {"fio": recording.tasks[0]["prio"] - 120, "kworker": (min(workers) if workers else 120) - 120}
-    setting["nice"] = nice
+    setting["nice"] = {"fio": recording.tasks[0]["prio"] - 120, "kworker": _workers_nice(recording)}
     if isinstance(given.get("device"), str):
         setting["device"] = given["device"]
     return {
@@ -283,6 +283,23 @@ def case_of(recording: Recording) -> dict[str, Any]:
         "setting": setting,
         "measured": {},
     }
+
+
+def _fair_workers(recording: Recording) -> list[dict[str, Any]]:
+    return [t for t in recording.profile["programs"]["others"] if t["works"] and t["prio"] >= 100]
+
+
+def _workers_nice(recording: Recording) -> int:
+    """Of the worker that ended most I/Os; the kernel's own 0 where none was seen to."""
+    most = max(_fair_workers(recording), key=lambda t: int(t["ended"]), default=None)
+    return int(most["prio"]) - 120 if most and most["ended"] else 0
+
+
+def _high_workers(recording: Recording) -> list[str]:
+    """The pool of kblockd: it has the kernel's -20, unless somebody reniced it (or the platform says so)."""
+    high = [t for t in _fair_workers(recording) if HIGH_WORKER.fullmatch(t["comm"])]
+    most = max(high, key=lambda t: int(t["run_ns"]), default=None)
+    return [f'task."kworker/*:*H".nice={most["prio"] - 120}'] if most and most["cpus"] else []
 
 
 def _group_of(recording: Recording, pid: int) -> str:
@@ -350,7 +367,7 @@ def seen(recording: Recording) -> Seen:
         sets.append(f"workload.fio.rwmixread={round(100 * (1 - mixed))}")
     if group := _group_of(recording, max(recording.tasks, key=lambda t: int(t["submitted"]))["pid"]):
         sets.append(f"workload.fio.cgroup={json.dumps(group)}")
-    sets += _others(recording)
+    sets += _high_workers(recording) + _others(recording)
     return Seen(tuple(sets), tuple(notes), law)
 
 

@@ -110,6 +110,7 @@ void IoPrograms::on_execute(const Event& e) {
       std::find(item_functions_.begin(), item_functions_.end(), e.u.work.function) != item_functions_.end();
   if (!known && !item_functions_.empty()) return;
   ++executed_;
+  ++others_[e.pid].ended;
   waiting_at_begin_ = std::max(waiting_at_begin_, executed_ - queued_);
   ++done_;
 }
@@ -238,6 +239,7 @@ json IoPrograms::json() const {
                       {"run_ns", t.run_ns},
                       {"works", t.works},
                       {"issued", t.issued},
+                      {"ended", t.ended},
                       {"wakings", t.wakings},
                       {"woken_by_ring", t.woken_by_ring},
                       {"cpus", object_of(t.cpus)}});

@@ -52,6 +52,7 @@ struct OtherTask {
   bool works = false;
   // Requests that it issued, and by whom it was woken: workers of a ring (io-wq) issue for the task that wakes them.
   std::int64_t issued = 0, wakings = 0, woken_by_ring = 0;
+  std::int64_t ended = 0;  // items of I/Os that it executed
   std::map<std::int32_t, std::int64_t> cpus;
 };
 
