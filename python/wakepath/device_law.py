@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     Times = NDArray[np.int64]
 
-# Requests looked at: enough for thousands of interrupts, few enough for the search.
-MOST = 4000
+# Requests looked at together: enough for thousands of interrupts, few enough for the search. A later block that has
+# less than its share of them says nothing.
+MOST, LEAST_BLOCK = 4000, 0.5
 # Completions that share this many of the trace's interrupts make a grid believable.
 GRID_INSTANTS = 20
 GRID_SHARE = 0.9
@@ -43,6 +44,7 @@ SCATTERED = 0.7
 # A host that works off its ring: so many interrupts at least, this share of which leave nothing, for so many requests
 # each on the mean; single requests that came so often say what the latency is.
 DRAINS, DRAINED, BATCHED, SEEN_OFTEN = 40, 0.7, 1.5, 5
+STEPS = 3
 # A server is known to be one when at least this share of the requests waited for it.
 WAITED = 0.05
 
@@ -104,10 +106,44 @@ class Seen:
     held: int = 0  # requests in the device then, issued before
 
 
-def fit(requests: list[list[int]], begin: int = 0, held: int = 0) -> Law | None:
+def fit_blocks(
+    requests: list[list[int]], block: int, begin: int = 0, held: int = 0, in_use_ns: float = 0.0
+) -> Law | None:
+    """The law of a recording whose requests are kept in blocks that lie evenly over it: devices are not as fast at
+    every moment. Of the laws of all blocks the kind that most have, with means in its figures."""
+    import numpy as np
+
+    first = fit(requests[:block], begin, held, in_use_ns)
+    laws = [first] if first else []
+    for at in range(block, len(requests), block):
+        rows = requests[at : at + block]
+        if len(rows) >= LEAST_BLOCK * block and (law := fit(rows, min(r[0] for r in rows), 0, in_use_ns)):
+            laws.append(law)
+    if len(laws) < 2:
+        return first
+    kinds = [(law.law, law.grid_ns > 0) for law in laws]
+    same = [law for law, kind in zip(laws, kinds, strict=True) if kind == max(kinds, key=kinds.count)]
+
+    def mean(name: str) -> int:
+        return round(float(np.mean([getattr(law, name) for law in same])))
+
+    quantiles = np.mean(np.array([law.latency_quantiles for law in same]), axis=0)
+    return Law(
+        *(same[0].law, mean("service_ns"), mean("latency_ns"), mean("latency_high_ns"), mean("grid_ns")),
+        requests=sum(law.requests for law in laws),
+        error_ns=mean("error_ns"),
+        explained=float(np.mean([law.explained if law in same else 0.0 for law in laws])),
+        cap_seen=sum(law.cap_seen for law in same) * 2 > len(same),
+        late_ns=mean("late_ns"),
+        latency_quantiles=tuple(round(float(q)) for q in quantiles),
+    )
+
+
+def fit(requests: list[list[int]], begin: int = 0, held: int = 0, in_use_ns: float = 0.0) -> Law | None:
     """`requests`: issue, begin of the interrupt, completion, the timer's own clock (0: none), in ns.
 
-    `held`: how many the device held at the `begin` of the trace.
+    `held`: how many the device held at the `begin` of the trace; `in_use_ns`: how long it held any, over the whole
+    trace, for each request (0: not known).
     """
     import numpy as np
 
@@ -128,7 +164,7 @@ def fit(requests: list[list[int]], begin: int = 0, held: int = 0) -> Law | None:
         before = np.where(at >= 0, last[np.maximum(at, 0)], last[0] - (1 << 40))
         entry = np.maximum(entry, issue)
     grid, phase = _grid(by if (timer > 0).all() else entry)
-    if not (timer > 0).all() and (drained := _notified(rows)):  # a timer is no host that works off a ring
+    if not (timer > 0).all() and (drained := _notified(rows, in_use_ns)):  # a timer is no host that works off a ring
         return drained
     law = _chosen(Seen(issue, by, before, grid, phase, begin, held))
     if grid:
@@ -139,7 +175,7 @@ def fit(requests: list[list[int]], begin: int = 0, held: int = 0) -> Law | None:
     return law
 
 
-def _notified(rows: Times) -> Law | None:
+def _notified(rows: Times, in_use_ns: float) -> Law | None:
     """Batches by the interrupt that ended them; None where interrupts leave requests in the device, or end one each.
 
     The host wakes `latency` after the first request of a batch and serves one after another; one that comes when all
@@ -170,6 +206,11 @@ def _notified(rows: Times) -> Law | None:
     if best is None:
         return None
     error_ns, service, latency = best
+    # What no law has, a disk that stands still for a while, is spread over all requests: the sum of all times is kept.
+    for _ in range(STEPS if in_use_ns > 0 else 0):
+        own = np.maximum.reduceat(np.where(later > 0, later + behind * service, 0), begins)
+        used = np.sum(np.maximum(first + latency + sizes * service, own) - first)
+        service = max(1, service + round(in_use_ns - float(used) / len(came)))
     own = np.maximum.reduceat(np.where(later > 0, later + behind * service, 0), begins)
     ruled = first + sizes * service >= own - latency  # by the first request, so that its latency is seen
     rest = np.maximum(0, (ends - first - sizes * service)[ruled])
@@ -222,7 +263,8 @@ def _grid(entry: Times) -> tuple[int, int]:
         return 0, 0
     near = steps[(steps >= least) & (steps < least * 1.15)]
     # The usual step first: a few interrupts that come between the grid's are no finer grid.
-    for base, parts in ((np.median(steps), 1), *((np.median(near), parts) for parts in (1, 2, 3))):
+    finer = [(np.median(near), parts) for parts in (1, 2, 3)] if len(near) else []
+    for base, parts in ((np.median(steps), 1), *finer):
         step = float(base) / parts
         for _ in range(4):  # whole multiples of an ever better step
             n = np.round((instants - instants[0]) / step)

@@ -78,6 +78,7 @@ void IoPrograms::on_issue(const Event& e) {
   const bool write = rwbs.find('W') != std::string::npos;
   writes_ += write;
   ++bytes_[e.u.rq.bytes];
+  if (open_.empty()) in_use_since_ns_ = e.ts_ns;
   if (open_.size() < kOpenKept) open_[key_of(e.u.rq)] = {e.ts_ns, 0, 0, 0, e.u.rq.bytes, write, !by_worker};
 }
 
@@ -131,11 +132,27 @@ void IoPrograms::on_complete(const Event& e, Cpu& c) {
   c.ended = it->second.of_task;
   IoRequest r = it->second;
   open_.erase(it);
+  ++in_use_ended_;
+  if (open_.empty()) in_use_ns_ += between(in_use_since_ns_, e.ts_ns);
   r.complete_ns = e.ts_ns;
   // A softirq on this CPU follows the interrupt that raised it.
   r.irq_ns = c.irqs > 0 || (soft && c.irq_ns > r.issue_ns) ? c.irq_ns : e.ts_ns;
   r.now_ns = c.timer ? c.now_ns : 0;
-  if (requests_.size() < kRequestsKept) requests_.push_back(r);
+  keep(r);
+}
+
+void IoPrograms::keep(const IoRequest& r) {
+  const std::size_t block = seen_whole_++ / kBlock;
+  if (block % stride_ != 0) return;
+  if (requests_.size() == kBlock * kBlocksKept) {
+    for (std::size_t b = 1; 2 * b < kBlocksKept; ++b)
+      std::copy_n(requests_.begin() + static_cast<std::ptrdiff_t>(2 * b * kBlock), kBlock,
+                  requests_.begin() + static_cast<std::ptrdiff_t>(b * kBlock));
+    requests_.resize(kBlock * kBlocksKept / 2);
+    stride_ *= 2;
+    if (block % stride_ != 0) return;
+  }
+  requests_.push_back(r);
 }
 
 void IoPrograms::on_event(const Event& e) {
@@ -252,6 +269,8 @@ json IoPrograms::json() const {
   return {{"tasks", tasks_json(tasks_)},
           {"others", std::move(others)},
           {"requests", std::move(requests)},
+          {"request_block", kBlock},
+          {"in_use", {{"ns", in_use_ns_}, {"ended", in_use_ended_}}},
           {"issued", issued_},
           {"completed", completed_},
           {"writes", writes_},

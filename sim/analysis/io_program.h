@@ -58,7 +58,9 @@ struct OtherTask {
 
 class IoPrograms final : public trace::Sink {
  public:
-  static constexpr std::size_t kRequestsKept = 20000;
+  // Requests kept whole, in blocks of neighbours that lie evenly over the trace: where more come, every second block
+  // gives way.
+  static constexpr std::size_t kBlock = 4000, kBlocksKept = 8;
   explicit IoPrograms(const trace::StringPool& pool) : pool_(&pool) {}
   void on_event(const trace::Event& e) override;
   // {"tasks", "others", "requests", "completion", "in_flight", "workqueue"}
@@ -81,6 +83,7 @@ class IoPrograms final : public trace::Sink {
   void on_complete(const trace::Event& e, Cpu& c);
   void on_queue(const trace::Event& e, Cpu& c);
   void on_execute(const trace::Event& e);
+  void keep(const IoRequest& r);
   void settle(Cpu& c);
 
   const trace::StringPool* pool_;
@@ -89,6 +92,8 @@ class IoPrograms final : public trace::Sink {
   std::vector<Cpu> cpus_;
   std::unordered_map<std::uint64_t, IoRequest> open_;  // by device and sector
   std::vector<IoRequest> requests_;
+  std::int64_t in_use_since_ns_ = 0, in_use_ns_ = 0, in_use_ended_ = 0;  // the device, while it held something
+  std::size_t seen_whole_ = 0, stride_ = 1;  // every stride_-th block is kept
   std::map<std::string, std::int64_t> completed_by_;   // name of the interrupt, or function of the timer
   std::map<std::string, std::int64_t> workqueues_;     // items queued by completions
   std::map<std::uint32_t, std::int64_t> issued_to_;    // by device number
