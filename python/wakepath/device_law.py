@@ -17,8 +17,9 @@ best. A device that was never busy for long shows no service time: `cap_seen` is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,30 +107,30 @@ class Seen:
     held: int = 0  # requests in the device then, issued before
 
 
-def fit_blocks(
-    requests: list[list[int]], block: int, begin: int = 0, held: int = 0, in_use_ns: float = 0.0
-) -> Law | None:
+def fit_blocks(requests: list[list[int]], block: int, begin: int = 0, held: int = 0) -> Law | None:
     """The law of a recording whose requests are kept in blocks that lie evenly over it: devices are not as fast at
-    every moment. Of the laws of all blocks the kind that most have, with means in its figures."""
+    every moment. Of the laws of all blocks the kind that most have, with the mean service time, which sums need, and
+    the median of the rest."""
     import numpy as np
 
-    first = fit(requests[:block], begin, held, in_use_ns)
+    first = fit(requests[:block], begin, held)
     laws = [first] if first else []
     for at in range(block, len(requests), block):
         rows = requests[at : at + block]
-        if len(rows) >= LEAST_BLOCK * block and (law := fit(rows, min(r[0] for r in rows), 0, in_use_ns)):
+        if len(rows) >= LEAST_BLOCK * block and (law := fit(rows, min(r[0] for r in rows))):
             laws.append(law)
     if len(laws) < 2:
         return first
     kinds = [(law.law, law.grid_ns > 0) for law in laws]
     same = [law for law, kind in zip(laws, kinds, strict=True) if kind == max(kinds, key=kinds.count)]
 
-    def mean(name: str) -> int:
-        return round(float(np.mean([getattr(law, name) for law in same])))
+    def mean(name: str, of: Callable[..., Any] = np.mean) -> int:
+        return round(float(of([getattr(law, name) for law in same])))
 
-    quantiles = np.mean(np.array([law.latency_quantiles for law in same]), axis=0)
+    quantiles = np.median(np.array([law.latency_quantiles for law in same]), axis=0)
+    latency, high = mean("latency_ns", np.median), mean("latency_high_ns", np.median)
     return Law(
-        *(same[0].law, mean("service_ns"), mean("latency_ns"), mean("latency_high_ns"), mean("grid_ns")),
+        *(same[0].law, mean("service_ns"), latency, high, mean("grid_ns", np.median)),
         requests=sum(law.requests for law in laws),
         error_ns=mean("error_ns"),
         explained=float(np.mean([law.explained if law in same else 0.0 for law in laws])),
@@ -139,11 +140,10 @@ def fit_blocks(
     )
 
 
-def fit(requests: list[list[int]], begin: int = 0, held: int = 0, in_use_ns: float = 0.0) -> Law | None:
+def fit(requests: list[list[int]], begin: int = 0, held: int = 0) -> Law | None:
     """`requests`: issue, begin of the interrupt, completion, the timer's own clock (0: none), in ns.
 
-    `held`: how many the device held at the `begin` of the trace; `in_use_ns`: how long it held any, over the whole
-    trace, for each request (0: not known).
+    `held`: how many the device held at the `begin` of the trace.
     """
     import numpy as np
 
@@ -164,7 +164,7 @@ def fit(requests: list[list[int]], begin: int = 0, held: int = 0, in_use_ns: flo
         before = np.where(at >= 0, last[np.maximum(at, 0)], last[0] - (1 << 40))
         entry = np.maximum(entry, issue)
     grid, phase = _grid(by if (timer > 0).all() else entry)
-    if not (timer > 0).all() and (drained := _notified(rows, in_use_ns)):  # a timer is no host that works off a ring
+    if not (timer > 0).all() and (drained := _notified(rows)):  # a timer is no host that works off a ring
         return drained
     law = _chosen(Seen(issue, by, before, grid, phase, begin, held))
     if grid:
@@ -175,7 +175,7 @@ def fit(requests: list[list[int]], begin: int = 0, held: int = 0, in_use_ns: flo
     return law
 
 
-def _notified(rows: Times, in_use_ns: float) -> Law | None:
+def _notified(rows: Times) -> Law | None:
     """Batches by the interrupt that ended them; None where interrupts leave requests in the device, or end one each.
 
     The host wakes `latency` after the first request of a batch and serves one after another; one that comes when all
@@ -206,16 +206,16 @@ def _notified(rows: Times, in_use_ns: float) -> Law | None:
     if best is None:
         return None
     error_ns, service, latency = best
-    # What no law has, a disk that stands still for a while, is spread over all requests: the sum of all times is kept.
-    for _ in range(STEPS if in_use_ns > 0 else 0):
-        own = np.maximum.reduceat(np.where(later > 0, later + behind * service, 0), begins)
-        used = np.sum(np.maximum(first + latency + sizes * service, own) - first)
-        service = max(1, service + round(in_use_ns - float(used) / len(came)))
     own = np.maximum.reduceat(np.where(later > 0, later + behind * service, 0), begins)
     ruled = first + sizes * service >= own - latency  # by the first request, so that its latency is seen
     rest = np.maximum(0, (ends - first - sizes * service)[ruled])
     off = np.abs(ends - np.maximum(first + latency + sizes * service, own))
     close = float(np.mean(off <= np.maximum(CLOSE_NS, 0.25 * (ends - first))))
+    # What no law has, a disk that stands still for a while, is spread over all requests: the sum of all times is kept.
+    for _ in range(STEPS):
+        own = np.maximum.reduceat(np.where(later > 0, later + behind * service, 0), begins)
+        missing = np.sum(ends - np.maximum(first + latency + sizes * service, own))
+        service = max(1, service + round(float(missing) / len(came)))
     return Law(
         *("notified", service, latency, 0, 0, len(rows), round(error_ns), close),
         cap_seen=int(np.max(sizes)) * service > latency,

@@ -139,8 +139,7 @@ def law_of(profile: dict[str, Any]) -> device_law.Law | None:
     """The device law that a profile shows."""
     programs = profile["programs"]
     begin, held = profile["trace"]["first_ts_ns"], programs["at_begin"]["in_device"]
-    in_use = programs["in_use"]["ns"] / max(1, programs["in_use"]["ended"])
-    return device_law.fit_blocks(programs["requests"], programs["request_block"], begin, held, in_use)
+    return device_law.fit_blocks(programs["requests"], programs["request_block"], begin, held)
 
 
 def limit_of(profile: dict[str, Any], setting: dict[str, Any]) -> float | None:

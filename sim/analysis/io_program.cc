@@ -16,6 +16,8 @@ using trace::EventType;
 
 namespace {
 
+constexpr std::int32_t kBlockSoftirq = 4;  // include/linux/interrupt.h:BLOCK_SOFTIRQ
+
 constexpr std::size_t kOpenKept = 1 << 20;
 
 }  // namespace
@@ -78,8 +80,10 @@ void IoPrograms::on_issue(const Event& e) {
   const bool write = rwbs.find('W') != std::string::npos;
   writes_ += write;
   ++bytes_[e.u.rq.bytes];
-  if (open_.empty()) in_use_since_ns_ = e.ts_ns;
-  if (open_.size() < kOpenKept) open_[key_of(e.u.rq)] = {e.ts_ns, 0, 0, 0, e.u.rq.bytes, write, !by_worker};
+  if (open_.size() >= kOpenKept) return;
+  const auto [it, fresh] = open_.try_emplace(key_of(e.u.rq));
+  const std::uint32_t issues = fresh || it->second.ended ? 1 : it->second.issues + 1;
+  it->second = {e.ts_ns, 0, 0, 0, e.u.rq.bytes, write, !by_worker, issues};
 }
 
 // Who wakes it from its own context; an interrupt is nobody's.
@@ -131,12 +135,16 @@ void IoPrograms::on_complete(const Event& e, Cpu& c) {
   }
   c.ended = it->second.of_task;
   IoRequest r = it->second;
-  open_.erase(it);
-  ++in_use_ended_;
-  if (open_.empty()) in_use_ns_ += between(in_use_since_ns_, e.ts_ns);
+  if (r.issues > 1) {
+    --it->second.issues;
+    it->second.ended = true;
+  } else {
+    open_.erase(it);
+  }
   r.complete_ns = e.ts_ns;
   // A softirq on this CPU follows the interrupt that raised it.
-  r.irq_ns = c.irqs > 0 || (soft && c.irq_ns > r.issue_ns) ? c.irq_ns : e.ts_ns;
+  const std::int64_t raised = c.raised_ns > r.issue_ns ? c.raised_ns : c.irq_ns;
+  r.irq_ns = c.irqs > 0 ? c.irq_ns : soft && raised > r.issue_ns ? raised : e.ts_ns;
   r.now_ns = c.timer ? c.now_ns : 0;
   keep(r);
 }
@@ -170,6 +178,9 @@ void IoPrograms::on_event(const Event& e) {
       if (c.irqs++ == 0) c.irq_ns = e.ts_ns;
       c.timer = e.type == EventType::local_timer_entry;
       if (e.type == EventType::irq_handler_entry) c.irq_name = e.u.irq.name;
+      return;
+    case EventType::softirq_raise:
+      if (e.u.irq.irq == kBlockSoftirq) c.raised_ns = c.irqs > 0 ? c.irq_ns : e.ts_ns;
       return;
     case EventType::hrtimer_expire_entry:
       c.irq_name = e.u.timer.function;
@@ -270,7 +281,6 @@ json IoPrograms::json() const {
           {"others", std::move(others)},
           {"requests", std::move(requests)},
           {"request_block", kBlock},
-          {"in_use", {{"ns", in_use_ns_}, {"ended", in_use_ended_}}},
           {"issued", issued_},
           {"completed", completed_},
           {"writes", writes_},

@@ -29,6 +29,9 @@ struct IoRequest {                                         // in the order of co
   std::uint32_t bytes = 0;
   bool write = false;
   bool of_task = false;  // not issued by a worker (writeback)
+  // Issued so often and not ended: again because the driver was full, or another one of the same sector.
+  std::uint32_t issues = 1;
+  bool ended = false;  // one of that sector ended since; that there is another is not known
 };
 
 struct IoTask {
@@ -60,7 +63,7 @@ class IoPrograms final : public trace::Sink {
  public:
   // Requests kept whole, in blocks of neighbours that lie evenly over the trace: where more come, every second block
   // gives way.
-  static constexpr std::size_t kBlock = 4000, kBlocksKept = 8;
+  static constexpr std::size_t kBlock = 4000, kBlocksKept = 64;
   explicit IoPrograms(const trace::StringPool& pool) : pool_(&pool) {}
   void on_event(const trace::Event& e) override;
   // {"tasks", "others", "requests", "completion", "in_flight", "workqueue"}
@@ -69,6 +72,7 @@ class IoPrograms final : public trace::Sink {
  private:
   struct Cpu {
     std::int64_t irq_ns = 0, now_ns = 0, since_ns = -1;
+    std::int64_t raised_ns = 0;  // when the interrupt began that raised the softirq of blocks; an IPI has no record
     int irqs = 0;
     trace::StringId irq_name = 0;
     bool timer = false;
@@ -92,8 +96,7 @@ class IoPrograms final : public trace::Sink {
   std::vector<Cpu> cpus_;
   std::unordered_map<std::uint64_t, IoRequest> open_;  // by device and sector
   std::vector<IoRequest> requests_;
-  std::int64_t in_use_since_ns_ = 0, in_use_ns_ = 0, in_use_ended_ = 0;  // the device, while it held something
-  std::size_t seen_whole_ = 0, stride_ = 1;  // every stride_-th block is kept
+  std::size_t seen_whole_ = 0, stride_ = 1;            // every stride_-th block is kept
   std::map<std::string, std::int64_t> completed_by_;   // name of the interrupt, or function of the timer
   std::map<std::string, std::int64_t> workqueues_;     // items queued by completions
   std::map<std::uint32_t, std::int64_t> issued_to_;    // by device number

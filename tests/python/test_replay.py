@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wakepath import device_law
+from wakepath import _core, device_law, replay_source
 from wakepath.cli import status_of
 from wakepath.errors import InputError
 from wakepath.replay import Replay, changed_scenario, replay
@@ -221,21 +221,76 @@ def test_several_windows_are_one_result_of_means() -> None:
     assert mean_of([True, False]) is True
 
 
-def test_a_host_that_works_off_its_ring_is_told_from_its_interrupts() -> None:
-    """Batches of 1 to 16, each ended by one interrupt 30 us + 4 us a request after its first issue."""
-    requests, at = [], 1_000_000
-    for i in range(400):
+def batches(service_ns: int, count: int = 400, begin: int = 1_000_000) -> list[list[int]]:
+    """Batches of 1 to 16, each ended by one interrupt 30 us + `service_ns` a request after its first issue."""
+    requests, at = [], begin
+    for i in range(count):
         n = 1 + (i * 7) % 16
         issued = [at + 500 * k for k in range(n)]
-        ended = issued[0] + 30_000 + 4_000 * n + (i * 13) % 900
+        ended = issued[0] + 30_000 + service_ns * n + (i * 13) % 900
         requests += [[t, ended, ended + 300 * (k + 1), 0] for k, t in enumerate(issued)]
         at = ended + 20_000
-    law = device_law.fit(requests)
+    return requests
+
+
+def test_a_host_that_works_off_its_ring_is_told_from_its_interrupts() -> None:
+    law = device_law.fit(batches(4_000))
     assert law is not None
     assert law.law == "notified"
     assert law.service_ns == pytest.approx(4_000, rel=0.05)
     assert law.latency_ns == pytest.approx(30_400, rel=0.05)
     assert 'device.law="notified"' in law.sets()
+
+
+def test_a_device_that_becomes_slower_has_the_mean_of_its_service_times() -> None:
+    """Blocks of the first and the second half; what takes the disk away for a moment is spread, so that sums agree."""
+    block = batches(4_000)
+    slower = batches(8_000, begin=block[-1][2] + 50_000)
+    law = device_law.fit_blocks(block + slower, len(block))
+    assert law is not None
+    assert (law.law, law.requests) == ("notified", 2 * min(len(block), device_law.MOST))
+    assert law.service_ns == pytest.approx(6_000, rel=0.05)
+    assert law.latency_ns == pytest.approx(30_400, rel=0.05)
+    halted = [
+        row if i < len(block) - 9 else [row[0], *(t + 3_000_000 for t in row[1:3]), 0] for i, row in enumerate(block)
+    ]
+    stopped = device_law.fit(halted)
+    assert stopped is not None
+    assert stopped.service_ns * len(block) == pytest.approx(4_000 * len(block) + 3_000_000, rel=0.1)
+
+
+def test_workers_of_kblockd_are_not_those_that_complete(tmp_path: Path) -> None:
+    """The kernel gives kblockd's workers nice -20; those of direct I/O have their own."""
+    recording = open_recording(trace("A-6.1-d71k-q8-m1-w1000"))
+    others = recording.profile["programs"]["others"]
+    assert [t["ended"] > 0 for t in others if t["works"]] == [True]
+    kblockd = {"comm": "kworker/0:1H", "pid": 99, "prio": 100, "works": True, "ended": 0, "run_ns": 9, "cpus": {"0": 3}}
+    others.append({**others[0], **kblockd})
+    assert replay_source.case_of(recording)["setting"]["nice"] == {"fio": 0, "kworker": 0}
+    assert 'task."kworker/*:*H".nice=-20' in replay_source.seen(recording).sets
+    next(t for t in others if t["ended"])["prio"] = 110
+    assert replay_source.case_of(recording)["setting"]["nice"]["kworker"] == -10
+
+
+def test_requests_of_one_sector_are_told_from_one_that_is_issued_again(tmp_path: Path) -> None:
+    """Two of one sector at once end twice; one that the driver was too full for is issued twice and ends once."""
+    events = ("issue", "issue", "complete", "complete", "issue", "issue", "complete", "issue", "complete")
+    file = tmp_path / "twice.txt"
+    lines = [
+        f" fio-9 [000] ..... 1.{i:06d}: block_rq_{event}: 254,0 WS "
+        + {"issue": "4096 () 64 + 8 [fio]", "complete": "() 64 + 8 [0]"}[event]
+        for i, event in enumerate(events)
+    ]
+    file.write_text("# tracer: nop\n" + "\n".join(lines) + "\n")
+    programs = json.loads(_core.profile(str(file)))["programs"]
+    assert programs["at_begin"]["in_device"] == 0
+    # The last issue before an end is when the driver took it.
+    assert [(r[0] // 1000 % 1000, r[2] // 1000 % 1000) for r in programs["requests"]] == [
+        (1, 2),
+        (1, 3),
+        (5, 6),
+        (7, 8),
+    ]
 
 
 def test_a_grid_is_seen_though_some_interrupts_come_between() -> None:
