@@ -8,7 +8,8 @@ best with the fewest figures is kept:
 - serial: one server takes `service` for each, `latency` is added;
 - either with a grid: completion times are rounded up to its multiples;
 - notified: where nearly every interrupt finds the device empty, a virtual disk's host that is woken, works off its ring
-  and sleeps again: a batch of n takes latency + n * service until its one interrupt.
+  and sleeps again: a batch of n takes latency + n * service until its one interrupt;
+- woken: the same server, which says each end at once (the worker of a loop device, on a CPU of its own).
 
 The grid is seen first: interrupts that complete something begin at its multiples (by the timer's own clock where a
 timer completes, else by the trace's). Service and latency are those that reproduce the recorded completion times
@@ -18,7 +19,7 @@ best. A device that was never busy for long shows no service time: `cap_seen` is
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ SCATTERED = 0.7
 # each on the mean; single requests that came so often say what the latency is.
 DRAINS, DRAINED, BATCHED, SEEN_OFTEN = 40, 0.7, 1.5, 5
 STEPS = 3
+# A law that explains less is none; how long the server of a loop device may take for a request.
+EXPLAINED, WOKEN_NS = 0.5, (300, 30_000)
 # A server is known to be one when at least this share of the requests waited for it.
 WAITED = 0.05
 
@@ -66,14 +69,27 @@ class Law:
     late_ns: int = 0  # mean of how long after the law's time the request was ended
     latency_quantiles: tuple[int, ...] = ()
 
+    @property
+    def kind(self) -> tuple[str, bool]:
+        return self.law, self.grid_ns > 0
+
+    @property
+    def wakes(self) -> bool:
+        return self.law in ("notified", "woken")
+
+    def later(self, ns: int) -> Law:
+        """With a latency that is longer by `ns`, which may be negative."""
+        quantiles = tuple(max(0, q + ns) for q in self.latency_quantiles)
+        return replace(self, latency_ns=max(0, self.latency_ns + ns), latency_quantiles=quantiles)
+
     def sets(self) -> tuple[str, ...]:
-        if self.law == "notified":
+        if self.wakes:
             return (
                 'device.law="notified"',
                 f"device.service_ns={self.service_ns}",
                 f"device.latency_ns={{ quantiles = {list(self.latency_quantiles)} }}",
                 "device.grid_ns=0",
-                "device.interrupt_on_drain=true",
+                f"device.interrupt_on_drain={str(self.law == 'notified').lower()}",
                 "device.doorbell_when_idle=true",
             )
         latency = str(self.latency_ns)
@@ -109,20 +125,27 @@ class Seen:
 
 def fit_blocks(requests: list[list[int]], block: int, begin: int = 0, held: int = 0) -> Law | None:
     """The law of a recording whose requests are kept in blocks that lie evenly over it: devices are not as fast at
-    every moment. Of the laws of all blocks the kind that most have, with the mean service time, which sums need, and
-    the median of the rest."""
+    every moment. Of the kinds of laws the one that is least off over all blocks, with the mean service time, which
+    sums need, and the median of the rest."""
     import numpy as np
 
-    first = fit(requests[:block], begin, held)
-    laws = [first] if first else []
+    blocks = [_laws(requests[:block], begin, held)]
     for at in range(block, len(requests), block):
         rows = requests[at : at + block]
-        if len(rows) >= LEAST_BLOCK * block and (law := fit(rows, min(r[0] for r in rows))):
-            laws.append(law)
-    if len(laws) < 2:
-        return first
-    kinds = [(law.law, law.grid_ns > 0) for law in laws]
-    same = [law for law, kind in zip(laws, kinds, strict=True) if kind == max(kinds, key=kinds.count)]
+        if len(rows) >= LEAST_BLOCK * block:
+            blocks.append(_laws(rows, min(r[0] for r in rows), 0))
+    if len(blocks) < 2:
+        return _best(blocks[0])
+    kinds = list(dict.fromkeys(law.kind for laws in blocks for law in laws))
+    if not kinds:
+        return None
+
+    def error(kind: tuple[str, bool]) -> float:
+        return sum(min((law.error_ns for law in laws if law.kind == kind), default=CAPPED_NS) for laws in blocks)
+
+    drained = sum(law.law == "notified" for laws in blocks for law in laws)
+    chosen = ("notified", False) if 2 * drained > len(blocks) else min(kinds, key=error)
+    same = [law for laws in blocks for law in laws if law.kind == chosen]
 
     def mean(name: str, of: Callable[..., Any] = np.mean) -> int:
         return round(float(of([getattr(law, name) for law in same])))
@@ -131,9 +154,9 @@ def fit_blocks(requests: list[list[int]], block: int, begin: int = 0, held: int 
     latency, high = mean("latency_ns", np.median), mean("latency_high_ns", np.median)
     return Law(
         *(same[0].law, mean("service_ns"), latency, high, mean("grid_ns", np.median)),
-        requests=sum(law.requests for law in laws),
+        requests=sum(law.requests for law in same),
         error_ns=mean("error_ns"),
-        explained=float(np.mean([law.explained if law in same else 0.0 for law in laws])),
+        explained=sum(law.explained for law in same) / len(blocks),
         cap_seen=sum(law.cap_seen for law in same) * 2 > len(same),
         late_ns=mean("late_ns"),
         latency_quantiles=tuple(round(float(q)) for q in quantiles),
@@ -141,14 +164,29 @@ def fit_blocks(requests: list[list[int]], block: int, begin: int = 0, held: int 
 
 
 def fit(requests: list[list[int]], begin: int = 0, held: int = 0) -> Law | None:
-    """`requests`: issue, begin of the interrupt, completion, the timer's own clock (0: none), in ns.
+    """The law that is least off.
 
+    `requests`: issue, begin of the interrupt, completion, the timer's own clock (0: none), in ns;
     `held`: how many the device held at the `begin` of the trace.
     """
+    return _best(_laws(requests, begin, held))
+
+
+def _best(laws: list[Law]) -> Law | None:
+    """A host that works off its ring is told by what interrupts leave, whatever else would explain; of the others a
+    later one is taken where it is less off by more than SAME."""
+    best: Law | None = None
+    for law in laws:
+        if best is None or (best.law != "notified" and law.error_ns * SAME + 1 < best.error_ns):
+            best = law
+    return best
+
+
+def _laws(requests: list[list[int]], begin: int, held: int) -> list[Law]:
     import numpy as np
 
     if len(requests) < GRID_INSTANTS:
-        return None
+        return []
     rows = np.array(requests[:MOST], dtype=np.int64)
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
     issue, entry, ended, timer = rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3]
@@ -165,14 +203,15 @@ def fit(requests: list[list[int]], begin: int = 0, held: int = 0) -> Law | None:
         entry = np.maximum(entry, issue)
     grid, phase = _grid(by if (timer > 0).all() else entry)
     if not (timer > 0).all() and (drained := _notified(rows)):  # a timer is no host that works off a ring
-        return drained
+        return [law for law in (drained, _woken(rows)) if law is not None]
     law = _chosen(Seen(issue, by, before, grid, phase, begin, held))
     if grid:
         # A server that is always busy ends requests at multiples of its service time, and has no grid.
         without = _chosen(Seen(issue, by, before, 0, 0, begin, held))
         if without.error_ns <= law.error_ns * SAME + 1 and without.late_ns <= law.late_ns + CLOSE_NS:
-            return without
-    return law
+            law = without
+    woken = None if (timer > 0).all() else _woken(rows)
+    return [law] if woken is None else [law, woken]
 
 
 def _notified(rows: Times) -> Law | None:
@@ -221,6 +260,48 @@ def _notified(rows: Times) -> Law | None:
         cap_seen=int(np.max(sizes)) * service > latency,
         latency_quantiles=tuple(int(q) for q in np.percentile(rest, range(5, 100, 10))),
     )
+
+
+def _woken(rows: Times) -> Law | None:
+    """A server that sleeps when it has nothing to do: `latency` where it is found asleep, then one after another.
+
+    An end is seen at the next interrupt, so what is said may lie before it, but not before the one that came before.
+    """
+    import numpy as np
+
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    issue, by = rows[:, 0], rows[:, 1]
+    looks, sizes = np.unique(by, return_counts=True)
+    before = np.concatenate(([looks[0] - (1 << 40)], looks))[np.searchsorted(looks, by)]
+    alone = (by - issue)[np.isin(by, looks[sizes == 1])]
+    if len(alone) < SEEN_OFTEN:
+        return None
+    best: tuple[float, float, int, int] | None = None
+    for service in sorted({round(WOKEN_NS[0] * (WOKEN_NS[1] / WOKEN_NS[0]) ** (k / 40)) for k in range(41)}):
+        latency = max(0, int(np.median(alone)) - service)
+        said = _served(issue, service, latency)
+        outside = np.maximum(np.maximum(before - said, said - by), 0)
+        close = float(np.mean(outside <= np.maximum(CLOSE_NS, 0.25 * (by - issue))))
+        found = (float(np.mean(np.minimum(outside, CAPPED_NS))), -close, service, latency)
+        best = found if best is None else min(best, found)
+    assert best is not None
+    error_ns, close, service, latency = best
+    quantiles = np.maximum(0, np.percentile(alone, range(5, 100, 10)) - service)
+    return Law(
+        *("woken", service, latency, 0, 0, len(rows), round(error_ns), -close),
+        cap_seen=int(np.max(sizes)) * service > latency,
+        latency_quantiles=tuple(int(q) for q in quantiles),
+    )
+
+
+def _served(issue: Times, service: int, latency: int) -> Times:
+    import numpy as np
+
+    free, out = 0, np.empty(len(issue), dtype=np.int64)
+    for i, at in enumerate(issue.tolist()):
+        free = (at + latency if free <= at else free) + service
+        out[i] = free
+    return out
 
 
 def _services_of_batches(took: Times, sizes: Times) -> list[int]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from wakepath import _core
 from wakepath.calibrate import scaled
+from wakepath.device_law import Law
 from wakepath.paths import scenario_dirs
 from wakepath.replay_source import (
     MACHINE,
@@ -30,6 +31,8 @@ from wakepath.replay_source import (
     Recording,
     Seen,
     case_of,
+    io_cpus,
+    law_of,
     open_recording,
     record_costs,
     seen,
@@ -52,6 +55,11 @@ ROUNDS = 3
 FACTOR = (0.2, 5.0)
 # Parts with less than so many units in the recording say nothing of a unit.
 LEAST_UNITS = 50
+# A line needs so many calls, with numbers of I/Os whose standard deviation is at least so many means: in a short
+# recording a few great batches would decide it.
+LEAST_CALLS, LEAST_SPREAD = 5000, 1.0
+# Lines of a profile, and the group that is scaled as a whole where there is no line.
+WHOLE_OF = {"submit": "submit", "user": "user", "end": "completion_irq"}
 
 
 @dataclass
@@ -196,6 +204,7 @@ class Source:
         self.parts: dict[str, dict[str, Any]] = tomllib.loads(PARTS.read_text(encoding="utf-8"))
         self.factors = dict.fromkeys(self.parts, 1.0)
         self.units: dict[str, tuple[float, float]] = {}
+        self.later_ns = 0
         self.entries = self._base(()).describe()["costs"]["entries"]
 
     def _base(self, sets: tuple[str, ...], duration: str | None = None, warmup: str | None = None) -> Scenario:
@@ -208,6 +217,8 @@ class Source:
             for name in self.parts[part]["costs"]:
                 if factor != 1.0 and self.entries[name]["mean_ns"] > 0:
                     out.append(f"costs.{name}={scaled(self.entries[name], factor)}")
+        if self.seen.law is not None and self.later_ns:
+            out += self.seen.law.later(self.later_ns).sets()
         return tuple(out)
 
     def scenario(self, *, traced: bool, duration: str, warmup: str = WARMUP, seed: str | None = None) -> Scenario:
@@ -233,13 +244,18 @@ class Source:
 
     def fit(self) -> None:
         """Scales each part's costs until a unit takes as long as recorded."""
-        wanted = self._per_unit(self.recording.profile["time"])
+        wanted = self._per_unit(self.recording.profile["time"], LEAST_CALLS)
+        for name, whole in WHOLE_OF.items():
+            if any(self.parts[group].get("line") == name for group in wanted):
+                wanted.pop(whole, None)
         length = min(max(FIT_NS[0], self.recording.profile["time"]["window_ns"]), FIT_NS[1])
         for _ in range(ROUNDS):
             with tempfile.TemporaryDirectory() as folder:
                 twin = str(Path(folder) / "twin.txt")
                 run(self.scenario(traced=True, duration=f"{length}ns", warmup="30ms"), trace=twin)
-                got = self._per_unit(json.loads(_core.profile(twin))["time"])
+                profile = json.loads(_core.profile(twin))
+            got = self._per_unit(profile["time"])
+            self._fit_latency(law_of(profile))
             for part, ns in wanted.items():
                 if part not in got or got[part] <= 0:
                     continue
@@ -247,12 +263,26 @@ class Source:
                 factor = self.factors[part] * ns / got[part]
                 self.factors[part] = min(max(factor, FACTOR[0]), FACTOR[1])
 
-    def _per_unit(self, time: dict[str, Any]) -> dict[str, float]:
-        """ns of a unit of each part, less the records written in it."""
+    def _fit_latency(self, twin: Law | None) -> None:
+        """The law was read between issue and interrupt, where the model has costs of its own: those are taken off."""
+        wanted = self.seen.law
+        if wanted is not None and twin is not None and wanted.wakes and twin.kind == wanted.kind:
+            self.later_ns += wanted.latency_ns - twin.latency_ns
+
+    def _per_unit(self, time: dict[str, Any], least: int = LEAST_UNITS) -> dict[str, float]:
+        """ns of a unit of each part, less the records written in it, on the CPUs of the I/Os: what others do elsewhere
+        (a loop device's worker) is not the programs'."""
         found = {}
+        own = io_cpus(self.recording)
+        cpus = [cpu for cpu in time["cpus"] if cpu["id"] in own]
+        lines = {name: self._line([cpu["lines"][name] for cpu in cpus], least) for name in WHOLE_OF}
         for group, rule in self.parts.items():
-            units = time["units"][rule["unit"]]
-            spent = [time["parts"][part] for part in rule["parts"] if part in time["parts"]]
+            if "line" in rule:
+                if (line := lines[rule["line"]]) is not None:
+                    found[group] = line[rule["of"]]
+                continue
+            units = sum(cpu["units"][rule["unit"]] for cpu in cpus)
+            spent = [cpu["parts"][part] for cpu in cpus for part in rule["parts"] if part in cpu["parts"]]
             if not spent or units < LEAST_UNITS:
                 continue
             writing = sum(
@@ -262,6 +292,21 @@ class Source:
             )
             found[group] = max(1.0, (sum(part["ns"] for part in spent) - writing) / units)
         return found
+
+    def _line(self, submits: list[dict[str, int]], least: int) -> dict[str, float] | None:
+        """ns of a call and of each I/O in it, by least squares; None where calls are too much alike."""
+        s = {key: sum(cpu[key] for cpu in submits) for key in submits[0]} if submits else {"calls": 0}
+        if s["calls"] < least:
+            return None
+        plain, sched = self.records["trace_record"], self.records["trace_record_sched"]
+        ns = s["ns"] - plain * s["records"] - sched * s["sched_records"]
+        ns_ios = s["ns_ios"] - plain * s["records_ios"] - sched * s["sched_records_ios"]
+        spread = s["calls"] * s["ios_squared"] - s["ios"] ** 2
+        if spread < (LEAST_SPREAD * s["ios"]) ** 2:
+            return None
+        io = (s["calls"] * ns_ios - s["ios"] * ns) / spread
+        call = (ns - io * s["ios"]) / s["calls"]
+        return {"call": max(1.0, call), "io": io} if io > 0 else None
 
     def how(self) -> dict[str, Any]:
         law = self.seen.law

@@ -52,6 +52,8 @@ def sets(setting: dict[str, Any], programs: dict[str, Any]) -> list[str]:
     driver = next((d for start, d in DRIVERS for by in programs["completed_by"] if by.startswith(start)), "")
     if driver:
         out.append(f'block.driver="{driver}"')
+    if driver != "virtio_blk":  # a machine file may be of a disk with a ring
+        out.append("block.ring_requests=0")
     if queues <= 1 and programs["completed_on"]:
         out.append(f"block.irq_cpus=[{max(programs['completed_on'].items(), key=lambda kv: kv[1])[0]}]")
     return out + _filesystem(machine, name)

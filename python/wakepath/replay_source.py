@@ -32,6 +32,7 @@ NEAR = 0.4
 # Items for at least this share of the I/Os: they end in work items.
 LEAST_ITEMS = 0.5
 HIGH_WORKER = re.compile(r"kworker/\d+:\d+H")
+OFTEN = 0.05
 WHOLE_CASE = ("platform", "kernel", "id")
 MACHINE_KEYS = ("cpus", "hz", "preempt", "irq_time_accounting", "sched", "cgroup", "cgroups")
 # A machine that no platform file describes: --machine does, or MACHINE.
@@ -183,6 +184,12 @@ def unrecorded_rates(recording: Recording) -> dict[str, float] | None:
     return {"iops": ios / counted["seconds"], "context_switches_per_s": counted["switches"] / counted["seconds"]}
 
 
+def io_cpus(recording: Recording) -> set[int]:
+    """Where programs submit and where their I/Os end, without CPUs that saw few of them."""
+    places = [*(t["cpus"] for t in recording.tasks), recording.profile["programs"]["completed_on"]]
+    return {int(cpu) for n in places for cpu in n if n[cpu] >= OFTEN * sum(n.values())}
+
+
 def _counted_cost(recording: Recording) -> int | None:
     """What the CPUs of the I/Os took longer for one while they were recorded, over the records of one; never more than
     the least time between two records."""
@@ -190,9 +197,7 @@ def _counted_cost(recording: Recording) -> int | None:
     if rates is None or recording.ios == 0:
         return None
     counted = recording.case["setting"]["unrecorded"]
-    used = {int(cpu) for t in recording.tasks for cpu in t["cpus"]} | {
-        int(c) for c in profile["programs"]["completed_on"]
-    }
+    used = io_cpus(recording)
     own = [cpu["parts"] for cpu in profile["time"]["cpus"] if cpu["id"] in used]
     parts = [part for cpu in own for name, part in cpu.items() if name not in ("idle", "lost")]
     records = sum(part["records"] + part["sched_records"] for part in parts)
@@ -339,7 +344,7 @@ def seen(recording: Recording) -> Seen:
         notes.append(
             "too few requests complete in the trace to tell the device's times: the setting's or platform's are used"
         )
-    elif law.explained < 0.5:
+    elif law.explained < device_law.EXPLAINED:
         notes.append(
             f"no law explains the device's times ({law.explained:.0%} within reach): "
             "the setting's or platform's is used"
@@ -368,8 +373,17 @@ def seen(recording: Recording) -> Seen:
         sets.append(f"workload.fio.rwmixread={round(100 * (1 - mixed))}")
     if group := _group_of(recording, max(recording.tasks, key=lambda t: int(t["submitted"]))["pid"]):
         sets.append(f"workload.fio.cgroup={json.dumps(group)}")
+    if law is not None and law.law == "woken":
+        sets += _server_cpu(recording)
     sets += _high_workers(recording) + _others(recording)
     return Seen(tuple(sets), tuple(notes), law)
+
+
+def _server_cpu(recording: Recording) -> list[str]:
+    """A loop device's requests are served by a worker of an unbound pool, which ends them on the CPU it runs on."""
+    unbound = [t for t in _fair_workers(recording) if t["comm"].startswith("kworker/u") and t["cpus"]]
+    most = max(unbound, key=lambda t: int(t["run_ns"]), default=None)
+    return [f"block.irq_cpus=[{max(most['cpus'].items(), key=lambda kv: kv[1])[0]}]"] if most else []
 
 
 def _works_for_a_ring(t: dict[str, Any]) -> bool:

@@ -21,7 +21,7 @@ json cpus_json(const CpuTimeTable& t) {
   json out = json::array();
   for (std::size_t i = 0; i < t.cpus.size(); ++i) {
     const auto share = [&](Part p) { return ratio(t.cpus[i][static_cast<std::size_t>(p)].ns, window); };
-    const std::int64_t switches = i < t.switches_by_cpu.size() ? t.switches_by_cpu[i] : 0;
+    const std::int64_t switches = t.units[i].switches;
     out.push_back({{"id", i},
                    {"irq", share(Part::completion_irq) + share(Part::other_irq)},
                    {"softirq", share(Part::softirq)},

@@ -23,6 +23,13 @@ bool is_irq_exit(EventType t) {
   return t == EventType::irq_handler_exit || t == EventType::local_timer_exit || t == EventType::reschedule_exit;
 }
 
+void add(PartTime& to, const PartTime& from) {
+  to.ns += from.ns, to.records += from.records, to.sched_records += from.sched_records;
+}
+
+// More I/Os at once than any call hands in; a damaged trace may say anything.
+constexpr std::int64_t kMostIos = 1 << 16;
+
 bool completes(EventType t) { return t == EventType::block_rq_complete || t == EventType::workqueue_queue_work; }
 
 }  // namespace
@@ -85,24 +92,40 @@ void CpuTime::spend(Cpu& c, const Event& e) {
   const std::int64_t ns = std::max<std::int64_t>(0, e.ts_ns - c.last_ns);
   ++(trace::is_sched_record(c.last) ? c.unpaid.sched_records : c.unpaid.records);
   if (ns == 0) return;
-  part.ns += ns;
-  part.records += std::exchange(c.unpaid.records, 0);
-  part.sched_records += std::exchange(c.unpaid.sched_records, 0);
+  PartTime spent = std::exchange(c.unpaid, {});
+  spent.ns = ns;
+  add(part, spent);
+  if (&part == &c.parts[static_cast<std::size_t>(Part::completion_irq)]) add(c.ending, spent);
+  if (c.task == nullptr) return;
+  if (&part == &c.parts[static_cast<std::size_t>(Part::submit)]) add(c.task->call, spent);
+  if (&part == c.plain_of_current) add(c.task->loop, spent);
+}
+
+void LineSums::point(std::int64_t n, const PartTime& time) {
+  if (n <= 0) return;
+  ++calls, ios += n, ios_squared += n * n;
+  ns += time.ns, ns_ios += time.ns * n;
+  records += time.records, records_ios += time.records * n;
+  sched_records += time.sched_records, sched_records_ios += time.sched_records * n;
+}
+
+// Nothing is left in interrupt context.
+void CpuTime::close_ending(Cpu& c) {
+  if (c.irqs > 0 || c.softirqs > 0 || c.ended == 0) return;
+  c.lines.end.point(std::exchange(c.ended, 0), std::exchange(c.ending, {}));
 }
 
 void CpuTime::close_irq(Cpu& c) {
   PartTime& to = c.parts[static_cast<std::size_t>(c.completed ? Part::completion_irq : Part::other_irq)];
-  to.ns += c.irq.ns, to.records += c.irq.records, to.sched_records += c.irq.sched_records;
+  add(to, c.irq);
+  if (c.completed) add(c.ending, c.irq);
   c.irq = {};
   c.completed = false;
 }
 
 void CpuTime::on_switch(Cpu& c, const Event& e) {
   const Event::Switch& s = e.u.sw;
-  ++counts_.switches;
-  const auto id = static_cast<std::size_t>(&c - cpus_.data());
-  if (id >= counts_.switches_by_cpu.size()) counts_.switches_by_cpu.resize(id + 1);
-  ++counts_.switches_by_cpu[id];
+  ++c.units.switches;
   if (c.irqs > 0) close_irq(c);
   c.irqs = c.softirqs = 0;
   if (s.prev_pid != 0) task(s.prev_pid).slept = (s.prev_state & ~trace::kStatePreempted) != 0;
@@ -111,7 +134,7 @@ void CpuTime::on_switch(Cpu& c, const Event& e) {
   c.plain_of_current = nullptr;
   c.waking = false;
   c.resuming = c.task != nullptr && c.task->slept;
-  counts_.resumes += c.resuming;
+  c.units.resumes += c.resuming;
   if (c.task != nullptr) c.task->slept = false;
 }
 
@@ -122,21 +145,29 @@ void CpuTime::on_syscall(Cpu& c, const Event& e) {
   switch (e.type) {
     case EventType::sys_enter_io_submit:
       t.mode = Mode::submit;
-      ++counts_.submit_calls;
-      counts_.submitted += some(e.u.sys.nr);
+      ++c.units.submit_calls;
+      c.units.submitted += some(e.u.sys.nr);
+      t.call_ios = std::min<std::int64_t>(some(e.u.sys.nr), kMostIos);
+      t.call = {};
       break;
     case EventType::sys_enter_io_uring_enter:
       t.mode = e.u.sys.nr > 0 ? Mode::submit : Mode::reap;
-      counts_.submit_calls += e.u.sys.nr > 0;
-      counts_.submitted += some(e.u.sys.nr);
-      counts_.reap_calls += e.u.sys.min_nr > 0;
+      c.units.submit_calls += e.u.sys.nr > 0;
+      c.units.submitted += some(e.u.sys.nr);
+      c.units.reap_calls += e.u.sys.min_nr > 0;
       break;
     case EventType::sys_enter_io_getevents:
       t.mode = Mode::reap;
-      ++counts_.reap_calls;
+      ++c.units.reap_calls;
+      break;
+    case EventType::sys_exit_io_submit:
+      c.lines.submit.point(std::exchange(t.call_ios, 0), std::exchange(t.call, {}));
+      t.mode = Mode::plain;
       break;
     case EventType::sys_exit_io_getevents:
-      counts_.reaped += some(e.u.sys.ret);
+      c.units.reaped += some(e.u.sys.ret);
+      c.lines.user.point(t.loop_ios, std::exchange(t.loop, {}));
+      t.loop_ios = std::min<std::int64_t>(some(e.u.sys.ret), kMostIos);
       t.mode = Mode::plain;
       break;
     default:
@@ -149,25 +180,28 @@ void CpuTime::follow(Cpu& c, const Event& e) {
   const EventType t = e.type;
   c.waking =
       t == EventType::sched_waking ? c.irqs == 0 && c.softirqs == 0 : c.waking && t == EventType::sched_stat_runtime;
-  counts_.wakeups += t == EventType::sched_waking && c.waking && c.task != nullptr;
+  c.units.wakeups += t == EventType::sched_waking && c.waking && c.task != nullptr;
   if (c.irqs == 0 && c.softirqs == 0 && !is_irq_entry(t) && t != EventType::softirq_entry) c.resuming = false;
   if (t == EventType::sched_switch) return on_switch(c, e);
   if (is_irq_entry(t)) {
     ++c.irqs;
-    ++counts_.interrupts;
+    ++c.units.interrupts;
   } else if (is_irq_exit(t)) {
     if (c.irqs > 0 && --c.irqs == 0) close_irq(c);
+    close_ending(c);
   } else if (t == EventType::softirq_entry) {
     ++c.softirqs;
   } else if (t == EventType::softirq_exit) {
     c.softirqs = std::max(0, c.softirqs - 1);
+    close_ending(c);
   } else if (t == EventType::block_rq_complete) {
-    ++counts_.completions;
+    ++c.units.completions;
     c.completed |= c.irqs > 0;
+    c.ended = std::min(c.ended + 1, kMostIos);
   } else if (t == EventType::workqueue_execute_start && c.task != nullptr) {
     c.task->works = true;
     c.task->mode = Mode::work;
-    ++counts_.items;
+    ++c.units.items;
   } else if (t == EventType::workqueue_execute_end && c.task != nullptr) {
     c.task->mode = Mode::plain;
   } else if (t >= EventType::sys_enter_io_submit && t <= EventType::sys_exit_io_uring_enter) {
@@ -212,11 +246,8 @@ void CpuTime::on_event(const Event& e) {
 }
 
 CpuTimeTable CpuTime::table() const {
-  CpuTimeTable out = counts_;
+  CpuTimeTable out;
   out.begin_ns = std::max<std::int64_t>(0, first_ns_), out.end_ns = last_ns_;
-  const auto add = [](PartTime& to, const PartTime& from) {
-    to.ns += from.ns, to.records += from.records, to.sched_records += from.sched_records;
-  };
   for (const Cpu& c : cpus_) {
     auto parts = c.parts;
     add(parts[static_cast<std::size_t>(c.completed ? Part::completion_irq : Part::other_irq)], c.irq);
@@ -234,6 +265,9 @@ CpuTimeTable CpuTime::table() const {
     add(parts[static_cast<std::size_t>(c.current == 0 ? Part::idle : Part::lost)], rest);
     for (std::size_t i = 0; i < kParts; ++i) add(out.total[i], parts[i]);
     out.cpus.push_back(parts);
+    out.units.push_back(c.units);
+    out.lines.push_back(c.lines);
+    out += c.units;
   }
   return out;
 }
@@ -252,28 +286,49 @@ nlohmann::json parts_json(const std::array<PartTime, kParts>& parts, std::int64_
   return out;
 }
 
+nlohmann::json units_json(const CpuUnits& u) {
+  return {{"submitted", u.submitted},   {"submit_calls", u.submit_calls}, {"reaped", u.reaped},
+          {"reap_calls", u.reap_calls}, {"completions", u.completions},   {"interrupts", u.interrupts},
+          {"items", u.items},           {"wakeups", u.wakeups},           {"switches", u.switches},
+          {"resumes", u.resumes}};
+}
+
+nlohmann::json line_json(const LineSums& s) {
+  return {{"calls", s.calls},
+          {"ios", s.ios},
+          {"ios_squared", s.ios_squared},
+          {"ns", s.ns},
+          {"ns_ios", s.ns_ios},
+          {"records", s.records},
+          {"records_ios", s.records_ios},
+          {"sched_records", s.sched_records},
+          {"sched_records_ios", s.sched_records_ios}};
+}
+
 }  // namespace
+
+CpuUnits& CpuUnits::operator+=(const CpuUnits& o) {
+  submitted += o.submitted, reaped += o.reaped, reap_calls += o.reap_calls, submit_calls += o.submit_calls;
+  completions += o.completions, interrupts += o.interrupts, items += o.items;
+  wakeups += o.wakeups, switches += o.switches, resumes += o.resumes;
+  return *this;
+}
 
 nlohmann::json to_json(const CpuTimeTable& t) {
   const std::int64_t window = t.end_ns - t.begin_ns;
   nlohmann::json cpus = nlohmann::json::array();
   for (std::size_t i = 0; i < t.cpus.size(); ++i)
     cpus.push_back({{"id", i},
-                    {"switches", i < t.switches_by_cpu.size() ? t.switches_by_cpu[i] : 0},
-                    {"parts", parts_json(t.cpus[i], window)}});
+                    {"switches", t.units[i].switches},
+                    {"parts", parts_json(t.cpus[i], window)},
+                    {"units", units_json(t.units[i])},
+                    {"lines",
+                     {{"submit", line_json(t.lines[i].submit)},
+                      {"user", line_json(t.lines[i].user)},
+                      {"end", line_json(t.lines[i].end)}}}});
   return {{"window_ns", window},
           {"parts", parts_json(t.total, window * static_cast<std::int64_t>(t.cpus.size()))},
-          {"units",
-           {{"submitted", t.submitted},
-            {"submit_calls", t.submit_calls},
-            {"reaped", t.reaped},
-            {"reap_calls", t.reap_calls},
-            {"completions", t.completions},
-            {"interrupts", t.interrupts},
-            {"items", t.items},
-            {"wakeups", t.wakeups},
-            {"switches", t.switches},
-            {"resumes", t.resumes}}},
+          {"units", units_json(t)},
           {"cpus", std::move(cpus)}};
 }
 

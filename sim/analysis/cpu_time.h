@@ -46,14 +46,31 @@ struct PartTime {
   std::int64_t records = 0, sched_records = 0;  // whose writing is in it: plain ones; scheduler and system call ones
 };
 
-struct CpuTimeTable {
+// Sums for a line through (I/Os at once, time for them), records in it apart.
+struct LineSums {
+  std::int64_t calls = 0, ios = 0, ios_squared = 0;
+  std::int64_t ns = 0, ns_ios = 0, records = 0, records_ios = 0, sched_records = 0, sched_records_ios = 0;
+  void point(std::int64_t n, const PartTime& time);
+};
+
+// Calls that submit; a program's own time from one reaping to the next; interrupts and softirqs that end I/Os.
+struct Lines {
+  LineSums submit, user, end;
+};
+
+// What the parts are divided by.
+struct CpuUnits {
+  std::int64_t submitted = 0, reaped = 0, reap_calls = 0, submit_calls = 0, completions = 0, interrupts = 0, items = 0;
+  std::int64_t wakeups = 0, switches = 0, resumes = 0;
+  CpuUnits& operator+=(const CpuUnits& o);
+};
+
+struct CpuTimeTable : CpuUnits {  // of all CPUs
   std::int64_t begin_ns = 0, end_ns = 0;
   std::vector<std::array<PartTime, kParts>> cpus;
   std::array<PartTime, kParts> total;
-  // What the parts are divided by.
-  std::int64_t submitted = 0, reaped = 0, reap_calls = 0, submit_calls = 0, completions = 0, interrupts = 0, items = 0;
-  std::int64_t wakeups = 0, switches = 0, resumes = 0;
-  std::vector<std::int64_t> switches_by_cpu;
+  std::vector<CpuUnits> units;  // by CPU
+  std::vector<Lines> lines;     // by CPU
 };
 
 class CpuTime final : public trace::Sink {
@@ -66,6 +83,9 @@ class CpuTime final : public trace::Sink {
   struct Task {
     Mode mode = Mode::plain;
     bool does_io = false, works = false, slept = false;
+    // Of the call that submits, and of what the program does with what it reaped; 0: the begin was not seen.
+    std::int64_t call_ios = 0, loop_ios = 0;
+    PartTime call, loop;
   };
   struct Cpu {
     bool known = false;
@@ -77,7 +97,11 @@ class CpuTime final : public trace::Sink {
     bool last_in_softirq = false;
     bool completed = false;  // this interrupt
     PartTime irq;            // of the interrupt under way
-    PartTime unpaid;         // records since the last interval of any length
+    CpuUnits units;
+    Lines lines;
+    std::int64_t ended = 0;  // I/Os, by the interrupt or softirq under way
+    PartTime ending;
+    PartTime unpaid;  // records since the last interval of any length
     bool waking = false, resuming = false;
     std::array<PartTime, kParts> parts{};
     std::unordered_map<std::int32_t, PartTime> plain;  // by task, in Mode::plain: what it is is known at the end
@@ -89,18 +113,19 @@ class CpuTime final : public trace::Sink {
   [[nodiscard]] static bool leaves_at_once(const Cpu& c, const trace::Event& e);
   [[nodiscard]] PartTime& part_of(Cpu& c, const trace::Event& e);
   void close_irq(Cpu& c);
+  static void close_ending(Cpu& c);
   void follow(Cpu& c, const trace::Event& e);
   void on_switch(Cpu& c, const trace::Event& e);
   void on_syscall(Cpu& c, const trace::Event& e);
 
   std::vector<Cpu> cpus_;
   std::unordered_map<std::int32_t, Task> tasks_;  // references stay valid
-  CpuTimeTable counts_;
   std::int64_t first_ns_ = -1, last_ns_ = 0;
   std::int64_t pure_switches_ = 0, pure_ns_ = 0;
 };
 
-// {"window_ns", "parts": {name: {ns, records, sched_records, share}}, "units": {…}, "cpus": [{id, parts}]}
+// {"window_ns", "parts": {name: {ns, records, sched_records, share}}, "units": {…}, "cpus": [{id, parts, units,
+// lines}]}
 [[nodiscard]] nlohmann::json to_json(const CpuTimeTable& t);
 
 }  // namespace wakepath::analysis

@@ -145,7 +145,7 @@ void IoPrograms::on_complete(const Event& e, Cpu& c) {
   // A softirq on this CPU follows the interrupt that raised it.
   const std::int64_t raised = c.raised_ns > r.issue_ns ? c.raised_ns : c.irq_ns;
   r.irq_ns = c.irqs > 0 ? c.irq_ns : soft && raised > r.issue_ns ? raised : e.ts_ns;
-  r.now_ns = c.timer ? c.now_ns : 0;
+  r.now_ns = c.timer && r.irq_ns == c.irq_ns ? c.now_ns : 0;
   keep(r);
 }
 

@@ -11,7 +11,7 @@ import pytest
 from wakepath import _core, device_law, replay_source
 from wakepath.cli import status_of
 from wakepath.errors import InputError
-from wakepath.replay import Replay, changed_scenario, replay
+from wakepath.replay import Replay, Source, changed_scenario, replay
 from wakepath.replay_source import depth_of, law_of, open_recording, record_costs, workload
 from wakepath.runner import run
 from wakepath.scenario import Options, Scenario
@@ -257,6 +257,62 @@ def test_a_device_that_becomes_slower_has_the_mean_of_its_service_times() -> Non
     stopped = device_law.fit(halted)
     assert stopped is not None
     assert stopped.service_ns * len(block) == pytest.approx(4_000 * len(block) + 3_000_000, rel=0.1)
+
+
+def test_a_server_that_wakes_and_says_each_end_is_told_from_a_host_with_a_ring() -> None:
+    """3 us a request after 40 us of waking; 8 us after an end there is a look, which sees what ended meanwhile too."""
+    requests: list[list[int]] = []
+    at, free = 1_000_000, 0
+    for i in range(1200):
+        at += 95_000 if i % 40 < 2 else 3_300 + (i * 37) % 900
+        free = (at + 40_000 if free <= at else free) + 3_000
+        requests.append([at, free, free, 0])
+    looks: list[int] = []
+    for r in requests:
+        if not looks or r[1] > looks[-1]:
+            looks.append(r[1] + 8_000)
+        r[1] = r[2] = looks[-1]
+    law = device_law.fit(requests)
+    assert law is not None
+    assert law.law == "woken"
+    assert law.service_ns == pytest.approx(3_000, rel=0.15)
+    assert law.latency_ns == pytest.approx(48_000, rel=0.05)
+    assert "device.interrupt_on_drain=false" in law.sets()
+    assert law.later(-30_000).latency_ns == law.latency_ns - 30_000
+    assert law.later(-90_000).latency_ns == 0
+
+
+def test_what_a_call_takes_is_told_from_what_each_io_takes(tmp_path: Path) -> None:
+    """Calls with 1 to 8 I/Os that take 2 us and 0.5 us for each; the same for a program's own time between them."""
+    now, lines = 1_000_000_000, ["# tracer: nop"]
+
+    def record(after_ns: int, what: str) -> None:
+        nonlocal now
+        now += after_ns
+        lines.append(f" fio-9 [000] ..... {now // 10**9}.{now % 10**9:09d}: {what}")
+
+    for i in range(400):
+        n = 1 + (i * 5) % 8
+        record(1000 + 300 * n, f"sys_io_submit(ctx_id: 7f0000000000, nr: {n}, iocbpp: 55)")
+        record(2000 + 500 * n, f"sys_io_submit -> {n:#x}")
+        record(0, f"sys_io_getevents(ctx_id: 7f0000000000, min_nr: 1, nr: {n + 1}, events: 55, timeout: 0)")
+        record(700, f"sys_io_getevents -> {1 + (i * 5 + 5) % 8:#x}")
+    file = tmp_path / "calls.txt"
+    file.write_text("\n".join(lines) + "\n")
+    found = json.loads(_core.profile(str(file)))["time"]["cpus"][0]["lines"]
+    source = object.__new__(Source)
+    source.records = {"trace_record": 0, "trace_record_sched": 0}
+    submit = source._line([found["submit"]], 50)
+    assert submit is None  # numbers of I/Os too much alike: the standard deviation is half of the mean
+    found["submit"]["calls"] *= 4  # as many calls again without I/Os
+    assert source._line([found["submit"]], 5000) is None  # too few
+    found["submit"]["calls"] //= 4
+    for name, call, io in (("submit", 2000, 500), ("user", 1000, 300)):
+        s = found[name]
+        spread = s["calls"] * s["ios_squared"] - s["ios"] ** 2
+        slope = (s["calls"] * s["ns_ios"] - s["ios"] * s["ns"]) / spread
+        assert slope == pytest.approx(io, rel=0.01)
+        assert (s["ns"] - slope * s["ios"]) / s["calls"] == pytest.approx(call, rel=0.01)
 
 
 def test_workers_of_kblockd_are_not_those_that_complete(tmp_path: Path) -> None:
