@@ -38,7 +38,7 @@ inline Call<void> sleep_until(KTask& t, SleepTimer& timer, Time at) {
   co_await run_cost(m, t, CostId::syscall_entry);
   timer.task = &t;
   timer.done = false;
-  m.local_timer(t.cpu->id()).arm(timer, at);
+  m.local_timer(t.cpu->id()).arm(timer, std::max(at, m.now()));  // it may have passed on the way into the kernel
   for (;;) {
     t.set_state(sched::State::interruptible);
     if (timer.done) break;

@@ -45,3 +45,17 @@ def test_a_delayed_sleeper_is_paid_for_where_kernels_delay() -> None:
     for kernel in ("6.1", "6.6"):
         assert busy(kernel, *dear) == busy(kernel)
     assert busy("6.12", *dear) > 1.2 * busy("6.12")
+
+
+def test_a_thread_of_the_kernel_may_be_late_for_its_own_period() -> None:
+    """Interrupted on its way to sleep, it finds that its time has passed: the timer expires at once."""
+    for run in range(6000, 6400, 23):
+        thread = (*('program.k.kind="kthread"', "program.k.cpu=0", "program.k.period=10us"), f"program.k.run={run}ns")
+        options = Options(
+            kernel="6.1",
+            duration="3ms",
+            warmup="1ms",
+            sets=(*thread, "costs.syscall_entry=300", "workload.fio.iodepth=1"),
+        )
+        data = wakepath.run(Scenario.load("starved_completions", options=options)).data
+        assert next(t for t in data["tasks"] if t["comm"] == "k")["cpu_ns_per_s"] > 0.3e9
