@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Requests looked at together: enough for thousands of interrupts, few enough for the search. A later block that has
 # less than its share of them says nothing.
-MOST, LEAST_BLOCK = 4000, 0.5
+MOST, LEAST_BLOCK, MOST_BLOCKS = 4000, 0.5, 6
 # Completions that share this many of the trace's interrupts make a grid believable.
 GRID_INSTANTS = 20
 GRID_SHARE = 0.9
@@ -129,13 +129,16 @@ def fit_blocks(requests: list[list[int]], block: int, begin: int = 0, held: int 
     sums need, and the median of the rest."""
     import numpy as np
 
-    blocks = [_laws(requests[:block], begin, held)]
-    for at in range(block, len(requests), block):
-        rows = requests[at : at + block]
-        if len(rows) >= LEAST_BLOCK * block:
-            blocks.append(_laws(rows, min(r[0] for r in rows), 0))
-    if len(blocks) < 2:
-        return _best(blocks[0])
+    whole = [requests[at : at + block] for at in range(0, len(requests), block)]
+    whole = [rows for rows in whole if len(rows) >= LEAST_BLOCK * block]
+    if len(whole) < 2:
+        return fit(requests[:block], begin, held)
+    # A host that works off its ring is told at once; what else it may be takes longer to find: of some blocks.
+    drained = [law for rows in whole if (law := _notified(_in_order(rows))) is not None]
+    blocks = [[law] for law in drained]
+    if 2 * len(drained) <= len(whole):
+        some = whole[:: -(-len(whole) // MOST_BLOCKS)]
+        blocks = [_laws(rows, min(r[0] for r in rows) if i else begin, 0 if i else held) for i, rows in enumerate(some)]
     kinds = list(dict.fromkeys(law.kind for laws in blocks for law in laws))
     if not kinds:
         return None
@@ -143,8 +146,7 @@ def fit_blocks(requests: list[list[int]], block: int, begin: int = 0, held: int 
     def error(kind: tuple[str, bool]) -> float:
         return sum(min((law.error_ns for law in laws if law.kind == kind), default=CAPPED_NS) for laws in blocks)
 
-    drained = sum(law.law == "notified" for laws in blocks for law in laws)
-    chosen = ("notified", False) if 2 * drained > len(blocks) else min(kinds, key=error)
+    chosen = min(kinds, key=error)
     same = [law for laws in blocks for law in laws if law.kind == chosen]
 
     def mean(name: str, of: Callable[..., Any] = np.mean) -> int:
@@ -156,7 +158,7 @@ def fit_blocks(requests: list[list[int]], block: int, begin: int = 0, held: int 
         *(same[0].law, mean("service_ns"), latency, high, mean("grid_ns", np.median)),
         requests=sum(law.requests for law in same),
         error_ns=mean("error_ns"),
-        explained=sum(law.explained for law in same) / len(blocks),
+        explained=sum(law.explained for law in same) / (len(whole) if chosen[0] == "notified" else len(blocks)),
         cap_seen=sum(law.cap_seen for law in same) * 2 > len(same),
         late_ns=mean("late_ns"),
         latency_quantiles=tuple(round(float(q)) for q in quantiles),
@@ -182,13 +184,19 @@ def _best(laws: list[Law]) -> Law | None:
     return best
 
 
+def _in_order(requests: list[list[int]]) -> Times:
+    import numpy as np
+
+    rows = np.array(requests[:MOST], dtype=np.int64)
+    return rows[np.argsort(rows[:, 0], kind="stable")]
+
+
 def _laws(requests: list[list[int]], begin: int, held: int) -> list[Law]:
     import numpy as np
 
     if len(requests) < GRID_INSTANTS:
         return []
-    rows = np.array(requests[:MOST], dtype=np.int64)
-    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    rows = _in_order(requests)
     issue, entry, ended, timer = rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3]
     if (timer > 0).all():
         # The timer's clock is another than the trace's; the interrupt's record precedes the reading by the least.
@@ -202,7 +210,7 @@ def _laws(requests: list[list[int]], begin: int, held: int) -> list[Law]:
         before = np.where(at >= 0, last[np.maximum(at, 0)], last[0] - (1 << 40))
         entry = np.maximum(entry, issue)
     grid, phase = _grid(by if (timer > 0).all() else entry)
-    if not (timer > 0).all() and (drained := _notified(rows)):  # a timer is no host that works off a ring
+    if (drained := _notified(rows)) is not None:
         return [law for law in (drained, _woken(rows)) if law is not None]
     law = _chosen(Seen(issue, by, before, grid, phase, begin, held))
     if grid:
@@ -224,6 +232,8 @@ def _notified(rows: Times) -> Law | None:
     import numpy as np
 
     issue, entry = rows[:, 0], rows[:, 1]
+    if (rows[:, 3] > 0).all():  # a timer is no host that works off a ring
+        return None
     ends, batch = np.unique(entry, return_inverse=True)
     sizes = np.bincount(batch)
     # Issued before an interrupt, and not ended by it or by one before: left in the device.
