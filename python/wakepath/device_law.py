@@ -46,6 +46,7 @@ SCATTERED = 0.7
 # A host that works off its ring: so many interrupts at least, this share of which leave nothing, for so many requests
 # each on the mean; single requests that came so often say what the latency is.
 DRAINS, DRAINED, BATCHED, SEEN_OFTEN = 40, 0.7, 1.5, 5
+# Times that the service time is corrected, so that the sum of all times is kept.
 STEPS = 3
 # A law that explains less is none; how long the server of a loop device may take for a request.
 EXPLAINED, WOKEN_NS = 0.5, (300, 30_000)

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 from wakepath import _core
 from wakepath.calibrate import scaled
-from wakepath.device_law import Law
 from wakepath.paths import scenario_dirs
 from wakepath.replay_source import (
     MACHINE,
@@ -255,7 +254,7 @@ class Source:
                 run(self.scenario(traced=True, duration=f"{length}ns", warmup="30ms"), trace=twin)
                 profile = json.loads(_core.profile(twin))
             got = self._per_unit(profile["time"])
-            self._fit_latency(law_of(profile))
+            self._fit_latency(profile)
             for part, ns in wanted.items():
                 if part not in got or got[part] <= 0:
                     continue
@@ -263,10 +262,12 @@ class Source:
                 factor = self.factors[part] * ns / got[part]
                 self.factors[part] = min(max(factor, FACTOR[0]), FACTOR[1])
 
-    def _fit_latency(self, twin: Law | None) -> None:
+    def _fit_latency(self, profile: dict[str, Any]) -> None:
         """The law was read between issue and interrupt, where the model has costs of its own: those are taken off."""
         wanted = self.seen.law
-        if wanted is not None and twin is not None and wanted.wakes and twin.kind == wanted.kind:
+        if wanted is None or not wanted.wakes or not set(wanted.sets()) <= set(self.seen.sets):
+            return
+        if (twin := law_of(profile)) is not None and twin.kind == wanted.kind:
             self.later_ns += wanted.latency_ns - twin.latency_ns
 
     def _per_unit(self, time: dict[str, Any], least: int = LEAST_UNITS) -> dict[str, float]:
@@ -293,7 +294,7 @@ class Source:
             found[group] = max(1.0, (sum(part["ns"] for part in spent) - writing) / units)
         return found
 
-    def _line(self, submits: list[dict[str, int]], least: int) -> dict[str, float] | None:
+    def _line(self, submits: list[dict[str, float]], least: int) -> dict[str, float] | None:
         """ns of a call and of each I/O in it, by least squares; None where calls are too much alike."""
         s = {key: sum(cpu[key] for cpu in submits) for key in submits[0]} if submits else {"calls": 0}
         if s["calls"] < least:

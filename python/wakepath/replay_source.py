@@ -32,6 +32,7 @@ NEAR = 0.4
 # Items for at least this share of the I/Os: they end in work items.
 LEAST_ITEMS = 0.5
 HIGH_WORKER = re.compile(r"kworker/\d+:\d+H")
+# A CPU that saw less than this part of what the busiest one did has no part in the I/Os.
 OFTEN = 0.05
 WHOLE_CASE = ("platform", "kernel", "id")
 MACHINE_KEYS = ("cpus", "hz", "preempt", "irq_time_accounting", "sched", "cgroup", "cgroups")
@@ -187,7 +188,7 @@ def unrecorded_rates(recording: Recording) -> dict[str, float] | None:
 def io_cpus(recording: Recording) -> set[int]:
     """Where programs submit and where their I/Os end, without CPUs that saw few of them."""
     places = [*(t["cpus"] for t in recording.tasks), recording.profile["programs"]["completed_on"]]
-    return {int(cpu) for n in places for cpu in n if n[cpu] >= OFTEN * sum(n.values())}
+    return {int(cpu) for n in places for cpu in n if n[cpu] >= OFTEN * max(n.values())}
 
 
 def _counted_cost(recording: Recording) -> int | None:

@@ -103,10 +103,11 @@ void CpuTime::spend(Cpu& c, const Event& e) {
 
 void LineSums::point(std::int64_t n, const PartTime& time) {
   if (n <= 0) return;
-  ++calls, ios += n, ios_squared += n * n;
-  ns += time.ns, ns_ios += time.ns * n;
-  records += time.records, records_ios += time.records * n;
-  sched_records += time.sched_records, sched_records_ios += time.sched_records * n;
+  const auto at_once = static_cast<double>(n);
+  ++calls, ios += n, ios_squared += at_once * at_once;
+  ns += time.ns, ns_ios += static_cast<double>(time.ns) * at_once;
+  records += time.records, records_ios += static_cast<double>(time.records) * at_once;
+  sched_records += time.sched_records, sched_records_ios += static_cast<double>(time.sched_records) * at_once;
 }
 
 // Nothing is left in interrupt context.

@@ -46,10 +46,11 @@ struct PartTime {
   std::int64_t records = 0, sched_records = 0;  // whose writing is in it: plain ones; scheduler and system call ones
 };
 
-// Sums for a line through (I/Os at once, time for them), records in it apart.
+// Sums for a line through (I/Os at once, time for them), records in it apart. Products do not fit an integer where a
+// trace is damaged.
 struct LineSums {
-  std::int64_t calls = 0, ios = 0, ios_squared = 0;
-  std::int64_t ns = 0, ns_ios = 0, records = 0, records_ios = 0, sched_records = 0, sched_records_ios = 0;
+  std::int64_t calls = 0, ios = 0, ns = 0, records = 0, sched_records = 0;
+  double ios_squared = 0, ns_ios = 0, records_ios = 0, sched_records_ios = 0;
   void point(std::int64_t n, const PartTime& time);
 };
 
