@@ -118,6 +118,16 @@ void Machine::start() {
   if (smp) smp->start();
 }
 
+const std::string& Machine::group_of_session(const std::string& cgroup, const std::string& session) {
+  if (!cgroup.empty() || !scenario.kernel.sched_autogroup_enabled) return cgroup;
+  const auto [it, is_new] = autogroups_.try_emplace(session);
+  if (is_new) {
+    it->second = fmt::format("autogroup-{}", autogroups_.size());
+    groups_[it->second] = sched.create_group(it->second, sched.root_group(), sched::kNice0Load, false);
+  }
+  return it->second;
+}
+
 KTask& Machine::add_task(const std::string& comm, const std::string& result_group, const std::string& cgroup, int nice,
                          int cpu_id, bool bound, bool kthread, sched::Policy policy, int rt_priority) {
   KTask& t = tasks_.emplace_back();
@@ -156,7 +166,7 @@ Call<void> KTask::schedule_with_hooks() {
 
 void Machine::first_wake(KTask& t, bool is_new) {
   t.sleeping = false;
-  if (smp && t.st.smp.cpus_allowed != 1) t.cpu = &cpu(smp->balancer.find_idlest_cpu(t.st, t.cpu->id()));
+  if (smp && t.st.smp.cpus_allowed != 1) t.cpu = &cpu(sched.select_task_rq_fork(t.st, t.cpu->id(), now()));
   if (is_new)
     sched.wake_up_new(t.st, nullptr, t.cpu->id(), now());
   else
@@ -168,7 +178,7 @@ Call<void> Machine::wake_up_new(KTask& parent, KTask& t) {
   Cpu& here = *parent.cpu;
   co_await run_cost(*this, parent, CostId::wake_before_clock, Mode::kernel_nopreempt);
   t.sleeping = false;
-  if (smp && t.st.smp.cpus_allowed != 1) t.cpu = &cpu(smp->balancer.find_idlest_cpu(t.st, here.id()));  // no record
+  if (smp && t.st.smp.cpus_allowed != 1) t.cpu = &cpu(sched.select_task_rq_fork(t.st, here.id(), now()));  // no record
   sched.wake_up_new(t.st, &parent.st, t.cpu->id(), now());
   ++wakeups;
   t.woken_by = &parent;

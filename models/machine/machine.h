@@ -47,6 +47,9 @@ class Machine final : public sched::Observer {
   [[nodiscard]] int cpu_count() const { return static_cast<int>(cpus_.size()); }
   std::deque<KTask>& tasks() { return tasks_; }
   sched::TaskGroup& group(const std::string& path) { return *groups_.at(path); }
+  // The group in which a user's task of this cgroup competes: its session's own where it is in none and
+  // sched_autogroup_enabled is set (kernel/sched/autogroup.c). Names are those of /proc/PID/autogroup.
+  const std::string& group_of_session(const std::string& cgroup, const std::string& session);
   BandwidthTimers& bandwidth() { return *bandwidth_; }
   void send_resched(int cpu);
   void ask_to_reschedule(int cpu);  // resched_curr from outside: from no context of the machine's
@@ -135,6 +138,7 @@ class Machine final : public sched::Observer {
   std::array<Time, kCostCount> constant_ns_{};  // kDrawn: it has a distribution
   std::array<std::unique_ptr<engine::RandomStream>, kCostCount> cost_streams_;
   std::map<std::string, sched::TaskGroup*> groups_;
+  std::map<std::string, std::string> autogroups_;  // of a session: its group's path
   std::deque<KTask> tasks_;
   std::vector<std::unique_ptr<Cpu>> cpus_;
   std::vector<std::unique_ptr<LocalTimer>> timers_;

@@ -9,16 +9,10 @@ namespace wakepath::run {
 
 using machine::KTask;
 
-std::uint64_t top_weight(const machine::Machine& m, const KTask& t) {
-  const auto slash = t.cgroup.find('/');
-  const std::string top = t.cgroup.substr(0, slash);
-  if (top.empty()) return sched::weight_of_nice(t.st.nice);
-  for (const auto& g : m.scenario.cgroups)
-    if (g.path == top)
-      return (g.cpu_shares ? sched::shares_of_cpu_shares(static_cast<std::uint64_t>(*g.cpu_shares))
-                           : sched::shares_of_cpu_weight(static_cast<std::uint64_t>(g.cpu_weight.value_or(100)))) >>
-             10U;
-  return 0;
+std::uint64_t top_weight(const KTask& t) {
+  const sched::TaskGroup* top = nullptr;
+  for (const sched::TaskGroup* g = t.st.group; g->parent != nullptr; g = g->parent) top = g;
+  return top == nullptr ? sched::weight_of_nice(t.st.nice) : top->shares >> 10U;
 }
 
 PingPong::Pair& PingPong::pair_of(const KTask& waker, const KTask& wakee) {
@@ -32,7 +26,7 @@ void PingPong::on_switch(KTask* prev, std::uint16_t prev_state, KTask* next) {
   const bool runnable = prev_state == trace::kStateRunning || prev_state == trace::kStatePreempted;
   if (prev != nullptr && next != nullptr && runnable && next->woken_by == prev && next->wake_preempted) {
     Pair& p = pair_of(*prev, *next);
-    if (p.preempted++ == 0) p.waker_weight = top_weight(machine_, *prev), p.wakee_weight = top_weight(machine_, *next);
+    if (p.preempted++ == 0) p.waker_weight = top_weight(*prev), p.wakee_weight = top_weight(*next);
     last_preempted_ = prev, last_preemptor_ = next;
   } else if (next != nullptr && next == last_preempted_ && prev == last_preemptor_ && !runnable) {
     ++pair_of(*next, *prev).returned;

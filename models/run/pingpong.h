@@ -15,7 +15,7 @@
 namespace wakepath::run {
 
 // Weight of the entity that stands for the task in the root queue: its own, or its outermost group's.
-[[nodiscard]] std::uint64_t top_weight(const machine::Machine& m, const machine::KTask& t);
+[[nodiscard]] std::uint64_t top_weight(const machine::KTask& t);
 
 class PingPong {
  public:

@@ -42,7 +42,7 @@ Waits::Row Waits::row(const KTask& waiter, const KTask& runner, const Pair& p) c
   Row r;
   r.waiter = waiter.st.comm, r.waiter_cgroup = waiter.cgroup;
   r.runner = runner.st.comm, r.runner_cgroup = runner.cgroup;
-  const std::uint64_t mine = top_weight(machine_, waiter), theirs = top_weight(machine_, runner);
+  const std::uint64_t mine = top_weight(waiter), theirs = top_weight(runner);
   const std::string head = fmt::format("{} is runnable while {} runs", r.waiter, r.runner);
   const std::uint64_t refused = p.times > 0 ? 100 * p.refused / p.times : 0;
   if (runner.st.sched_class != waiter.st.sched_class) {

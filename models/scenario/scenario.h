@@ -32,6 +32,7 @@ struct Kernel {
   Preempt preempt = Preempt::voluntary;
   bool irq_time_accounting = false;
   bool threadirqs = false;  // on the command line: interrupt handlers are threads
+  bool sched_autogroup_enabled = false;
   // Scheduler tunables in force, debugfs names under kernel.sched; absent: the version's default for
   // machine.tunables_cpus.
   std::optional<Time> latency_ns, min_granularity_ns, wakeup_granularity_ns, idle_min_granularity_ns, base_slice_ns;
@@ -194,7 +195,7 @@ struct Program {  // a free CPU program (scheduler experiments, background threa
   int pipes = 1, message_bytes = 1;  // a turn writes `pipes` of them, from `out` on
   int copies = 1, in_step = 0;       // so many of it, NAME1, NAME2, ...; each reads the pipe `in_step` further
   int cpu = 0, nice = 0;
-  std::string cgroup, policy = "other";
+  std::string cgroup, session, policy = "other";
   int rt_priority = 0;
   // Present: it existed before the run, slept, and is woken at its start with this vruntime (CFS; relative to the
   // others'). Absent: it is new.
@@ -210,7 +211,7 @@ struct RingProgram {  // a task that runs a list of io_uring operations; ring_op
   bool registered_ring = false;
   int cpu = 0, nice = 0, sq_thread_cpu = -1;
   Time sq_thread_idle_ns = 1'000'000'000;
-  std::string cgroup;
+  std::string cgroup, session;
   std::optional<int> iowq_max_bounded, iowq_max_unbounded;
 };
 

@@ -78,6 +78,9 @@ void add_kernel(Keys& k) {
            "preemption model (lazy from 6.13 on)");
   s.add("irq_time_accounting", boolean, FIELD(Kernel, irq_time_accounting),
         "CONFIG_IRQ_TIME_ACCOUNTING: interrupt time is not charged to the interrupted task");
+  s.add("sched_autogroup_enabled", boolean, FIELD(Kernel, sched_autogroup_enabled),
+        "/proc/sys/kernel/sched_autogroup_enabled: what is in no cgroup competes as its session does, with the weight of "
+        "one task; a fio job is a session of its own (setsid), programs and rings are of the shell's unless they say so");
   s.add("threadirqs", boolean, FIELD(Kernel, threadirqs),
         "threadirqs on the command line: interrupt handlers run in threads, softirqs in ksoftirqd");
   s.add("sched.latency_ns", time_ns, FIELD(Kernel, latency_ns),
@@ -381,6 +384,7 @@ void add_program(Keys& k) {
   s.number("cpu", FIELD(Program, cpu), -1, 8191, "CPU it is pinned to; -1: none");
   s.number("nice", FIELD(Program, nice), -20, 19, "nice value");
   s.add("cgroup", text, FIELD(Program, cgroup), "path of its cgroup; empty: the root");
+  s.add("session", text, FIELD(Program, session), "its session, for kernel.sched_autogroup_enabled; empty: the shell's");
   s.one_of("policy", FIELD(Program, policy), {"other", "batch", "idle", "fifo"}, "scheduling policy");
   s.number("rt_priority", FIELD(Program, rt_priority), 0, 99, "priority of policy fifo");
   s.add("start_vruntime_ns", time_ns, FIELD(Program, start_vruntime_ns),
@@ -415,6 +419,8 @@ void add_ring(Keys& k) {
   s.number("cpu", FIELD(RingProgram, cpu), 0, 8191, "CPU it is pinned to");
   s.number("nice", FIELD(RingProgram, nice), -20, 19, "nice value");
   s.add("cgroup", text, FIELD(RingProgram, cgroup), "path of its cgroup; empty: the root");
+  s.add("session", text, FIELD(RingProgram, session),
+        "its session, for kernel.sched_autogroup_enabled; empty: the shell's");
   s.number("sq_thread_cpu", FIELD(RingProgram, sq_thread_cpu), -1, 8191, "SQPOLL: CPU of the thread; -1: any");
   s.add("sq_thread_idle", duration, FIELD(RingProgram, sq_thread_idle_ns), "SQPOLL: how long the thread spins idly");
   s.number("iowq_max_bounded", FIELD(RingProgram, iowq_max_bounded), 1, 1 << 16,

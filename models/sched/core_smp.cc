@@ -115,6 +115,10 @@ struct RqView final : CpuView {
   [[nodiscard]] std::uint64_t capacity(int c) const override { return s.rq(c).smp->capacity; }
   [[nodiscard]] std::uint64_t waker_load() const override { return s.task_h_load(waker, jiffies); }
   [[nodiscard]] std::uint64_t wakee_load() const override { return s.task_h_load(wakee, jiffies); }
+  [[nodiscard]] bool wakeup_pending(int c) const override { return s.rq(c).smp->ttwu_pending; }
+  [[nodiscard]] unsigned nr_fair(int c) const override { return s.rq(c).cfs.h_nr_running; }
+  [[nodiscard]] std::uint64_t util(int c) const override { return cpu_util_cfs(s.rq(c)); }
+  [[nodiscard]] std::uint64_t wakee_util() const override { return task_util_est(wakee); }
   Scheduler& s;
   const Task &waker, &wakee;
   std::int64_t jiffies;
@@ -139,6 +143,7 @@ Placement Scheduler::select_task_rq(Task& t, int this_cpu, bool in_task, bool sy
   w.allowed = t.smp.allowed;
   w.sync = sync;
   w.waker_in_task = in_task;
+  w.waker_is_idle = &current == &impl_->rq_of(this_cpu).idle;
   w.waker_is_kthread = current.smp.kthread;
   w.waker_cpus_allowed = current.smp.cpus_allowed;
   w.waker_flips = current.smp.flips.flips;
@@ -149,6 +154,18 @@ Placement Scheduler::select_task_rq(Task& t, int this_cpu, bool in_task, bool sy
     if (LlcShared* shared = impl_->domains->llc_shared(out.target)) shared->has_idle_cores = false;
   if (!t.smp.may_use(out.cpu)) out.cpu = t.smp.allowed->first();  // select_fallback_rq
   return out;
+}
+
+int Scheduler::select_task_rq_fork(const Task& t, int this_cpu, Time now) {
+  if (t.sched_class == Class::fair) {
+    Wakeup w;
+    w.this_cpu = w.prev_cpu = this_cpu;
+    w.allowed = t.smp.allowed;
+    const Task& current = *impl_->rq_of(this_cpu).curr;
+    const int cpu = vcpu_pack_fork(RqView(*this, current, t, now / impl_->tunables.tick_ns), impl_->k, w);
+    if (cpu >= 0) return cpu;
+  }
+  return impl_->balancer->find_idlest_cpu(t, this_cpu);
 }
 
 // ---- before idling -------------------------------------------------------------------------------------------------

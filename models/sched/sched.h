@@ -131,6 +131,8 @@ class Scheduler {
   void enable_smp(Domains& d, Balancer& b, BalanceHost& host, int hz);
   // select_task_rq of a wakeup by whatever runs on this_cpu; in_task: not an interrupt there.
   Placement select_task_rq(Task& t, int this_cpu, bool in_task, bool sync, Time now);
+  // select_task_rq of a fork there.
+  int select_task_rq_fork(const Task& t, int this_cpu, Time now);
   std::uint64_t task_h_load(const Task& t, std::int64_t jiffies);
   bool update_blocked_averages(int cpu, Time now);                 // true: load of sleepers is left
   [[nodiscard]] bool would_wait_on(const Task& t, int dst) const;  // EEVDF: not eligible, and others are there

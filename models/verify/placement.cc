@@ -32,6 +32,13 @@ struct PlacementJudge::View final : sched::CpuView {
   [[nodiscard]] std::uint64_t capacity(int) const override { return 1024; }
   [[nodiscard]] std::uint64_t waker_load() const override { return 1024; }
   [[nodiscard]] std::uint64_t wakee_load() const override { return 1024; }
+  [[nodiscard]] bool wakeup_pending(int) const override { return false; }
+  [[nodiscard]] unsigned nr_fair(int c) const override { return of(c).nr_running(); }
+  [[nodiscard]] std::uint64_t util(int) const override {
+    by_load = true;
+    return 0;
+  }
+  [[nodiscard]] std::uint64_t wakee_util() const override { return 0; }
   const std::vector<CpuSeen>& cpu;
   mutable bool by_load = false;
 };
@@ -177,6 +184,7 @@ void PlacementJudge::ask(TaskSeen& t, const Event& e, std::int64_t line) {
   w.prev_cpu = prev;
   w.recent_used_cpu = t.recent_used_cpu;
   w.waker_in_task = (e.flags & (trace::kHardirq | trace::kSoftirq)) == 0;
+  w.waker_is_idle = waker == nullptr;
   w.waker_is_kthread = waker != nullptr && waker->kthread;
   w.waker_cpus_allowed = w.waker_is_kthread ? 1 : domains_.cpus();
   w.waker_flips = waker != nullptr ? waker->flips.flips : 0;

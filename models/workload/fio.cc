@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "models/workload/fio.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -39,7 +41,8 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const sce
   const auto policy = conf.policy == "batch"  ? sched::Policy::batch
                       : conf.policy == "idle" ? sched::Policy::idle
                                               : sched::Policy::other;
-  task_ = &m.add_task("fio", "fio", conf.cgroup, conf.nice, cpu, pinned, false, policy);
+  const std::string& group = m.group_of_session(conf.cgroup, fmt::format("fio {} {}", conf.name, index));
+  task_ = &m.add_task("fio", "fio", group, conf.nice, cpu, pinned, false, policy);
   for (int i = 0; i < conf.iodepth; ++i) {
     io_us_.push_back(std::make_unique<IoU>());
     IoU& u = *io_us_.back();

@@ -47,6 +47,12 @@ const char* step_name(Step s) {
       return "idle_cpu";
     case Step::target:
       return "target";
+    case Step::pack_interrupted_idle:
+      return "pack_interrupted_idle";
+    case Step::pack_sync:
+      return "pack_sync";
+    case Step::pack_awake:
+      return "pack_awake";
   }
   return "?";
 }
@@ -207,7 +213,51 @@ Placement select_idle_sibling(const CpuView& v, const kernel::Switches& k, const
   return out;
 }
 
+bool vcpu_pack_room(const CpuView& v, const Wakeup& w, int cpu) {
+  constexpr std::uint64_t kFullPercent = 70;
+  if (!w.may_use(cpu) || v.wakeup_pending(cpu) || v.nr_running(cpu) != v.nr_fair(cpu)) return false;
+  if (v.nr_fair(cpu) - v.nr_delayed(cpu) > 1) return false;
+  const std::uint64_t util = v.util(cpu) + (cpu == w.prev_cpu ? 0 : v.wakee_util());
+  return util * 100 < v.capacity(cpu) * kFullPercent;
+}
+
+int vcpu_pack_fork(const CpuView& v, const kernel::Switches& k, const Wakeup& w) {
+  return (k.sched_vcpu_pack & pack::kFork) != 0 && vcpu_pack_room(v, w, w.this_cpu) ? w.this_cpu : -1;
+}
+
+namespace {
+
+// A virtual CPU that halts is given up to the host and is dear to wake: sched_vcpu_pack looks for one that runs anyway.
+bool vcpu_pack(const CpuView& v, const kernel::Switches& k, const Wakeup& w, int cpus, Placement& out) {
+  const auto take = [&out](int cpu, Step step) {
+    out.cpu = out.target = cpu;
+    out.step = step;
+    return true;
+  };
+  const auto room = [&](int cpu) {
+    ++out.tested;
+    return vcpu_pack_room(v, w, cpu);
+  };
+  if ((k.sched_vcpu_pack & pack::kInterruptedIdle) != 0 && w.waker_is_idle && v.nr_running(w.this_cpu) == 0 &&
+      w.may_use(w.this_cpu))
+    return take(w.this_cpu, Step::pack_interrupted_idle);
+  if ((k.sched_vcpu_pack & pack::kSync) != 0 && w.sync && room(w.this_cpu)) return take(w.this_cpu, Step::pack_sync);
+  if ((k.sched_vcpu_pack & pack::kAwake) == 0) return false;
+  if (!v.idle(w.prev_cpu) && room(w.prev_cpu)) return take(w.prev_cpu, Step::pack_awake);
+  if (room(w.this_cpu)) return take(w.this_cpu, Step::pack_awake);
+  for (int c = 0; c < cpus; ++c)
+    if (w.may_use(c) && !v.idle(c) && room(c)) return take(c, Step::pack_awake);
+  return false;
+}
+
+}  // namespace
+
 Placement select_task_rq_fair(const CpuView& v, const kernel::Switches& k, const Domains& d, const Wakeup& w) {
+  if (k.sched_vcpu_pack != 0) {
+    Placement packed;
+    packed.recent_used_cpu = w.recent_used_cpu;
+    if (vcpu_pack(v, k, w, d.cpus(), packed)) return packed;
+  }
   const bool wide = wake_wide(w.waker_flips, w.wakee_flips, d.llc_size(w.this_cpu));
   const bool want_affine = !wide && w.may_use(w.this_cpu);
   int target = w.prev_cpu;
