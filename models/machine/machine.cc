@@ -246,6 +246,7 @@ Call<bool> Machine::wake_sleeper(ExecContext& ctx, KTask& t, bool sync) {
   const bool remote = t.cpu != &here;
   Time after = cost(r.was_delayed ? CostId::requeue_after_clock : CostId::wake_after_clock);
   if (!r.was_delayed && t.st.se.depth > 0) after += t.st.se.depth * cost(CostId::group_enqueue);
+  if (r.taken_off > 0) after += r.taken_off * cost(CostId::pick_delayed);
   co_await ctx.run_ns(after, mode);
   tp.sched_task(here, trace::EventType::sched_wakeup, t, t.cpu->id());
   if (r.preempts && remote) {

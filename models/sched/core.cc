@@ -220,6 +220,7 @@ WakeResult Scheduler::wake_up(Task& t, int cpu, Time now) {
   t.state = State::running;
   if (impl_->balancer != nullptr && !queued) impl_->balancer->wakeup_after_idle(rq);
   result.preempts = !before_wakeup && any_resched(rq);
+  result.taken_off = std::exchange(rq.taken_off, 0);
   return result;
 }
 

@@ -50,6 +50,7 @@ struct WakeResult {
   bool woken = false;        // false: it was runnable already (nop-wake)
   bool was_delayed = false;  // EEVDF: requeued, not placed
   bool preempts = false;     // this wakeup set need_resched on the target CPU
+  int taken_off = 0;         // EEVDF: delayed entities that its test for preemption found and dequeued
 };
 
 class Balancer;

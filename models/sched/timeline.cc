@@ -12,11 +12,12 @@ bool before(std::uint64_t a, std::uint64_t b) { return static_cast<std::int64_t>
 void recompute(Entity& e) {
   TimelineNode& n = e.node;
   n.min_vruntime = e.vruntime;
-  n.min_slice = e.slice;
+  n.min_slice = n.max_slice = e.slice;
   for (const Entity* child : {n.left, n.right}) {
     if (child == nullptr) continue;
     if (before(child->node.min_vruntime, n.min_vruntime)) n.min_vruntime = child->node.min_vruntime;
     if (child->node.min_slice < n.min_slice) n.min_slice = child->node.min_slice;
+    if (child->node.max_slice > n.max_slice) n.max_slice = child->node.max_slice;
   }
 }
 
@@ -35,7 +36,7 @@ void Timeline::insert(Entity& e, std::uint64_t key) {
   n.key = key;
   n.heap = mix(++inserted_);
   n.min_vruntime = e.vruntime;
-  n.min_slice = e.slice;
+  n.min_slice = n.max_slice = e.slice;
   if (root_ == nullptr) {  // one waits, one runs: the usual case
     root_ = first_ = &e;
     return;
@@ -47,6 +48,7 @@ void Timeline::insert(Entity& e, std::uint64_t key) {
     n.up = *link;
     if (before(e.vruntime, at.min_vruntime)) at.min_vruntime = e.vruntime;
     if (e.slice < at.min_slice) at.min_slice = e.slice;
+    if (e.slice > at.max_slice) at.max_slice = e.slice;
     if (before(key, at.key)) {
       link = &at.left;
     } else {

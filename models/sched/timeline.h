@@ -3,7 +3,7 @@
 // insertion. Each entity is its own node: nothing is allocated.
 //
 // The kernel uses an augmented red-black tree; here it is a treap with the same in-order meaning and the same
-// augmentation (least vruntime and least slice of the subtree), because every rule depends on the order alone. Heap
+// augmentation (least vruntime, least and longest slice of the subtree), because every rule depends on the order alone. Heap
 // priorities come from a counter hash, so runs repeat exactly.
 //
 // Invariants: keys are compared as (s64)(a - b) < 0; an entity's key, vruntime and weight do not change while it is in
@@ -22,7 +22,7 @@ struct TimelineNode {
   Entity* up = nullptr;
   std::uint64_t key = 0;
   std::uint64_t min_vruntime = 0;  // of the subtree
-  std::uint64_t min_slice = 0;
+  std::uint64_t min_slice = 0, max_slice = 0;
   std::uint32_t heap = 0;
 };
 

@@ -68,7 +68,8 @@ void Follower::restart() {
 // EEVDF: the lag an entity slept with before the trace began; what a dequeue leaves at most (entity_lag).
 void Follower::assume_lag(Entity& se) {
   const auto slice = static_cast<std::uint64_t>(setting_.tunables.base_slice_ns);
-  const std::uint64_t most = std::max(2 * slice, static_cast<std::uint64_t>(setting_.tunables.tick_ns));
+  const auto tick = static_cast<std::uint64_t>(setting_.tunables.tick_ns);
+  const std::uint64_t most = setting_.switches.lag_limit_by_max_slice ? slice + tick : std::max(2 * slice, tick);
   se.vlag = start_.value(key_of(se, Start::lag), static_cast<std::int64_t>(sched::calc_delta_fair(most, se.load)));
 }
 

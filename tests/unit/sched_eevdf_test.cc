@@ -58,7 +58,7 @@ struct Queue {
     return e;
   }
   std::int64_t avg() { return static_cast<std::int64_t>(Eevdf::avg_vruntime(q)); }
-  std::int64_t lag(Entity& e) { return eevdf.entity_lag(Eevdf::avg_vruntime(q), e); }
+  std::int64_t lag(Entity& e) { return eevdf.entity_lag(q, Eevdf::avg_vruntime(q), e); }
 };
 
 }  // namespace
@@ -145,8 +145,8 @@ TEST_CASE("E21: lag limits") {
   const auto limit = [&](LoadWeight load) {
     Entity e = x.make(0, load);
     const std::uint64_t far = 1ull << 40;
-    CHECK(x.eevdf.entity_lag(0 - far, e) == -x.eevdf.entity_lag(far, e));
-    return x.eevdf.entity_lag(far, e);
+    CHECK(x.eevdf.entity_lag(x.q, 0 - far, e) == -x.eevdf.entity_lag(x.q, far, e));
+    return x.eevdf.entity_lag(x.q, far, e);
   };
   CHECK(limit(load_of_nice(0)) == 5600000);
   CHECK(limit(load_of_nice(5)) == 17117612);
@@ -155,7 +155,7 @@ TEST_CASE("E21: lag limits") {
   const Tunables hz1000 = Tunables::defaults(x.k, 8, 1000);
   Entity e = x.make(0);
   e.slice = 100000;
-  CHECK(Eevdf(x.k, hz1000).entity_lag(1u << 30, e) == 1000000);
+  CHECK(Eevdf(x.k, hz1000).entity_lag(x.q, 1u << 30, e) == 1000000);
 }
 
 TEST_CASE("E22: positive lag") {
@@ -268,6 +268,63 @@ TEST_CASE("a switch tells which sleepers its pick took off") {
   const SwitchResult third = d.sleep();  // alone, it is never behind itself
   CHECK_FALSE(third.prev_delayed);
   CHECK(third.taken_off == 0);
+}
+
+TEST_CASE("a wakeup's test looks past a delayed sleeper in late 6.18, not in 6.12") {
+  for (const char* version : {"6.12", "6.18"}) {
+    CAPTURE(version);
+    Driver d(version);
+    Task& a = d.task("a");
+    Task& b = d.task("b");
+    Task& c = d.task("c");
+    d.wake(a), d.wake(b);
+    d.next_tick = 100 * kMs;
+    d.to(2 * kMs);
+    d.sleep();  // a is ahead, stays, and will be eligible again
+    CHECK(a.se.sched_delayed);
+    d.to(4500 * kUs);  // b is not eligible any more, a is, and its deadline is before c's
+    CHECK(d.running() == "b");
+    c.se.custom_slice = true;
+    c.se.slice = 1'000'000;
+    const WakeResult r = d.wake_only(c);
+    const bool late = version == std::string("6.18");
+    CHECK(r.preempts == late);
+    CHECK(a.se.sched_delayed == !late);
+    CHECK(r.taken_off == (late ? 1 : 0));
+    CHECK(d.s.nr_running(0) == (late ? 2 : 3));
+  }
+}
+
+TEST_CASE("a lag's limit in late 6.18: the longest slice of the queue and a tick") {
+  const kernel::Switches k = kernel::switches_of("6.18");
+  const Eevdf eevdf(k, Tunables::defaults(k, 8, 250));
+  Queue x;
+  Entity& e = x.queued(0);
+  const std::uint64_t far = 1ull << 40;
+  CHECK(eevdf.entity_lag(x.q, far, e) == 2'800'000 + 4'000'000);
+  CHECK(eevdf.entity_lag(x.q, 0 - far, e) == -6'800'000);
+  Entity& longer = x.make(0);
+  longer.slice = 20'000'000;
+  x.insert(longer);
+  CHECK(Eevdf::max_slice(x.q) == 20'000'000);
+  CHECK(eevdf.entity_lag(x.q, far, e) == 24'000'000);
+  x.insert(x.make(5));
+  Eevdf::dequeue_from_timeline(x.q, longer);
+  CHECK(eevdf.entity_lag(x.q, far, e) == 6'800'000);
+}
+
+TEST_CASE("a new weight ends the protection of the running entity since 6.17") {
+  Driver d("6.18");
+  TaskGroup& g = *d.s.create_group("g", nullptr, kNice0Load);
+  Task& a = d.task("a", 0, &g);
+  Task& b = d.task("b");
+  d.wake(a), d.wake(b);
+  const Eevdf eevdf(d.s.switches(), Tunables::defaults(d.s.switches(), 8, 250));
+  REQUIRE(d.running() == "a");
+  CHECK(eevdf.protect_slice(g.se[0]));
+  d.to(1 * kMs);
+  d.s.set_shares(g, 4 * kNice0Load, d.now);
+  CHECK_FALSE(eevdf.protect_slice(g.se[0]));
 }
 
 TEST_CASE("E26: waking a delayed task") {
@@ -408,7 +465,7 @@ TEST_CASE("E31: reweight of a queued entity") {
   Entity e = x.make(900000);
   e.load.set(10485760);
   e.deadline = 1180000;
-  x.eevdf.reweight_eevdf(e, 1000000, 5242880);
+  x.eevdf.reweight_eevdf(x.q, e, 1000000, 5242880);
   CHECK(v(e) == 800000);
   CHECK(dl(e) == 1360000);
   e.vlag = 1180000;

@@ -189,3 +189,86 @@ TEST_CASE("E46: which wakeups are handed over") {
   CHECK_FALSE(wakeup_is_queued(k54, d, 0, 2, 0));
   CHECK(wakeup_is_queued(k54, d, 0, 5, 0));
 }
+
+namespace {
+
+// Two CPUs of a virtual machine with sched_vcpu_pack; the wakee slept on CPU 0, its waker runs on CPU 1.
+struct Packed {
+  explicit Packed(std::int64_t mask) {
+    k.sched_vcpu_pack = mask;
+    d.llc_shared(0)->nr_idle_scan = 2;
+    for (auto& c : v.cpu) c.idle = false, c.nr_running = c.nr_fair = 1;
+    w.this_cpu = 1;
+    w.prev_cpu = 0;
+  }
+  Placement place() { return select_task_rq_fair(v, k, d, w); }
+  kernel::Switches k = kernel::switches_of("6.18");
+  Domains d{make_topology({.cpus = 2})};
+  PlainCpus v{2};
+  Wakeup w;
+};
+
+}  // namespace
+
+TEST_CASE("sched_vcpu_pack: a wakee goes to its waker's CPU rather than to an idle one") {
+  Packed x(15);
+  x.v.cpu[0] = {};
+  x.v.cpu[1].util = 500;
+  x.v.util_of_wakee = 216;  // 716 of 716.8 are used
+  const Placement p = x.place();
+  CHECK(p.cpu == 1);
+  CHECK(p.step == Step::pack_awake);
+  x.v.util_of_wakee = 217;
+  CHECK(x.place().cpu == 0);
+  CHECK(x.place().step == Step::target_idle);
+  x.k.sched_vcpu_pack = 0;
+  x.v.util_of_wakee = 0;
+  CHECK(x.place().cpu == 0);
+}
+
+TEST_CASE("sched_vcpu_pack: what has no room") {
+  Packed x(15);
+  x.v.cpu[0] = {};
+  REQUIRE(x.place().cpu == 1);
+  SECTION("two runnable tasks") { x.v.cpu[1].nr_running = x.v.cpu[1].nr_fair = 2; }
+  SECTION("a real-time task") { x.v.cpu[1].nr_fair = 0; }
+  SECTION("a wakeup that is handed over") { x.v.cpu[1].wakeup_pending = true; }
+  SECTION("forbidden") {
+    static CpuMask only(2);
+    only.set(0);
+    x.w.allowed = &only;
+  }
+  CHECK(x.place().cpu == 0);
+}
+
+TEST_CASE("sched_vcpu_pack: a delayed sleeper takes no room, and its last CPU has no use of its own added") {
+  Packed x(15);
+  x.v.cpu[0].nr_running = x.v.cpu[0].nr_fair = 2;
+  x.v.cpu[0].nr_delayed = 1;
+  x.v.cpu[0].util = 700;
+  x.v.util_of_wakee = 1000;
+  CHECK(x.place().cpu == 0);
+  CHECK(x.place().step == Step::pack_awake);
+}
+
+TEST_CASE("sched_vcpu_pack: an interrupt's wakee starts on the idle CPU that the interrupt has woken") {
+  Packed x(15);
+  x.v.cpu[0] = x.v.cpu[1] = {};
+  x.w.waker_is_idle = true;
+  CHECK(x.place().cpu == 1);
+  CHECK(x.place().step == Step::pack_interrupted_idle);
+  x.k.sched_vcpu_pack = pack::kSync;
+  CHECK(x.place().step == Step::target_idle);
+  x.w.sync = true;
+  CHECK(x.place().step == Step::pack_sync);
+}
+
+TEST_CASE("sched_vcpu_pack: forks") {
+  Packed x(pack::kFork);
+  CHECK(vcpu_pack_fork(x.v, x.k, x.w) == 1);
+  x.v.cpu[1].util = 717;
+  CHECK(vcpu_pack_fork(x.v, x.k, x.w) == -1);
+  x.v.cpu[1].util = 0;
+  x.k.sched_vcpu_pack = 7;
+  CHECK(vcpu_pack_fork(x.v, x.k, x.w) == -1);
+}

@@ -215,7 +215,10 @@ struct Chaos : BandwidthHost {
       if (t.on_rq != OnRq::no) reslept.erase(&t);
       if (t.on_rq != OnRq::no || reslept.count(&t) != 0) continue;
       LoadWeight lw = t.se.load;
-      const auto real = std::max<std::uint64_t>(2 * t.se.slice, static_cast<std::uint64_t>(s.tunables().tick_ns));
+      const auto tick = static_cast<std::uint64_t>(s.tunables().tick_ns);
+      std::uint64_t real = std::max<std::uint64_t>(2 * t.se.slice, tick);
+      if (k.lag_limit_by_max_slice)  // by then, of any that was beside it
+        for (const Task& other : tasks) real = std::max(real, other.se.slice + tick);
       const auto limit = static_cast<std::int64_t>(calc_delta_fair(real, lw));
       // A renice while asleep rescales and rounds.
       REQUIRE(std::abs(t.se.vlag) <= limit + limit / 8 + 16);

@@ -74,7 +74,7 @@ TEST_CASE("last_buddy returns to the preempted task") {
 }
 
 TEST_CASE("next_buddy remembers a wakee that does not preempt") {
-  for (const char* version : {"6.6", "6.12", "6.18"}) {
+  for (const char* version : {"6.6", "6.12", "6.17"}) {
     const auto [off, on] = off_and_on(version, &kernel::Switches::next_buddy, [](const kernel::Switches& k) {
       Driver d(k, k8);
       d.wake(d.task("a"));
@@ -90,6 +90,30 @@ TEST_CASE("next_buddy remembers a wakee that does not preempt") {
     CHECK(off == "b");
     CHECK(on == "c");
   }
+}
+
+TEST_CASE("next_buddy of late 6.18: an eligible wakee preempts, one with a later deadline than the buddy is none") {
+  const auto [off, on] = off_and_on("6.18", &kernel::Switches::next_buddy, [](const kernel::Switches& k) {
+    Driver d(k, k8);
+    d.wake(d.task("a"));
+    d.wake(d.task("b"));
+    return d.running();
+  });
+  CHECK(off == "a");
+  CHECK(on == "b");
+  kernel::Switches k = kernel::switches_of("6.18");
+  k.next_buddy = true;
+  Driver d(k, k8);
+  Task& a = d.task("a");
+  Task& b = d.task("b");
+  d.wake(a);
+  d.wake_only(b);
+  REQUIRE(d.rq().cfs.next == &b.se);
+  Task& c = d.task("c");
+  c.se.vlag = -1'000'000;
+  d.rq().resched = false;
+  d.wake_only(c);
+  CHECK(d.rq().cfs.next == &b.se);
 }
 
 TEST_CASE("next_buddy_picks: before PICK_BUDDY the one feature did both") {

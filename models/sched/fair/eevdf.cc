@@ -258,10 +258,10 @@ void Eevdf::set_next_entity(CfsRq& cfs_rq, Entity& se) {
 }
 
 // Null: what was picked was delayed and is gone now; start over.
-Entity* Eevdf::pick_next_entity(Rq& rq, CfsRq& cfs_rq) {
+Entity* Eevdf::pick_next_entity(Rq& rq, CfsRq& cfs_rq, bool protect) {
   const bool by_buddy = k_.pick_buddy || (k_.next_buddy_picks && k_.next_buddy);
   if (by_buddy && cfs_rq.next != nullptr && entity_eligible(cfs_rq, *cfs_rq.next)) return cfs_rq.next;
-  Entity* const se = pick_eevdf(cfs_rq, true);
+  Entity* const se = pick_eevdf(cfs_rq, protect);
   if (!se->sched_delayed) return se;
   dequeue_entities(rq, *se, dequeue::kSleep | dequeue::kDelayed);
   ++rq.taken_off;
@@ -280,7 +280,7 @@ Task* Eevdf::pick_task(Rq& rq) {
       }
       throttled = true;
     }
-    Entity* const se = pick_next_entity(rq, *cfs_rq);
+    Entity* const se = pick_next_entity(rq, *cfs_rq, true);
     if (se == nullptr) {
       cfs_rq = &rq.cfs;
       throttled = false;
@@ -315,17 +315,24 @@ bool Eevdf::do_preempt_short(const CfsRq& cfs_rq, const Entity& pse, const Entit
   return before(pse.deadline, se.deadline) || !entity_eligible(cfs_rq, se);
 }
 
-bool Eevdf::preempts_on_wakeup(CfsRq& cfs_rq, Entity& se, Entity& pse) const {
+bool Eevdf::preempts_on_wakeup(Rq& rq, CfsRq& cfs_rq, Entity& se, Entity& pse) {
   const bool shorter = do_preempt_short(cfs_rq, pse, se);
+  if (k_.wakeup_preempts_by_pick) {
+    Entity* picked = nullptr;
+    while (picked == nullptr && cfs_rq.nr_running != 0) picked = pick_next_entity(rq, cfs_rq, !shorter);
+    if (picked == &pse) {
+      if (shorter) cancel_protect_slice(se);
+      return true;
+    }
+    if (k_.run_to_parity) update_protect_slice(cfs_rq, se);
+    return false;
+  }
   if (!k_.protect_by_vruntime) {
     if (shorter) cancel_protect_slice(se);
     return pick_eevdf(cfs_rq, true) == &pse;
   }
   if (pick_eevdf(cfs_rq, !shorter) == &pse) return true;
-  if (k_.run_to_parity && shorter) {
-    const std::uint64_t end = se.vruntime + calc_delta_fair(min_slice(cfs_rq), se.load);
-    if (before(end, se.vprot)) se.vprot = end;
-  }
+  if (k_.run_to_parity && shorter) update_protect_slice(cfs_rq, se);
   return false;
 }
 
@@ -334,7 +341,7 @@ void Eevdf::wakeup_preempt(Rq& rq, Task& p, bool fork) {
   Entity* se = &curr.se;
   Entity* pse = &p.se;
   if (se == pse || (throttles_tasks_ ? p.throttled : throttled_hierarchy(*pse->cfs_rq))) return;
-  if (k_.next_buddy && !fork && !pse->sched_delayed) set_next_buddy(*pse);
+  if (k_.next_buddy && !k_.wakeup_preempts_by_pick && !fork && !pse->sched_delayed) set_next_buddy(*pse);
   if (rq.resched) return;
   if (!k_.batch_test_after_idle) {
     if (curr.policy == Policy::idle && p.policy != Policy::idle) {
@@ -355,7 +362,12 @@ void Eevdf::wakeup_preempt(Rq& rq, Task& p, bool fork) {
   if (cse_is_idle != pse_is_idle || p.policy != Policy::other) return;
   CfsRq& cfs_rq = *se->cfs_rq;
   update_curr(cfs_rq);
-  if (preempts_on_wakeup(cfs_rq, *se, *pse)) resched_curr(rq);
+  if (k_.wakeup_preempts_by_pick && !(k_.preempt_short && pse->slice < se->slice)) {
+    if (fork) return;
+    const bool earlier = cfs_rq.next == nullptr || !before(cfs_rq.next->deadline, pse->deadline);
+    if (k_.next_buddy && earlier) set_next_buddy(*pse);
+  }
+  if (preempts_on_wakeup(rq, cfs_rq, *se, *pse)) resched_curr(rq);
 }
 
 void Eevdf::task_tick(Rq&, Task& curr) {

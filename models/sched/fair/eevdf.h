@@ -30,15 +30,17 @@ class Eevdf final : public Fair {
   static std::uint64_t avg_vruntime(CfsRq& cfs_rq);  // V; moves the origin to it
   static bool vruntime_eligible(const CfsRq& cfs_rq, std::uint64_t vruntime);
   static bool entity_eligible(const CfsRq& cfs_rq, const Entity& se) { return vruntime_eligible(cfs_rq, se.vruntime); }
-  std::int64_t entity_lag(std::uint64_t avg_vruntime, Entity& se) const;
+  std::int64_t entity_lag(const CfsRq& cfs_rq, std::uint64_t avg_vruntime, Entity& se) const;
   void place_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) const;
   bool update_deadline(CfsRq& cfs_rq, Entity& se) const;
   Entity* pick_eevdf(CfsRq& cfs_rq, bool protect) const;
   void set_protect_slice(CfsRq& cfs_rq, Entity& se) const;
   [[nodiscard]] bool protect_slice(const Entity& se) const;
   void cancel_protect_slice(Entity& se) const;
-  void reweight_eevdf(Entity& se, std::uint64_t avg_vruntime, std::uint64_t weight) const;
+  void update_protect_slice(const CfsRq& cfs_rq, Entity& se) const;
+  void reweight_eevdf(const CfsRq& cfs_rq, Entity& se, std::uint64_t avg_vruntime, std::uint64_t weight) const;
   static std::uint64_t min_slice(const CfsRq& cfs_rq);
+  static std::uint64_t max_slice(const CfsRq& cfs_rq);
   static void enqueue_in_timeline(CfsRq& cfs_rq, Entity& se);
   static void dequeue_from_timeline(CfsRq& cfs_rq, Entity& se);
 
@@ -53,12 +55,15 @@ class Eevdf final : public Fair {
   bool dequeue_entities(Rq& rq, Entity& se, unsigned flags);
   void requeue_delayed_entity(Entity& se);
   static void task_left_throttled(CfsRq& cfs_rq, unsigned flags);
-  Entity* pick_next_entity(Rq& rq, CfsRq& cfs_rq);
+  Entity* pick_next_entity(Rq& rq, CfsRq& cfs_rq, bool protect);
   Task* pick_task(Rq& rq);
-  bool preempts_on_wakeup(CfsRq& cfs_rq, Entity& se, Entity& pse) const;
+  bool preempts_on_wakeup(Rq& rq, CfsRq& cfs_rq, Entity& se, Entity& pse);
   bool do_preempt_short(const CfsRq& cfs_rq, const Entity& pse, const Entity& se) const;
   void inherit_slice(CfsRq& cfs_rq, Entity& se, std::uint64_t slice) const;
-  void update_entity_lag(CfsRq& cfs_rq, Entity& se) const { se.vlag = entity_lag(avg_vruntime(cfs_rq), se); }
+  void update_entity_lag(CfsRq& cfs_rq, Entity& se) const {
+    const std::uint64_t v = avg_vruntime(cfs_rq);
+    se.vlag = entity_lag(cfs_rq, v, se);
+  }
   static void set_delayed(Entity& se);
   static void clear_delayed(Entity& se);
 };

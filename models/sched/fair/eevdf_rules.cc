@@ -73,8 +73,9 @@ bool Eevdf::vruntime_eligible(const CfsRq& cfs_rq, std::uint64_t vruntime) {
   return sum >= mul(key_of(cfs_rq, vruntime), load);
 }
 
-std::int64_t Eevdf::entity_lag(std::uint64_t avg_vruntime, Entity& se) const {
-  const std::uint64_t real = std::max(2 * se.slice, static_cast<std::uint64_t>(tunables_.tick_ns));
+std::int64_t Eevdf::entity_lag(const CfsRq& cfs_rq, std::uint64_t avg_vruntime, Entity& se) const {
+  const auto tick = static_cast<std::uint64_t>(tunables_.tick_ns);
+  const std::uint64_t real = k_.lag_limit_by_max_slice ? max_slice(cfs_rq) + tick : std::max(2 * se.slice, tick);
   const auto limit = static_cast<std::int64_t>(calc_delta_fair(real, se.load));
   return std::clamp(static_cast<std::int64_t>(avg_vruntime - se.vruntime), -limit, limit);
 }
@@ -117,6 +118,12 @@ std::uint64_t Eevdf::min_slice(const CfsRq& cfs_rq) {
   return least;
 }
 
+std::uint64_t Eevdf::max_slice(const CfsRq& cfs_rq) {
+  const Entity* const curr = queued_curr(cfs_rq);
+  const std::uint64_t most = curr != nullptr ? curr->slice : 0;
+  return cfs_rq.timeline.empty() ? most : std::max(most, cfs_rq.timeline.root()->node.max_slice);
+}
+
 // Up to 6.16 a stamp of the deadline, protection lasting as long as the deadline is the stamped one; from 6.17 a
 // vruntime, at most one least slice of the queue away.
 void Eevdf::set_protect_slice(CfsRq& cfs_rq, Entity& se) const {
@@ -132,6 +139,11 @@ void Eevdf::set_protect_slice(CfsRq& cfs_rq, Entity& se) const {
     const std::uint64_t end = se.vruntime + calc_delta_fair(quantum, se.load);
     if (before(end, se.vprot)) se.vprot = end;
   }
+}
+
+void Eevdf::update_protect_slice(const CfsRq& cfs_rq, Entity& se) const {
+  const std::uint64_t end = se.vruntime + calc_delta_fair(min_slice(cfs_rq), se.load);
+  if (before(end, se.vprot)) se.vprot = end;
 }
 
 bool Eevdf::protect_slice(const Entity& se) const {
@@ -177,11 +189,11 @@ Entity* Eevdf::pick_eevdf(CfsRq& cfs_rq, bool protect) const {
 }
 
 // 6.7-6.12: V stays where it is, lag and the distance to the deadline are rescaled. Full weights, not scaled down.
-void Eevdf::reweight_eevdf(Entity& se, std::uint64_t avg_vruntime, std::uint64_t weight) const {
+void Eevdf::reweight_eevdf(const CfsRq& cfs_rq, Entity& se, std::uint64_t avg_vruntime, std::uint64_t weight) const {
   const auto old_weight = static_cast<std::int64_t>(se.load.weight);
   const auto new_weight = static_cast<std::int64_t>(weight);
   if (avg_vruntime != se.vruntime) {
-    const std::int64_t lag = div_s64(mul(entity_lag(avg_vruntime, se), old_weight), new_weight);
+    const std::int64_t lag = div_s64(mul(entity_lag(cfs_rq, avg_vruntime, se), old_weight), new_weight);
     se.vruntime = avg_vruntime - static_cast<std::uint64_t>(lag);
   }
   const std::int64_t distance = static_cast<std::int64_t>(se.deadline - avg_vruntime);
@@ -197,7 +209,7 @@ void Eevdf::reweight_entity(CfsRq& cfs_rq, Entity& se, std::uint64_t weight) {
     if (curr || k_.reweight_scales_lag || k_.reweight_by_place) update_curr(cfs_rq);
     if (k_.reweight_scales_lag || k_.reweight_by_place) v = avg_vruntime(cfs_rq);
     if (k_.reweight_by_place) {
-      se.vlag = entity_lag(v, se);
+      se.vlag = entity_lag(cfs_rq, v, se);
       se.deadline -= se.vruntime;
       se.rel_deadline = true;
       --cfs_rq.nr_running;
@@ -212,7 +224,7 @@ void Eevdf::reweight_entity(CfsRq& cfs_rq, Entity& se, std::uint64_t weight) {
       se.deadline = static_cast<std::uint64_t>(div_s64(mul(relative, old_weight), new_weight));
     }
   } else if (k_.reweight_scales_lag) {
-    reweight_eevdf(se, v, weight);
+    reweight_eevdf(cfs_rq, se, v, weight);
   } else {  // 6.6: only the distance to the deadline
     const std::int64_t distance = static_cast<std::int64_t>(se.deadline - se.vruntime);
     se.deadline = se.vruntime + static_cast<std::uint64_t>(div_s64(mul(distance, old_weight), new_weight));
@@ -222,6 +234,9 @@ void Eevdf::reweight_entity(CfsRq& cfs_rq, Entity& se, std::uint64_t weight) {
   if (k_.reweight_by_place) {
     place_entity(cfs_rq, se, 0);
     ++cfs_rq.nr_running;
+    // Lag and end of protection are one field of the kernel's: the running entity is left with its lag for an end, a
+    // vruntime that is long past.
+    if (curr && k_.protect_by_vruntime) se.vprot = se.vruntime;
   }
   cfs_rq.load.add(se.load.weight);
   if (!curr) enqueue_in_timeline(cfs_rq, se);
