@@ -211,7 +211,8 @@ hierarchies | while read -r kind place; do
   done
 done >"$dir/cgroups.txt"
 
-# tid pid nice policy rt_priority cgroup-lines comm, tabs between; without a process for each of thousands of threads.
+# tid pid nice policy rt_priority cgroup-lines comm, tabs between; after the cgroups "autogroup:NICE:/autogroup-N" where
+# the session has one, "cpus::LIST", the CPUs it may use; without a process for each of thousands of threads.
 tasks() {
   set -f
   tab=$(printf '\t')
@@ -224,6 +225,12 @@ tasks() {
       set -- ${line##*\) }
       groups=
       while read -r group; do groups="$groups${groups:+ }$group"; done 2>/dev/null <"/proc/$process/task/$tid/cgroup"
+      if { read -r session _ nice; } 2>/dev/null <"/proc/$process/autogroup"; then
+        groups="$groups${session:+ autogroup:$nice:$session}"
+      fi
+      while read -r key value; do
+        case $key in Cpus_allowed_list:) groups="$groups cpus::$value"; break ;; esac
+      done 2>/dev/null <"/proc/$process/task/$tid/status"
       echo "$tid$tab$process$tab${17}$tab${39}$tab${38}$tab$groups$tab$comm"
     done
   done 2>/dev/null

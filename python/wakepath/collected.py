@@ -125,11 +125,15 @@ class Collected:
         out["irq_time_accounting"] = config.get("CONFIG_IRQ_TIME_ACCOUNTING") == "y"
         out["sched"] = self._tunables()
         if self.values("sched.txt").get("/proc/sys/kernel/sched_autogroup_enabled", "").strip() == "1":
-            self.notes.append(
-                "autogroups are on: tasks of the root group compete as sessions, which are not known here; "
-                "`verify` takes each for itself"
-            )
+            out["sched_autogroup_enabled"] = True
+        if pack := re.search(r"(?:^| )sched_vcpu_pack=(\d+)", self.values("kernel.txt").get("/proc/cmdline", "")):
+            out["switches"] = {"sched_vcpu_pack": pack[1]}
         tasks = self.tasks()
+        if out.get("sched_autogroup_enabled") and not any(t["autogroup"] for t in tasks):
+            self.notes.append(
+                "autogroups are on, but this collect.sh did not read whose: tasks of the root group compete as "
+                "sessions, `verify` takes each for itself"
+            )
         groups = {path: group for path, group in self._groups().items() if "weight" in group or "shares" in group}
         for task in tasks:  # a group without a weight of its own competes as a part of the next above that has one
             while task["cgroup"] and task["cgroup"] not in groups:
@@ -141,6 +145,9 @@ class Collected:
         out["tasks"] = [
             {"name": t["comm"], "tid": t["tid"], "cgroup": t["cgroup"]} for t in tasks if t["cgroup"] in out["cgroups"]
         ]
+        out["pinned"] = _pinned(tasks)
+        if out.get("sched_autogroup_enabled"):
+            out["autogroups"] = _autogroups([t for t in tasks if t["cgroup"] not in out["cgroups"]])
         out["nice"] = {t["comm"]: t["nice"] for t in tasks if t["nice"] != 0}
         out["unrecorded"] = self.unrecorded()
         out["machine"] = {name: self.values(f"{name}.txt") for name in ("block", "irq", "topology", "workqueue")}
@@ -252,8 +259,15 @@ class Collected:
                 if len(fields) != 7 or not fields[0].isdecimal():
                     continue
                 group = ""
+                autogroup, autogroup_nice, cpus = "", "0", ""
                 for entry in fields[5].split(" "):
                     number, controllers, path = (*entry.split(":", 2), "", "")[:3]
+                    if number == "autogroup":
+                        autogroup, autogroup_nice = path.strip("/"), controllers
+                        continue
+                    if number == "cpus":
+                        cpus = path
+                        continue
                     if (
                         (kind == "v2" and number == "0")
                         or (kind == "v1" and controller in controllers.split(","))
@@ -265,6 +279,31 @@ class Collected:
                     "nice": int(fields[2]) if fields[2].lstrip("-").isdecimal() else 0,
                     "policy": fields[3],
                     "cgroup": group,
+                    "cpus": cpus,
+                    "autogroup": autogroup,
+                    "autogroup_nice": int(autogroup_nice) if autogroup_nice.lstrip("-").isdecimal() else 0,
                     "comm": comm_of(fields[6]),
                 }
         return list(found.values())
+
+
+def _autogroups(tasks: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Sessions of tasks that are in no cgroup with a weight: name -> nice value, comms."""
+    out: dict[str, dict[str, Any]] = {}
+    for task in tasks:
+        if task["autogroup"]:
+            group = out.setdefault(task["autogroup"], {"nice": task["autogroup_nice"], "tasks": []})
+            group["tasks"].append(task["comm"])
+    return out
+
+
+def _pinned(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Comms all of whose tasks may use one CPU, the same: [{"tasks": [comm], "cpu"}]."""
+    cpus: dict[str, set[str]] = {}
+    for task in tasks:
+        cpus.setdefault(task["comm"], set()).add(task["cpus"])
+    found: dict[int, list[str]] = {}
+    for comm, lists in cpus.items():
+        if len(lists) == 1 and (only := next(iter(lists))).isdecimal():
+            found.setdefault(int(only), []).append(comm)
+    return [{"tasks": comms, "cpu": cpu} for cpu, comms in sorted(found.items())]

@@ -76,6 +76,10 @@ def core_setting(setting: dict[str, Any], kernel: str, where: str) -> dict[str, 
     for key in ("cpus", "hz"):
         if key in setting:
             out[key] = _positive(setting[key], key, where)
+    switches = setting.get("switches") or {}
+    if not isinstance(switches, dict):
+        raise InputError("'switches' is no object", where)
+    out["switches"] = {name: str(value) for name, value in switches.items()}
     out["tunables"] = {}
     sched = setting.get("sched", {})
     if not isinstance(sched, dict):
@@ -89,6 +93,8 @@ def core_setting(setting: dict[str, Any], kernel: str, where: str) -> dict[str, 
     cpu = (setting.get("workload") or {}).get("pinned_cpu")
     if cpu is not None and out.get("cpus", 1) > 1:
         out["pinned"] = [{"tasks": FIO_TASKS, "cpu": _number(cpu, "pinned_cpu", where)}]
+    elif out.get("cpus", 1) > 1 and isinstance(setting.get("pinned"), list):
+        out["pinned"] = setting["pinned"]
     return out
 
 
@@ -104,6 +110,11 @@ def _groups(setting: dict[str, Any], where: str) -> list[dict[str, Any]]:
     for name, knobs in (setting.get("cgroups") or {}).items():
         tasks = [t["name"] for t in setting.get("tasks", []) if t.get("cgroup") == name]
         groups.append(_group(name, knobs, tasks, where))
+    for name, session in (setting.get("autogroups") or {}).items():
+        if not isinstance(session, dict) or not -20 <= _number(session.get("nice", 0), "nice", where) <= 19:
+            raise InputError(f"autogroup '{name}' has no nice value", where, suggestion='{"nice": 0, "tasks": [...]}')
+        weight = _core.weight_of_nice(session.get("nice", 0))
+        groups.append({"name": name, "shares": weight << 10, "tasks": list(session.get("tasks", []))})
     return groups
 
 

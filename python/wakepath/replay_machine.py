@@ -25,6 +25,9 @@ def kernel_sets(setting: dict[str, Any], kernel: str) -> list[str]:
     for key in ("hz", "preempt", "irq_time_accounting"):
         if setting.get(key) not in (None, ""):
             out.append(f"kernel.{key}={json.dumps(setting[key])}")
+    if setting.get("sched_autogroup_enabled"):
+        out.append("kernel.sched_autogroup_enabled=true")
+    out += [f"kernel.switches.{name}={value}" for name, value in (setting.get("switches") or {}).items()]
     return out + [f"kernel.sched.{name}={value}" for name, value in (setting.get("sched") or {}).items()]
 
 

@@ -39,6 +39,10 @@ def kernel_table(facts: dict[str, Any], kernel: str | None) -> dict[str, Any]:
     for key in ("hz", "preempt", "irq_time_accounting"):
         if k.get(key) is not None:
             table[key] = k[key]
+    if k.get("sched_autogroup_enabled"):
+        table["sched_autogroup_enabled"] = True
+    if k.get("sched_vcpu_pack"):
+        table["switches"] = {"sched_vcpu_pack": k["sched_vcpu_pack"]}
     if k.get("base_slice_ns"):
         table["sched"] = {"base_slice_ns": k["base_slice_ns"]}
     return table

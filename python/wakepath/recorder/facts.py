@@ -83,9 +83,17 @@ def kernel_facts() -> dict[str, Any]:
         "irq_time_accounting": config.get("CONFIG_IRQ_TIME_ACCOUNTING") == "y" if config else None,
         "base_slice_ns": number(debug / "base_slice_ns"),
         "command_line": read(PROC / "cmdline"),
+        "sched_autogroup_enabled": number(PROC / "sys/kernel/sched_autogroup_enabled"),
+        "sched_vcpu_pack": _vcpu_pack(read(PROC / "cmdline") or ""),
         "io_uring_disabled": number(PROC / "sys/kernel/io_uring_disabled"),
         "perf_event_paranoid": number(PROC / "sys/kernel/perf_event_paranoid"),
     }
+
+
+def _vcpu_pack(command_line: str) -> int | None:
+    """A boot parameter of some hosts' own kernels: the switch of its name says what it does."""
+    given = re.search(r"(?:^| )sched_vcpu_pack=(\d+)", command_line)
+    return int(given[1]) if given else None
 
 
 def _preempt(config: dict[str, str], debug: str | None) -> str | None:
