@@ -13,6 +13,7 @@ namespace wakepath::machine {
 #define WAKEPATH_COSTS(X)                                                                                         \
   X(fio_prep_io, "user: take a free io_u, offset, fill, queue to the private ring; per I/O")                      \
   X(fio_reap_event, "user: process one event (latency statistics, free the io_u)")                                \
+  X(fio_verify_kib, "user: crc32 of one KiB, for fio's verify; other checksums by their ratio to it")             \
   X(fio_submit_call, "user: around one io_submit")                                                                \
   X(fio_reap_call, "user: around one io_getevents, with the turn of fio's main loop")                             \
   X(syscall_entry, "user to kernel")                                                                              \

@@ -152,7 +152,6 @@ constexpr Row kRows[] = {
     {"buffered", R, "", ""},
     {"rwmixwrite", R, "", ""},
     // Fine as long as they are off.
-    {"verify", O, "0 null", "verification is not modelled; use verify=0"},
     {"do_verify", D, "", ""},
     {"verify_async", O, "0", ""},
     {"sync_file_range", O, "0", ""},

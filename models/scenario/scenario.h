@@ -176,6 +176,7 @@ struct FioJob {  // fio's options under fio's names; defaults are fio's
   int fdatasync = 0;          // after so many writes, as fsync
   std::string sync = "none";  // none, sync (O_SYNC), dsync (O_DSYNC)
   bool userspace_reap = false;
+  std::string verify = "0";
   int nice = 0;
   std::string cgroup;  // path of the group, "" root
   std::string policy = "other";

@@ -337,6 +337,11 @@ void add_workload(Keys& k) {
            "fio sync: O_SYNC (sync, 1) or O_DSYNC (dsync) writes");
   s.add("userspace_reap", boolean, FIELD(FioJob, userspace_reap),
         "fio userspace_reap: with iodepth_batch_complete_min=0, looks at libaio's ring without a system call");
+  s.one_of("verify", FIELD(FioJob, verify),
+           {"0", "null", "crc16", "crc32", "crc32c", "crc32c-intel", "crc64", "md5", "sha1", "sha256", "sha512", "sha3-224",
+            "sha3-256", "sha3-384", "sha3-512", "xxhash"},
+           "fio verify: checksum of each block, made before it is written and after it is read; reading all back after "
+           "the writes is not modelled");
   s.number("nice", FIELD(FioJob, nice), -20, 19, "fio nice");
   s.add("cgroup", text, FIELD(FioJob, cgroup), "path of the job's cgroup; empty: the root");
   s.one_of("policy", FIELD(FioJob, policy), {"other", "batch", "idle"}, "scheduling policy of the job");

@@ -69,6 +69,7 @@ class FioJob {
   int take_file() { return std::exchange(next_file_, (next_file_ + 1) % std::max(1, conf_.nrfiles)); }  // round robin
   [[nodiscard]] bool is_sync_due() const;
   Call<void> finish_event(KTask& t, IoU& u);
+  Call<void> checksum(KTask& t);  // of a block, where it verifies
   Call<void> end(KTask& t);
   void count(IoU& u);
   Call<int> look_at_ring(KTask& t, int nr);  // userspace_reap
@@ -93,6 +94,7 @@ class FioJob {
   int next_file_ = 0;
   engine::RandomStream offsets_, mix_;
   int batch_, complete_min_, complete_max_, low_;
+  double verify_ = 0;                    // checksum of a block, in costs of fio_verify_kib
   bool mixed_ = false, writes_ = false;  // of rw: reads and writes drawn by rwmixread, or writes only
   bool sequential_ = false;
   std::vector<std::uint64_t> next_blocks_;  // sequential: by file

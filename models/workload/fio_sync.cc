@@ -41,12 +41,14 @@ Call<void> FioJob::sync_body(KTask& t) {
     u.start = machine_.now();
     co_await run_cost(machine_, t, CostId::fio_prep_io, Mode::user);
     fill(u);
+    if (verify_ > 0 && u.dio.write) co_await checksum(t);
     u.issue = machine_.now();
     co_await run_cost(machine_, t, CostId::syscall_entry);
     co_await transfer(t, u);
     co_await leave_kernel(t);
     co_await run_cost(machine_, t, CostId::fio_reap_event, Mode::user);
     count(u);
+    if (verify_ > 0 && !u.dio.write) co_await checksum(t);
     free_.pop_back();  // there is one, and it is this one's turn again
   }
 }

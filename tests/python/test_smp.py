@@ -75,3 +75,17 @@ def test_a_trace_that_lacks_records_of_idle_cpus_is_judged_all_the_same(wakepath
     placement = json.loads(said.out)["agreement"]["placement"]
     assert placement["n"] > 400
     assert placement["equal"] >= 0.95 * placement["n"]
+
+
+def test_a_wakee_is_packed_where_the_machine_packs(wakepath: Call) -> None:
+    """At depth 1 the worker's CPU has room for fio: both share it, and a switch to the idle task is saved."""
+    case = f"{TRUTH / 'host-smp.jsonl'}#host-smp-enginelibaio-bs4k-iodepth1-batch1-shares0"
+    per_io, steps = [], []
+    for mask in (15, 0):
+        said = wakepath("run", case, "--set", f"kernel.switches.sched_vcpu_pack={mask}", "--json", "-")
+        data = json.loads(said.out)
+        per_io.append(data["totals"]["context_switches_per_s"] / data["io"]["iops"])
+        steps.append(data["migrations"]["tasks"][0]["wakeups_by_step"] if data["migrations"]["tasks"] else {})
+    assert per_io == [pytest.approx(3, abs=0.05), pytest.approx(4, abs=0.05)]
+    assert "pack_awake" in steps[0]
+    assert "pack_awake" not in steps[1]

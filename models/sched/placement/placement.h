@@ -92,7 +92,7 @@ enum class Step : std::uint8_t {
   smt_idle,  // a sibling of the previous CPU's core
   idle_core,
   idle_cpu,
-  target,  // nothing idle was found
+  target,                 // nothing idle was found
   pack_interrupted_idle,  // sched_vcpu_pack: the CPU that the interrupt has woken
   pack_sync,              // ... the waker's, which is about to sleep
   pack_awake              // ... one that is awake and has room
@@ -115,8 +115,8 @@ bool wake_wide(unsigned waker_flips, unsigned wakee_flips, int llc_size);
 Affine wake_affine(const CpuView& v, const Wakeup& w, unsigned imbalance_pct, bool share_cache);
 Placement select_idle_sibling(const CpuView& v, const kernel::Switches& k, const Domains& d, const Wakeup& w,
                               int target);
-// sched_vcpu_pack: may the wakee share this CPU? At most one other runnable task, all fair, and 70 % of the capacity not
-// used up by them together.
+// sched_vcpu_pack: may the wakee share this CPU? At most one other runnable task, all fair, and 70 % of the capacity
+// not used up by them together.
 bool vcpu_pack_room(const CpuView& v, const Wakeup& w, int cpu);
 // select_task_rq_fair of a wakeup, of a fork as far as sched_vcpu_pack decides it (-1: it does not).
 int vcpu_pack_fork(const CpuView& v, const kernel::Switches& k, const Wakeup& w);
