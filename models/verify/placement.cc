@@ -35,12 +35,13 @@ struct PlacementJudge::View final : sched::CpuView {
   [[nodiscard]] bool wakeup_pending(int) const override { return false; }
   [[nodiscard]] unsigned nr_fair(int c) const override { return of(c).nr_running(); }
   [[nodiscard]] std::uint64_t util(int) const override {
-    by_load = true;
+    by_util = true;
     return 0;
   }
   [[nodiscard]] std::uint64_t wakee_util() const override { return 0; }
   const std::vector<CpuSeen>& cpu;
   mutable bool by_load = false;
+  mutable bool by_util = false;  // of sched_vcpu_pack: an average that no trace shows
 };
 
 PlacementJudge::PlacementJudge(const kernel::Switches& k, int cpus, int hz, std::vector<PinnedTasks> pinned,
@@ -184,7 +185,7 @@ void PlacementJudge::ask(TaskSeen& t, const Event& e, std::int64_t line) {
   w.prev_cpu = prev;
   w.recent_used_cpu = t.recent_used_cpu;
   w.waker_in_task = (e.flags & (trace::kHardirq | trace::kSoftirq)) == 0;
-  w.waker_is_idle = waker == nullptr;
+  w.waker_is_idle = e.pid == 0;
   w.waker_is_kthread = waker != nullptr && waker->kthread;
   w.waker_cpus_allowed = w.waker_is_kthread ? 1 : domains_.cpus();
   w.waker_flips = waker != nullptr ? waker->flips.flips : 0;
@@ -194,9 +195,10 @@ void PlacementJudge::ask(TaskSeen& t, const Event& e, std::int64_t line) {
   w.sync = true;
   const sched::Placement sync = sched::select_task_rq_fair(view, k_, domains_, w);
   // The CPU it used before its previous one is tried before the search, and no record tells the first.
-  const bool guess = t.recent_used_cpu == kUnknown && plain.step > sched::Step::recent_idle;
+  const bool searched = plain.step > sched::Step::recent_idle && plain.step <= sched::Step::target;
+  const bool guess = t.recent_used_cpu == kUnknown && searched;
   t.recent_used_cpu = plain.recent_used_cpu;
-  if (guess) {
+  if (guess || view.by_util) {
     ++unseen_;
     return;
   }

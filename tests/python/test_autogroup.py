@@ -74,7 +74,6 @@ def test_groups_are_named_as_in_proc(wakepath: Call, tmp_path: Path) -> None:
     assert groups["a"] == groups["b"] == "/autogroup-1"
     assert groups["c"] == "/autogroup-2"
     assert groups["d"] == "/g"
-    assert groups["ksoftirqd/0"] == "/"
 
 
 def test_sessions_and_affinities_of_a_tarball() -> None:
