@@ -14,13 +14,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 TRUTH = ROOT / "tests" / "truth"
 PAGE = ROOT / "docs" / "several-cpus.md"
-# What the machines' own kernels have, as their platform files say.
-SWITCHES = {"vm-2cpu-6.18": {"sched_vcpu_pack": "15"}}
 
 
 def placements(folders: list[Path]) -> list[str]:
     from wakepath import _core
-    from wakepath.lockstep import core_setting
+    from wakepath.lockstep import case_setting, core_setting
 
     sums: dict[str, dict[str, int]] = {}
     for file in ("qemu-smp", "host-smp"):
@@ -30,8 +28,7 @@ def placements(folders: list[Path]) -> list[str]:
             trace = next((t for t in traces if t.is_file()), None)
             if trace is None or "-mig2s" in trace.name:
                 continue
-            switches = SWITCHES.get(case["platform"], {})
-            setting = core_setting(case["setting"] | {"switches": switches}, case["kernel"], case["id"])
+            setting = core_setting(case_setting(case), case["kernel"], case["id"])
             part = json.loads(_core.verify(str(trace), json.dumps(setting)))["agreement"]["placement"]
             row = sums.setdefault(case["kernel"], {})
             for key, value in _figures(part).items():

@@ -29,7 +29,7 @@ SEVERAL_CPUS = ("qemu-smp", "host-smp")  # for where a wakee is placed
 
 def agreements(files: tuple[str, ...]) -> list[tuple[str, str, dict[str, Any]]]:
     from wakepath import _core
-    from wakepath.lockstep import core_setting
+    from wakepath.lockstep import case_setting, core_setting
 
     found = []
     for file in files:
@@ -37,7 +37,7 @@ def agreements(files: tuple[str, ...]) -> list[tuple[str, str, dict[str, Any]]]:
             case = json.loads(line)
             trace = TRUTH / case.get("trace", "none")
             if trace.is_file() and "-mig2s" not in trace.name:  # those hold migrations only
-                setting = core_setting(case["setting"], case["kernel"], case["id"])
+                setting = core_setting(case_setting(case), case["kernel"], case["id"])
                 data = json.loads(_core.verify(str(trace), json.dumps(setting)))
                 found.append((case["id"], case["kernel"], data))
     return found

@@ -25,9 +25,9 @@ Reactor::Reactor(Node& node, int index, int cpu)
       aio_(machine_),
       timer_(std::make_unique<Timer>(*this)),
       ctx_id_(0x7e0000000000ULL + static_cast<std::uint64_t>(index) * 0x1000) {
-  task_ = &machine_.add_task("reactor-" + std::to_string(index), "reactor",
-                             machine_.group_of_session(node.conf().cgroup, "reactors"), node.conf().nice, cpu, true,
-                             false);
+  task_ =
+      &machine_.add_task("reactor-" + std::to_string(index), "reactor",
+                         machine_.group_of_session(node.conf().cgroup, "reactors"), node.conf().nice, cpu, true, false);
   for (int i = 0; i < node.cluster().log.queue_depth; ++i) free_.push_back(&make_append());
   task_->body = body(*task_);
   task_->resume_at = task_->body.handle();

@@ -78,9 +78,10 @@ void add_kernel(Keys& k) {
            "preemption model (lazy from 6.13 on)");
   s.add("irq_time_accounting", boolean, FIELD(Kernel, irq_time_accounting),
         "CONFIG_IRQ_TIME_ACCOUNTING: interrupt time is not charged to the interrupted task");
-  s.add("sched_autogroup_enabled", boolean, FIELD(Kernel, sched_autogroup_enabled),
-        "/proc/sys/kernel/sched_autogroup_enabled: what is in no cgroup competes as its session does, with the weight of "
-        "one task; a fio job is a session of its own (setsid), programs and rings are of the shell's unless they say so");
+  s.add(
+      "sched_autogroup_enabled", boolean, FIELD(Kernel, sched_autogroup_enabled),
+      "/proc/sys/kernel/sched_autogroup_enabled: what is in no cgroup competes as its session does, with the weight of "
+      "one task; a fio job is a session of its own (setsid), programs and rings are of the shell's unless they say so");
   s.add("threadirqs", boolean, FIELD(Kernel, threadirqs),
         "threadirqs on the command line: interrupt handlers run in threads, softirqs in ksoftirqd");
   s.add("sched.latency_ns", time_ns, FIELD(Kernel, latency_ns),
@@ -338,8 +339,8 @@ void add_workload(Keys& k) {
   s.add("userspace_reap", boolean, FIELD(FioJob, userspace_reap),
         "fio userspace_reap: with iodepth_batch_complete_min=0, looks at libaio's ring without a system call");
   s.one_of("verify", FIELD(FioJob, verify),
-           {"0", "null", "crc16", "crc32", "crc32c", "crc32c-intel", "crc64", "md5", "sha1", "sha256", "sha512", "sha3-224",
-            "sha3-256", "sha3-384", "sha3-512", "xxhash"},
+           {"0", "null", "crc16", "crc32", "crc32c", "crc32c-intel", "crc64", "md5", "sha1", "sha256", "sha512",
+            "sha3-224", "sha3-256", "sha3-384", "sha3-512", "xxhash"},
            "fio verify: checksum of each block, made before it is written and after it is read; reading all back after "
            "the writes is not modelled");
   s.number("nice", FIELD(FioJob, nice), -20, 19, "fio nice");
@@ -389,7 +390,8 @@ void add_program(Keys& k) {
   s.number("cpu", FIELD(Program, cpu), -1, 8191, "CPU it is pinned to; -1: none");
   s.number("nice", FIELD(Program, nice), -20, 19, "nice value");
   s.add("cgroup", text, FIELD(Program, cgroup), "path of its cgroup; empty: the root");
-  s.add("session", text, FIELD(Program, session), "its session, for kernel.sched_autogroup_enabled; empty: the shell's");
+  s.add("session", text, FIELD(Program, session),
+        "its session, for kernel.sched_autogroup_enabled; empty: the shell's");
   s.one_of("policy", FIELD(Program, policy), {"other", "batch", "idle", "fifo"}, "scheduling policy");
   s.number("rt_priority", FIELD(Program, rt_priority), 0, 99, "priority of policy fifo");
   s.add("start_vruntime_ns", time_ns, FIELD(Program, start_vruntime_ns),

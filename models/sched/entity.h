@@ -157,7 +157,7 @@ struct Rq {
   bool resched = false;               // current must go at the next preemption point
   bool resched_lazy = false;          // ... at the return to user mode or the next tick
   std::uint32_t nr_running = 0;       // all classes, delayed tasks included
-  int taken_off = 0;                  // EEVDF: delayed entities that the pick (or test) under way has found and dequeued
+  int taken_off = 0;  // EEVDF: delayed entities that the pick (or test) under way has found and dequeued
   std::uint64_t nr_switches = 0;
   Task* curr = nullptr;
   Task* stop = nullptr;  // queued stopper, if any

@@ -3,8 +3,8 @@
 // insertion. Each entity is its own node: nothing is allocated.
 //
 // The kernel uses an augmented red-black tree; here it is a treap with the same in-order meaning and the same
-// augmentation (least vruntime, least and longest slice of the subtree), because every rule depends on the order alone. Heap
-// priorities come from a counter hash, so runs repeat exactly.
+// augmentation (least vruntime, least and longest slice of the subtree), because every rule depends on the order alone.
+// Heap priorities come from a counter hash, so runs repeat exactly.
 //
 // Invariants: keys are compared as (s64)(a - b) < 0; an entity's key, vruntime and weight do not change while it is in
 // here; its slice may, followed by refresh(). The running entity is never in here.

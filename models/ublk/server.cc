@@ -18,7 +18,8 @@ using machine::run_cost;
 ServerThread::ServerThread(Machine& m, Device& device, fs::Filesystem& backing, io_uring::IoWqs& pools,
                            const scenario::Ublk& conf, const Place& place)
     : machine_(m), device_(device), backing_(backing), pools_(pools), conf_(conf) {
-  task_ = &m.add_task(place.comm, "ublk", m.group_of_session(conf.server_cgroup, "ublk server"), conf.server_nice, place.cpu, place.pinned, false);
+  task_ = &m.add_task(place.comm, "ublk", m.group_of_session(conf.server_cgroup, "ublk server"), conf.server_nice,
+                      place.cpu, place.pinned, false);
   commands_.commands = &device;
   file_.inode.address = 0xffff888106a00000ULL;
   file_.block_device = backing.is_block_device();

@@ -25,8 +25,8 @@ Program::Program(machine::Machine& m, Pipes& pipes, SyncObjects& sync, ReplaySof
   const bool in_kernel = conf.kind == "replay";
   const std::string name = conf.copies == 1 ? conf.name : conf.name + std::to_string(copy + 1);
   const bool users = !in_kernel && conf.kind != "kthread";
-  task_ = &m.add_task(name, conf.name, users ? m.group_of_session(conf.cgroup, conf.session) : conf.cgroup, conf.nice, std::max(0, conf.cpu), conf.cpu >= 0, in_kernel,
-                      policy_of(conf.policy), conf.rt_priority);
+  task_ = &m.add_task(name, conf.name, users ? m.group_of_session(conf.cgroup, conf.session) : conf.cgroup, conf.nice,
+                      std::max(0, conf.cpu), conf.cpu >= 0, in_kernel, policy_of(conf.policy), conf.rt_priority);
   if (conf.kind == "replay") {
     replay_ = std::make_unique<Replay>(m, softirq, *task_, conf.turns);
     task_->body = replay_->body(*task_);

@@ -51,7 +51,8 @@ RingProgram::RingProgram(machine::Machine& m, fs::Filesystem& fs, io_uring::IoWq
     f.cached = !op.uncached;
     f.block_device = fs.is_block_device();
   }
-  task_ = &m.add_task(conf.name, conf.name, m.group_of_session(conf.cgroup, conf.session), conf.nice, conf.cpu, true, false);
+  task_ = &m.add_task(conf.name, conf.name, m.group_of_session(conf.cgroup, conf.session), conf.nice, conf.cpu, true,
+                      false);
   tctx_ = std::make_unique<io_uring::Tctx>(m, *task_, pools);
   ring_ = std::make_unique<Ring>(m, fs, *tctx_, setup_of(conf));
   ring_->tctx().max_workers = {conf.iowq_max_bounded.value_or(0), conf.iowq_max_unbounded.value_or(0)};

@@ -8,12 +8,13 @@ Beside a trace it is `TRACE.setting.json`. Nice values and policies are not read
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from wakepath import _core
 from wakepath.errors import InputError, closest
-from wakepath.paths import read_text
+from wakepath.paths import read_text, scenario_dirs
 
 TUNABLES = ("latency_ns", "min_granularity_ns", "wakeup_granularity_ns", "idle_min_granularity_ns", "base_slice_ns")
 # fio's own threads that work for it in the kernel live in its group.
@@ -44,10 +45,29 @@ def read_setting(source: str) -> dict[str, Any]:
     if wanted and found.get("id") != wanted:
         raise InputError(f"holds no case '{wanted}'", name)
     if "setting" in found:
-        found = found["setting"]
-    if not isinstance(found, dict):
-        raise InputError("'setting' is no JSON object", name)
+        if not isinstance(found["setting"], dict):
+            raise InputError("'setting' is no JSON object", name)
+        return case_setting(found)
     return found
+
+
+def case_setting(case: dict[str, Any]) -> dict[str, Any]:
+    """The setting of a truth case, with what its platform file says of the kernel: switches, autogroups."""
+    setting: dict[str, Any] = case["setting"]
+    kernel = _platform_kernel(str(case.get("platform", "")))
+    out = {"switches": {k: str(v) for k, v in kernel.get("switches", {}).items()}} | setting
+    if kernel.get("sched_autogroup_enabled") and not setting.get("cgroup"):
+        out = {"autogroups": {"autogroup-1": {"nice": 0, "tasks": FIO_TASKS}}} | out
+    return out
+
+
+def _platform_kernel(name: str) -> dict[str, Any]:
+    for folder in scenario_dirs():
+        file = Path(folder) / "platforms" / f"{name}.toml"
+        if name and "/" not in name and file.is_file():
+            kernel: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8")).get("kernel", {})
+            return kernel
+    return {}
 
 
 def _one_of_many(name: str, text: str, wanted: str) -> Any:

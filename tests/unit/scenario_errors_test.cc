@@ -23,8 +23,8 @@ TEST_CASE("bad keys", "[scenario][errors]") {
         "t.toml:3: kernel.sched.latency_ns: '6000000' has no unit (write \"6000000us\" or \"6000000ns\")");
   CHECK(with_body("run = 5\n") == "t.toml:3: 'run' is a section, not a value (write its keys under [run])");
   CHECK(with_body("workload.fio.zonesize = \"1m\"\n") == "t.toml:3: option 'zonesize' is not modelled (remove it)");
-  CHECK(with_body("workload.fio.verify = \"md5\"\n") ==
-        "t.toml:3: option 'verify=md5' is not modelled (verification is not modelled; use verify=0)");
+  CHECK(with_body("workload.fio.thinktime_spin = 5\n") ==
+        "t.toml:3: option 'thinktime_spin=5' is not modelled (only sleeping thinktime is modelled)");
 }
 
 TEST_CASE("bad values", "[scenario][errors]") {
