@@ -126,7 +126,7 @@ def test_truth_is_one_tidy_table() -> None:
         assert row.role == cases[row.id].role
         assert row.measured == pytest.approx(cases[row.id].measured[row.metric], rel=1e-5)
     failed = frame[frame["failure"] != ""]
-    assert failed["id"].nunique() <= 1  # verify=sha3-512 is not modelled
+    assert failed["id"].nunique() == 0
     whole = frame[(frame["failure"] == "") & (frame["metric"] == "iops")]
     assert whole["predicted"].notna().all()
     assert frame["costs"].notna().all()

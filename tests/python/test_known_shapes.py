@@ -72,3 +72,20 @@ def test_schbench_serves_every_request_and_a_woken_worker_finds_an_idle_cpu() ->
     assert sum(task["cpu_ns_per_s"] for task in workers) / 1e6 == pytest.approx(8000, rel=0.05)  # a millisecond each
     assert sum(task["wakeups_per_s"] for task in workers) == pytest.approx(8000, rel=0.05)
     assert max(task["run_delay_ns"]["p99"] for task in workers) < 200_000
+
+
+def test_fios_verify_costs_a_checksum_of_each_block() -> None:
+    """Before a write, after a read; a KiB of sha3-512 takes eleven times a KiB of crc32 (fio --crctest)."""
+    sets = ["run.duration=50ms", "run.warmup=10ms", "costs.fio_verify_kib=1000ns", "workload.fio.iodepth=8"]
+
+    def user_ns(rw: str, bs: int, verify: str) -> float:
+        options = [f'workload.fio.rw="{rw}"', f"workload.fio.bs={bs}", f'workload.fio.verify="{verify}"']
+        result = wp.run(wp.Scenario.load("starved_completions", set=[*sets, *options]))
+        assert result.io["iops"] > 0
+        return float(sum(cpu["user"] for cpu in result.cpus)) * 1e9 / result.io["iops"]
+
+    for rw in ("randwrite", "randread"):
+        none = user_ns(rw, 4096, "0")
+        assert user_ns(rw, 4096, "null") == pytest.approx(none, rel=0.01)
+        assert user_ns(rw, 4096, "crc32") - none == pytest.approx(4_000, rel=0.02)
+        assert user_ns(rw, 512, "sha3-512") - user_ns(rw, 512, "0") == pytest.approx(500 * 382 / 34.5, rel=0.02)
