@@ -71,8 +71,13 @@ def test_a_trace_that_lacks_records_of_idle_cpus_is_judged_all_the_same(wakepath
     case = f"host-smp-enginelibaio-bs4k-iodepth1-batch1-shares{shares}"
     trace = TRUTH / "traces" / f"{case.removeprefix('host-')}.txt.xz"
     setting = f"{TRUTH / 'host-smp.jsonl'}#{case}"
-    said = wakepath("verify", str(trace), "--kernel", "6.18", "--setting", setting, "--json", "-")
-    placement = json.loads(said.out)["agreement"]["placement"]
+    mainline = ["--set", "kernel.switches.sched_vcpu_pack=0"]
+    said = wakepath("verify", str(trace), "--kernel", "6.18", "--setting", setting, *mainline, "--json", "-")
+    data = json.loads(said.out)
+    # The machine packs, and whether there is room hangs on utilisation: hardly a placement is judged by its own rule.
+    # Traced, both CPUs are too busy for that, so mainline's is what is seen.
+    assert data["agreement"]["placement"]["n"] < 10
+    placement = data["changed"]["placement"]
     assert placement["n"] > 400
     assert placement["equal"] >= 0.95 * placement["n"]
 
