@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wakepath.errors import InputError
+from wakepath.recorder.facts import vcpu_pack
 
 FORMAT = "wakepath.collect/1"
 MAX_BYTES = 4 << 30  # of one member; more is no recording
@@ -126,8 +127,8 @@ class Collected:
         out["sched"] = self._tunables()
         if self.values("sched.txt").get("/proc/sys/kernel/sched_autogroup_enabled", "").strip() == "1":
             out["sched_autogroup_enabled"] = True
-        if pack := re.search(r"(?:^| )sched_vcpu_pack=(\d+)", self.values("kernel.txt").get("/proc/cmdline", "")):
-            out["switches"] = {"sched_vcpu_pack": pack[1]}
+        if pack := vcpu_pack(self.values("kernel.txt").get("/proc/cmdline", "")):
+            out["switches"] = {"sched_vcpu_pack": str(pack)}
         tasks = self.tasks()
         if out.get("sched_autogroup_enabled") and not any(t["autogroup"] for t in tasks):
             self.notes.append(

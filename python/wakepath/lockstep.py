@@ -114,7 +114,7 @@ def core_setting(setting: dict[str, Any], kernel: str, where: str) -> dict[str, 
     if cpu is not None and out.get("cpus", 1) > 1:
         out["pinned"] = [{"tasks": FIO_TASKS, "cpu": _number(cpu, "pinned_cpu", where)}]
     elif out.get("cpus", 1) > 1 and isinstance(setting.get("pinned"), list):
-        out["pinned"] = setting["pinned"]
+        out["pinned"] = [_pinned(entry, where) for entry in setting["pinned"]]
     return out
 
 
@@ -131,11 +131,24 @@ def _groups(setting: dict[str, Any], where: str) -> list[dict[str, Any]]:
         tasks = [t["name"] for t in setting.get("tasks", []) if t.get("cgroup") == name]
         groups.append(_group(name, knobs, tasks, where))
     for name, session in (setting.get("autogroups") or {}).items():
-        if not isinstance(session, dict) or not -20 <= _number(session.get("nice", 0), "nice", where) <= 19:
+        nice = session.get("nice", 0) if isinstance(session, dict) else None
+        if not isinstance(nice, int) or not -20 <= nice <= 19:
             raise InputError(f"autogroup '{name}' has no nice value", where, suggestion='{"nice": 0, "tasks": [...]}')
-        weight = _core.weight_of_nice(session.get("nice", 0))
-        groups.append({"name": name, "shares": weight << 10, "tasks": list(session.get("tasks", []))})
+        weight = _core.weight_of_nice(nice)
+        groups.append({"name": name, "shares": weight << 10, "tasks": _names(session.get("tasks", []), name, where)})
     return groups
+
+
+def _names(tasks: Any, of: str, where: str) -> list[str]:
+    if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
+        raise InputError(f"'tasks' of {of} is no list of names", where, suggestion='["fio", "iou-wrk-*"]')
+    return tasks
+
+
+def _pinned(entry: Any, where: str) -> dict[str, Any]:
+    if not isinstance(entry, dict):
+        raise InputError("an entry of 'pinned' is no object", where, suggestion='{"tasks": ["fio"], "cpu": 1}')
+    return {"tasks": _names(entry.get("tasks", []), "pinned", where), "cpu": _number(entry.get("cpu"), "cpu", where)}
 
 
 def _group(name: str, knobs: Any, tasks: list[str], where: str) -> dict[str, Any]:

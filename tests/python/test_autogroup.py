@@ -11,6 +11,7 @@ import pytest
 
 from conftest import Said
 from wakepath import collected, lockstep
+from wakepath.errors import InputError
 
 Call = Callable[..., Said]
 
@@ -101,3 +102,26 @@ def test_sessions_and_affinities_of_a_tarball() -> None:
     assert weights == {"autogroup-7": 335, "autogroup-8": 1024}
     assert core["switches"] == {"sched_vcpu_pack": "15"}
     assert core["pinned"] == [{"tasks": ["fio"], "cpu": 1}]
+
+
+def test_a_session_may_be_nicer_or_less_nice() -> None:
+    setting = {"autogroups": {"autogroup-3": {"nice": -5, "tasks": ["db"]}}}
+    groups = lockstep.core_setting(setting, "6.18", "here")["groups"]
+    assert groups == [{"name": "autogroup-3", "shares": 3121 << 10, "tasks": ["db"]}]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"autogroups": {"a": {"nice": 20, "tasks": []}}}, "autogroup 'a' has no nice value"),
+        ({"autogroups": {"a": 3}}, "autogroup 'a' has no nice value"),
+        ({"autogroups": {"a": {"tasks": "sh"}}}, "'tasks' of a is no list of names"),
+        ({"cpus": 2, "pinned": [1]}, "an entry of 'pinned' is no object"),
+        ({"cpus": 2, "pinned": [{"tasks": [1], "cpu": 0}]}, "'tasks' of pinned is no list of names"),
+        ({"cpus": 2, "pinned": [{"tasks": ["a"]}]}, "cpu = None is no whole number"),
+        ({"switches": [1]}, "'switches' is no object"),
+    ],
+)
+def test_what_is_wrong_in_a_setting_is_said(setting: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        lockstep.core_setting(setting, "6.18", "here")

@@ -84,13 +84,13 @@ def kernel_facts() -> dict[str, Any]:
         "base_slice_ns": number(debug / "base_slice_ns"),
         "command_line": read(PROC / "cmdline"),
         "sched_autogroup_enabled": number(PROC / "sys/kernel/sched_autogroup_enabled"),
-        "sched_vcpu_pack": _vcpu_pack(read(PROC / "cmdline") or ""),
+        "sched_vcpu_pack": vcpu_pack(read(PROC / "cmdline") or ""),
         "io_uring_disabled": number(PROC / "sys/kernel/io_uring_disabled"),
         "perf_event_paranoid": number(PROC / "sys/kernel/perf_event_paranoid"),
     }
 
 
-def _vcpu_pack(command_line: str) -> int | None:
+def vcpu_pack(command_line: str) -> int | None:
     """A boot parameter of some hosts' own kernels: the switch of its name says what it does."""
     given = re.search(r"(?:^| )sched_vcpu_pack=(\d+)", command_line)
     return int(given[1]) if given else None
