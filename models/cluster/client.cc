@@ -44,11 +44,11 @@ Client::Plan Client::take_plan() {
   return plan;
 }
 
-void Client::advance(Time until, const std::vector<Message>& arrivals, std::vector<Message>& out) {
+void Client::advance(Time until, const std::vector<MessagePtr>& arrivals, std::vector<MessagePtr>& out) {
   for (auto next = arrivals.begin();;) {
     const Time when = next_plan();
-    if (next != arrivals.end() && next->arrived <= when)
-      take(*next++);
+    if (next != arrivals.end() && (*next)->arrived <= when)
+      take(**next++);
     else if (when <= until)
       send(when, take_plan(), out);
     else
@@ -56,7 +56,7 @@ void Client::advance(Time until, const std::vector<Message>& arrivals, std::vect
   }
 }
 
-void Client::send(Time now, const Plan& plan, std::vector<Message>& out) {
+void Client::send(Time now, const Plan& plan, std::vector<MessagePtr>& out) {
   const std::uint64_t record = plan.record;
   auto it = open_.find(record);
   if (plan.first) {
@@ -74,12 +74,12 @@ void Client::send(Time now, const Plan& plan, std::vector<Message>& out) {
   o.due = now + conf_.timeout_ns;
   o.asked_of = leaders_[static_cast<std::size_t>(o.partition)];
   timeouts_.emplace_back(o.due, record);
-  Message m;
-  m.kind = Kind::produce;
-  m.from = id_, m.to = o.asked_of, m.partition = o.partition, m.record = record;
-  m.bytes = cluster_.log.record_bytes + kSmallMessage;
-  m.asked = o.asked, m.sent = now;
-  out.push_back(m);
+  auto m = std::make_unique<Message>();
+  m->kind = Kind::produce;
+  m->from = id_, m->to = o.asked_of, m->partition = o.partition, m->record = record;
+  m->bytes = cluster_.log.record_bytes + kSmallMessage;
+  m->asked = o.asked, m->sent = now;
+  out.push_back(std::move(m));
 }
 
 // Unless it has been given up already.

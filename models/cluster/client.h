@@ -31,7 +31,7 @@ class Client {
 
   Client(const ClientConf& conf, const ClusterConf& cluster, const std::vector<Partition>& partitions, int id,
          int index);
-  void advance(Time until, const std::vector<Message>& arrivals, std::vector<Message>& out);
+  void advance(Time until, const std::vector<MessagePtr>& arrivals, std::vector<MessagePtr>& out);
   void begin_window();
 
   struct Window {
@@ -59,7 +59,7 @@ class Client {
   void at(Time when, std::uint64_t record, bool first);
   [[nodiscard]] Time next_plan() const;
   Plan take_plan();
-  void send(Time now, const Plan& plan, std::vector<Message>& out);
+  void send(Time now, const Plan& plan, std::vector<MessagePtr>& out);
   void take(const Message& m);
   const ClientConf& conf_;
   const ClusterConf& cluster_;

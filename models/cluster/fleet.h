@@ -36,8 +36,8 @@ class Fleet {
   void place_partitions();
   void host_changed(const Network::HostChange& c);
   [[nodiscard]] const Node* leader_of(std::size_t partition) const;
-  void advance(Time to, std::vector<Message>& arrived, std::vector<Message>& sent);
-  void hand_over(std::vector<Message>& sent);
+  void advance(Time to, std::vector<MessagePtr>& arrived, std::vector<MessagePtr>& sent);
+  void hand_over(std::vector<MessagePtr>& sent);
   void begin_window();
   [[nodiscard]] nlohmann::ordered_json produce_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json tail_json() const;
@@ -47,8 +47,18 @@ class Fleet {
   std::unique_ptr<Network> network_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<Client>> clients_;
-  std::vector<std::vector<Message>> inbox_, kept_;  // kept_: of the whole run, by node
-  std::vector<Message*> order_;
+  std::vector<std::vector<MessagePtr>> inbox_;
+  std::vector<std::vector<Message>> kept_;  // of the whole run, by node
+  struct Sent {
+    Time at;
+    int from;
+    std::size_t place;
+    bool operator<(const Sent& o) const {
+      if (at != o.at) return at < o.at;
+      return from != o.from ? from < o.from : place < o.place;
+    }
+  };
+  std::vector<Sent> order_;
   Time window_ns_ = 0, now_ = 0, measured_ns_ = 0;
   std::uint64_t windows_ = 0;
   nlohmann::ordered_json changes_ = nlohmann::ordered_json::array();

@@ -2,7 +2,9 @@
 // What travels between the machines of a fleet, with the times that it has been through. All times are the fleet's, ns.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "sim/engine/time.h"
@@ -28,6 +30,11 @@ enum class Kind : std::uint8_t {
   vote,          // granted where `data` is 1
   disk_request,  // node to its remote disk
   disk_reply,
+};
+
+// Of the message that made a node write something.
+struct Cause {
+  Time sent = 0, arrived = 0;
 };
 
 // What one node did with one record: taken off the wire, handled by its reactor, given to the disk, off the disk, seen.
@@ -72,6 +79,12 @@ struct Message {
   bool write = false;
   std::int64_t data = 0;  // bytes for or of the disk
   std::vector<Beat> beats;
+
+  // From a list of those that are free, the last one first: what is on its way stays in the cache.
+  static void* operator new(std::size_t bytes);
+  static void operator delete(void* freed);
 };
+// Whoever holds it has it alone: sockets, rings and the network pass on the pointer.
+using MessagePtr = std::unique_ptr<Message>;
 
 }  // namespace wakepath::cluster

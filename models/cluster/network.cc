@@ -54,7 +54,7 @@ struct Route {
 enum class Phase : std::uint8_t { none, retry, latency, alone, solver, disk };
 
 struct Transfer {
-  Message message;
+  MessagePtr message;
   Phase phase = Phase::none;
   Route* route = nullptr;
   std::uint64_t number = 0;  // of this use of the slot
@@ -97,8 +97,15 @@ struct Network::Impl {
   Time window = 0, retry = 0;
   std::uint64_t next_number = 0;
   struct Arrival {
-    Message message;
+    Time arrived, sent;
+    int from;
     std::uint64_t number;
+    MessagePtr message;
+    bool operator<(const Arrival& o) const {
+      if (arrived != o.arrived) return arrived < o.arrived;
+      if (sent != o.sent) return sent < o.sent;
+      return from != o.from ? from < o.from : number < o.number;
+    }
   };
   std::vector<Arrival> arrivals;
   std::vector<HostChange> changes;
@@ -115,7 +122,7 @@ struct Network::Impl {
   }
   Due due(int slot, Ps when) {
     const Transfer& t = at(slot);
-    return {when, t.message.sent, t.message.from, t.number, slot};
+    return {when, t.message->sent, t.message->from, t.number, slot};
   }
   bool is_due(const Due& d, Phase phase) { return at(d.slot).number == d.number && at(d.slot).phase == phase; }
 
@@ -189,7 +196,7 @@ void Network::Impl::launch(int slot) {
   Transfer& t = at(slot);
   const Ps now = t.launched * kPsPerNs;
   t.number = next_number++;
-  t.route = &route(t.message.from, t.message.to);
+  t.route = &route(t.message->from, t.message->to);
   t.phase = Phase::latency;
   if (breaks(t)) return cut(slot, now);
   begins.push(due(slot, now + t.route->latency));
@@ -198,7 +205,7 @@ void Network::Impl::launch(int slot) {
 bool Network::Impl::breaks(const Transfer& t) const {
   if (!any_off) return false;
   const auto off = [&](const Route::Use& u) { return !links[u.link].on; };
-  return !solver.is_on(t.message.from) || !solver.is_on(t.message.to) ||
+  return !solver.is_on(t.message->from) || !solver.is_on(t.message->to) ||
          std::any_of(t.route->uses.begin(), t.route->uses.end(), off);
 }
 
@@ -214,7 +221,7 @@ void Network::Impl::begin(int slot, Ps now) {
   if (!shares) {
     take(r, 1);
     t.phase = Phase::alone;
-    t.end = without_error(now + to_ps(static_cast<double>(t.message.bytes) / r.bytes_per_s));
+    t.end = without_error(now + to_ps(static_cast<double>(t.message->bytes) / r.bytes_per_s));
     for (const auto& u : r.uses) link(u).alone.push_back(slot);
     ends.push(due(slot, t.end));
     return;
@@ -232,7 +239,7 @@ void Network::Impl::begin(int slot, Ps now) {
 
 void Network::Impl::give_to_solver(int slot, Ps now) {
   Transfer& t = at(slot);
-  double left = static_cast<double>(t.message.bytes);
+  double left = static_cast<double>(t.message->bytes);
   if (t.phase == Phase::alone) {
     left = to_seconds(t.end - now) * t.route->bytes_per_s;
     leave_alone(slot);
@@ -240,7 +247,8 @@ void Network::Impl::give_to_solver(int slot, Ps now) {
   ++counters.shared;
   ++in_solver;
   t.phase = Phase::solver;
-  solver.start(slot, t.message.from, t.message.to, left, std::max(to_seconds(now) - solver.now(), to_seconds(kLatePs)));
+  solver.start(slot, t.message->from, t.message->to, left,
+               std::max(to_seconds(now) - solver.now(), to_seconds(kLatePs)));
 }
 
 void Network::Impl::leave_alone(int slot) {
@@ -250,10 +258,10 @@ void Network::Impl::leave_alone(int slot) {
 // All of it is through.
 void Network::Impl::arrive(int slot, Ps now) {
   Transfer& t = at(slot);
-  Message& m = t.message;
+  Message& m = *t.message;
   m.arrived = to_ns(now);
   if (m.kind != Kind::disk_request) {
-    arrivals.push_back({std::move(m), t.number});
+    arrivals.push_back({m.arrived, m.sent, m.from, t.number, std::move(t.message)});
     release(slot);
   } else if (m.data == 0) {
     reply(slot, now);
@@ -267,7 +275,7 @@ void Network::Impl::arrive(int slot, Ps now) {
 }
 
 void Network::Impl::reply(int slot, Ps now) {
-  Message& m = at(slot).message;
+  Message& m = *at(slot).message;
   m.kind = Kind::disk_reply;
   std::swap(m.from, m.to);
   at(slot).launched = m.sent = to_ns(now);
@@ -292,7 +300,7 @@ void Network::Impl::ended(int slot, bool finished) {
 // A link that is off, or one of its hosts.
 void Network::Impl::cut(int slot, Ps now) {
   Transfer& t = at(slot);
-  Message& m = t.message;
+  const Message& m = *t.message;
   const bool of_disk = m.kind == Kind::disk_request || m.kind == Kind::disk_reply;
   const bool from_on = solver.is_on(m.from), to_on = solver.is_on(m.to);
   const bool again = of_disk ? (m.kind == Kind::disk_request ? from_on : to_on) : from_on && to_on;
@@ -303,6 +311,7 @@ void Network::Impl::cut(int slot, Ps now) {
 }
 
 void Network::Impl::release(int slot) {
+  at(slot).message.reset();
   at(slot).phase = Phase::none;
   at(slot).number = next_number++;
   free_slots.push_back(slot);
@@ -428,7 +437,7 @@ Time Network::next_change(Time now) const {
 
 void Network::set_window(Time window) { impl_->window = window; }
 
-void Network::send(Message m) {
+void Network::send(MessagePtr m) {
   Impl& n = *impl_;
   if (n.free_slots.empty()) {
     n.free_slots.push_back(static_cast<int>(n.transfers.size()));
@@ -437,25 +446,18 @@ void Network::send(Message m) {
   const int slot = n.free_slots.back();
   n.free_slots.pop_back();
   Transfer& t = n.at(slot);
-  if (m.kind == Kind::disk_request) m.to = n.disks[static_cast<std::size_t>(m.disk)].endpoint;
-  t.launched = m.sent;
+  if (m->kind == Kind::disk_request) m->to = n.disks[static_cast<std::size_t>(m->disk)].endpoint;
+  t.launched = m->sent;
   ++n.counters.transfers;
-  n.counters.bytes += static_cast<std::uint64_t>(m.bytes);
+  n.counters.bytes += static_cast<std::uint64_t>(m->bytes);
   t.message = std::move(m);
   n.launch(slot);
 }
 
-void Network::advance(Time until, std::vector<Message>& arrived, std::vector<HostChange>& changes) {
+void Network::advance(Time until, std::vector<MessagePtr>& arrived, std::vector<HostChange>& changes) {
   Impl& n = *impl_;
   n.step(until * kPsPerNs);
-  const auto before = [](const auto& a, const auto& b) {
-    const Message &x = a.message, &y = b.message;
-    if (x.arrived != y.arrived) return x.arrived < y.arrived;
-    if (x.sent != y.sent) return x.sent < y.sent;
-    return x.from != y.from ? x.from < y.from : a.number < b.number;
-  };
-  if (!std::is_sorted(n.arrivals.begin(), n.arrivals.end(), before))
-    std::sort(n.arrivals.begin(), n.arrivals.end(), before);
+  if (!std::is_sorted(n.arrivals.begin(), n.arrivals.end())) std::sort(n.arrivals.begin(), n.arrivals.end());
   for (auto& a : n.arrivals) arrived.push_back(std::move(a.message));
   n.arrivals.clear();
   changes.insert(changes.end(), n.changes.begin(), n.changes.end());

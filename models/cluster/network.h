@@ -60,8 +60,8 @@ class Network {
   [[nodiscard]] Time next_change(Time now) const;
   // To `until`. Messages that arrived are appended, in order of time, then of their sending; host changes before
   // `until` likewise.
-  void advance(Time until, std::vector<Message>& arrived, std::vector<HostChange>& changes);
-  void send(Message m);  // m.sent lies within the last window; disk_request: m.to is nothing, m.disk what
+  void advance(Time until, std::vector<MessagePtr>& arrived, std::vector<HostChange>& changes);
+  void send(MessagePtr m);  // m->sent lies within the last window; disk_request: m->to is nothing, m->disk what
 
   struct Counters {
     std::uint64_t transfers = 0, bytes = 0, shared = 0, cut_off = 0, given_up = 0, disk_operations = 0;

@@ -36,8 +36,7 @@ Call<void> Nic::handle(ExecContext& irq) {
 
 Call<void> Nic::run(ExecContext& softirq) {
   for (int taken = 0; !ring_.empty() && taken < kNapiWeight; ++taken) {
-    const Message m = ring_.front();
-    ring_.pop_front();
+    MessagePtr m = ring_.take_front();
     co_await softirq.run_ns(costs_[static_cast<std::size_t>(NetCost::net_rx)]);
     co_await sockets_.deliver(softirq, m);
   }

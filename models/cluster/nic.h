@@ -15,7 +15,7 @@ namespace wakepath::cluster {
 
 struct Sockets {
   virtual ~Sockets() = default;
-  virtual machine::Call<void> deliver(machine::ExecContext& softirq, const Message& m) = 0;
+  virtual machine::Call<void> deliver(machine::ExecContext& softirq, MessagePtr& m) = 0;  // takes it
 };
 
 class Nic final : public machine::IrqLine, public machine::Machine::SoftirqHandler {
@@ -23,7 +23,7 @@ class Nic final : public machine::IrqLine, public machine::Machine::SoftirqHandl
   Nic(machine::Machine& m, const NetCosts& costs, int irq_cpu, Sockets& sockets);
   // At the engine's present time: all messages that arrive at it, then the interrupt, which may run at once and move
   // the clock on.
-  void receive(Message m) { ring_.push_back(std::move(m)); }
+  void receive(MessagePtr m) { ring_.push_back(std::move(m)); }
   void interrupt();
   machine::Call<void> handle(machine::ExecContext& irq) override;
   machine::Call<void> run(machine::ExecContext& softirq) override;
@@ -32,7 +32,7 @@ class Nic final : public machine::IrqLine, public machine::Machine::SoftirqHandl
   machine::Machine& machine_;
   const NetCosts& costs_;
   Sockets& sockets_;
-  engine::Fifo<Message> ring_;
+  engine::Fifo<MessagePtr> ring_;
   bool masked_ = false;
 };
 

@@ -53,14 +53,14 @@ void Node::lose_power() {
   for (auto& [p, r] : replicas_) r.lose_power();
 }
 
-void Node::advance(Time until, std::vector<Message>& arrivals, std::vector<Message>& out) {
+void Node::advance(Time until, std::vector<MessagePtr>& arrivals, std::vector<MessagePtr>& out) {
   if (!up()) return;
   out_ = &out;
   auto& engine = simulation_->machine().engine;
-  for (Message& m : arrivals) {
-    const Time at = m.arrived - booted_at_;
+  for (MessagePtr& m : arrivals) {
+    const Time at = m->arrived - booted_at_;
     if (at < 1) continue;  // it was on the wire when the node booted
-    if (due_.empty() || due_.back().arrived != m.arrived) {
+    if (due_.empty() || due_.back()->arrived != m->arrived) {
       simulation_->advance(at - 1);
       engine.arm(arrival_, at);
     }
@@ -72,9 +72,9 @@ void Node::advance(Time until, std::vector<Message>& arrivals, std::vector<Messa
 }
 
 void Node::take_due() {
-  for (Message& m : due_) {
-    if (m.kind == Kind::disk_reply)
-      disk_->replied(m);
+  for (MessagePtr& m : due_) {
+    if (m->kind == Kind::disk_reply)
+      disk_->replied(*m);
     else
       nic_->receive(std::move(m));
   }
@@ -82,13 +82,13 @@ void Node::take_due() {
   if (nic_ != nullptr) nic_->interrupt();
 }
 
-machine::Call<void> Node::deliver(machine::ExecContext& softirq, const Message& m) {
-  return reactor_of(m.partition).deliver(softirq, m);
+machine::Call<void> Node::deliver(machine::ExecContext& softirq, MessagePtr& m) {
+  return reactor_of(m->partition).deliver(softirq, m);
 }
 
-void Node::send(Message m) {
-  m.sent = now();
-  if (m.kind == Kind::reply) m.shares.leader.submit += m.sent - m.replicated;
+void Node::send(MessagePtr m) {
+  m->sent = now();
+  if (m->kind == Kind::reply) m->shares.leader.submit += m->sent - m->replicated;
   out_->push_back(std::move(m));
 }
 

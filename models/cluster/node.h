@@ -30,7 +30,7 @@ class Node final : public Sockets {
   void lose_power();  // what is not durable is gone; the simulation ends
   [[nodiscard]] bool up() const { return simulation_ != nullptr; }
   // To `until`, with what arrives in between (in order, taken from there); what was sent is appended to `out`.
-  void advance(Time until, std::vector<Message>& arrivals, std::vector<Message>& out);
+  void advance(Time until, std::vector<MessagePtr>& arrivals, std::vector<MessagePtr>& out);
   void begin_window();
   void end_window();
   [[nodiscard]] nlohmann::ordered_json result() const;
@@ -38,9 +38,9 @@ class Node final : public Sockets {
   [[nodiscard]] const std::map<int, Replica>& replicas() const { return replicas_; }
 
   // For reactors and the remote disk.
-  machine::Call<void> deliver(machine::ExecContext& softirq, const Message& m) override;
+  machine::Call<void> deliver(machine::ExecContext& softirq, MessagePtr& m) override;
   [[nodiscard]] Time now() { return booted_at_ + simulation_->machine().now(); }
-  void send(Message m);
+  void send(MessagePtr m);
   [[nodiscard]] const NodeConf& conf() const { return conf_; }
   [[nodiscard]] const ClusterConf& cluster() const { return cluster_; }
   [[nodiscard]] int id() const { return id_; }
@@ -70,8 +70,8 @@ class Node final : public Sockets {
   std::vector<std::unique_ptr<Reactor>> reactors_;
   Time booted_at_ = 0;
   engine::Timer arrival_;
-  std::vector<Message> due_;  // at one time
-  std::vector<Message>* out_ = nullptr;
+  std::vector<MessagePtr> due_;  // at one time
+  std::vector<MessagePtr>* out_ = nullptr;
 };
 
 }  // namespace wakepath::cluster

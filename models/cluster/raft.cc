@@ -26,12 +26,12 @@ Raft::Raft(int self, int partition, const Partition& where, Replica& log, const 
     if (n != self) followers_[n].next = 0;
 }
 
-Message Raft::to(int node, Kind kind) const {
-  Message m;
-  m.kind = kind;
-  m.from = self_, m.to = node;
-  m.partition = partition_, m.term = term_;
-  m.bytes = kSmallMessage;
+MessagePtr Raft::to(int node, Kind kind) const {
+  auto m = std::make_unique<Message>();
+  m->kind = kind;
+  m->from = self_, m->to = node;
+  m->partition = partition_, m->term = term_;
+  m->bytes = kSmallMessage;
   return m;
 }
 
@@ -47,12 +47,12 @@ std::int64_t Raft::produce(std::uint64_t record) {
 // The next entry that the follower lacks.
 void Raft::replicate(int node) {
   Follower& f = followers_.at(node);
-  Message m = to(node, Kind::replicate);
-  m.index = f.next;
-  m.record = log_[f.next].record;
-  m.entry_term = log_[f.next].term;
+  MessagePtr m = to(node, Kind::replicate);
+  m->index = f.next;
+  m->record = log_[f.next].record;
+  m->entry_term = log_[f.next].term;
   ++f.next;
-  out.push_back(m);
+  out.push_back(std::move(m));
 }
 
 void Raft::durable(const Steps& steps, std::uint64_t record, Time replicated) {
@@ -66,33 +66,34 @@ void Raft::acknowledge(const Steps& steps, std::uint64_t record, Time replicated
   const std::int64_t upto = std::min(log_.durable(), verified_);
   if (leader_ < 0 || upto <= told_) return;
   told_ = upto;
-  Message m = to(leader_, Kind::ack);
-  m.index = upto - 1;
-  m.record = record;
-  m.steps = steps;
-  m.replicated = replicated;
-  out.push_back(m);
+  MessagePtr m = to(leader_, Kind::ack);
+  m->index = upto - 1;
+  m->record = record;
+  m->steps = steps;
+  m->replicated = replicated;
+  out.push_back(std::move(m));
 }
 
 void Raft::commit() {
-  std::vector<std::int64_t> match{log_.durable()};
-  for (const auto& [node, f] : followers_) match.push_back(f.match);
-  std::sort(match.begin(), match.end(), std::greater<>());
-  const std::int64_t upto = match[where_.replicas.size() / 2];
+  matches_.assign(1, log_.durable());
+  for (const auto& [node, f] : followers_) matches_.push_back(f.match);
+  std::sort(matches_.begin(), matches_.end(), std::greater<>());
+  const std::int64_t upto = matches_[where_.replicas.size() / 2];
   // Raft 5.4.2: what an earlier term left is committed with the first entry of this one.
   if (upto > committed_ && log_.term_before(upto) == term_) committed_ = upto;
 }
 
 void Raft::on_entry(const Message& m, std::vector<Accepted>& accepted) {
+  const Early entry{{m.record, m.entry_term}, {m.sent, m.arrived}};
   if (m.index > verified_) {
-    early_[m.index] = m;
+    early_[m.index] = entry;
     return;
   }
-  const auto take = [&](const Message& e) {
-    if (log_.accept(e.index, {e.record, e.entry_term})) accepted.push_back({e.index, e});
+  const auto take = [&](const Early& e) {
+    if (log_.accept(verified_, e.entry)) accepted.push_back({verified_, e.cause});
     ++verified_;
   };
-  if (m.index == verified_) take(m);
+  if (m.index == verified_) take(entry);
   for (auto e = early_.begin(); e != early_.end() && e->first <= verified_; e = early_.erase(e))
     if (e->first == verified_) take(e->second);
   acknowledge({}, m.record, 0);  // what was durable here before it was known to be the leader's
@@ -102,26 +103,26 @@ void Raft::on_entry(const Message& m, std::vector<Accepted>& accepted) {
 
 void Raft::probe(int node, std::int64_t index) {
   followers_.at(node).next = -1;
-  Message m = to(node, Kind::probe);
-  m.index = index;
-  m.entry_term = log_.term_before(index);
-  out.push_back(m);
+  MessagePtr m = to(node, Kind::probe);
+  m->index = index;
+  m->entry_term = log_.term_before(index);
+  out.push_back(std::move(m));
 }
 
 void Raft::on_probe(const Message& m) {
   const bool here = m.index <= log_.size() && log_.term_before(m.index) == m.entry_term;
-  Message answer = to(m.from, here ? Kind::match : Kind::lack);
-  answer.index = m.index;
+  MessagePtr answer = to(m.from, here ? Kind::match : Kind::lack);
+  answer->index = m.index;
   if (here) {
     verified_ = std::max(verified_, m.index);
-    answer.data = told_ = std::min(log_.durable(), m.index);
+    answer->data = told_ = std::min(log_.durable(), m.index);
   } else if (log_.size() < m.index) {
-    answer.index = log_.size();
+    answer->index = log_.size();
   } else {  // the first entry of the term that is wrong there
     const std::int64_t wrong = log_.term_before(m.index);
-    while (answer.index > 0 && log_.term_before(answer.index) == wrong) --answer.index;
+    while (answer->index > 0 && log_.term_before(answer->index) == wrong) --answer->index;
   }
-  out.push_back(answer);
+  out.push_back(std::move(answer));
 }
 
 // ---- elections -----------------------------------------------------------------------------------------------------
@@ -136,10 +137,10 @@ void Raft::campaign() {
   after_persist.clear();
   for (const int n : where_.replicas) {
     if (n == self_) continue;
-    Message m = to(n, Kind::request_vote);
-    m.index = log_.durable();
-    m.entry_term = log_.last_durable_term();
-    after_persist.push_back(m);
+    MessagePtr m = to(n, Kind::request_vote);
+    m->index = log_.durable();
+    m->entry_term = log_.last_durable_term();
+    after_persist.push_back(std::move(m));
   }
   if (where_.replicas.size() == 1) lead();
 }
@@ -148,16 +149,17 @@ void Raft::on_request_vote(const Message& m) {
   const bool up_to_date = std::pair(m.entry_term, m.index) >= std::pair(log_.last_durable_term(), log_.durable());
   const bool grant =
       m.term == term_ && role_ == Role::follower && up_to_date && (voted_for_ == -1 || voted_for_ == m.from);
-  Message answer = to(m.from, Kind::vote);
-  answer.data = grant ? 1 : 0;
+  MessagePtr answer = to(m.from, Kind::vote);
+  answer->data = grant ? 1 : 0;
   if (!grant) {
-    out.push_back(answer);
+    out.push_back(std::move(answer));
     return;
   }
   heard = true;
   voted_for_ = m.from;
   to_persist = {term_, voted_for_};
-  after_persist.assign(1, answer);
+  after_persist.clear();
+  after_persist.push_back(std::move(answer));
 }
 
 void Raft::on_vote(const Message& m) {
@@ -179,10 +181,10 @@ void Raft::lead() {
 }
 
 // Somebody is further: whatever this copy was, it follows.
-bool Raft::newer_term(const Message& m) {
-  if (m.term <= term_) return m.term == term_;
+bool Raft::newer_term(std::int64_t term) {
+  if (term <= term_) return term == term_;
   role_ = Role::follower;
-  term_ = m.term;
+  term_ = term;
   voted_for_ = -1, leader_ = -1;
   verified_ = told_ = 0;
   early_.clear();
@@ -201,19 +203,17 @@ void Raft::adopt(int leader, std::int64_t term) {
 }
 
 void Raft::heard_beat(int from, std::int64_t term) {
-  Message m;
-  m.term = term;
-  if (!newer_term(m)) return;
+  if (!newer_term(term)) return;
   const bool known = leader_ == from;
   adopt(from, term);
   if (known) return;
-  Message hello = to(from, Kind::hello);
-  hello.index = log_.size();
-  out.push_back(hello);
+  MessagePtr hello = to(from, Kind::hello);
+  hello->index = log_.size();
+  out.push_back(std::move(hello));
 }
 
 void Raft::handle(const Message& m, std::vector<Accepted>& accepted) {
-  if (!newer_term(m)) {
+  if (!newer_term(m.term)) {
     if (m.kind == Kind::request_vote) out.push_back(to(m.from, Kind::vote));  // tells our term
     return;
   }

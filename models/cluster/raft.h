@@ -42,7 +42,7 @@ class Raft {
   // All kinds but produce. New entries of the log that have to be written are appended to `accepted`.
   struct Accepted {
     std::int64_t index;
-    Message cause;
+    Cause cause;
   };
   void handle(const Message& m, std::vector<Accepted>& accepted);
   void heard_beat(int from, std::int64_t term);
@@ -54,9 +54,9 @@ class Raft {
   [[nodiscard]] std::int64_t term() const { return term_; }
   [[nodiscard]] std::int64_t committed() const { return committed_; }  // leader: that many are on a majority
 
-  std::vector<Message> out;
+  std::vector<MessagePtr> out;
   std::optional<Vote> to_persist;  // before what lies in after_persist may be sent
-  std::vector<Message> after_persist;
+  std::vector<MessagePtr> after_persist;
   bool heard = false;  // of a leader, or a vote was given: the patience for it begins anew
 
  private:
@@ -64,8 +64,8 @@ class Raft {
     std::int64_t match = 0;  // that many are durable there, and the same as here
     std::int64_t next = -1;  // what it is sent next; -1: it is not known yet where its log agrees with ours
   };
-  Message to(int node, Kind kind) const;
-  bool newer_term(const Message& m);
+  [[nodiscard]] MessagePtr to(int node, Kind kind) const;
+  bool newer_term(std::int64_t term);
   void adopt(int leader, std::int64_t term);
   void on_request_vote(const Message& m);
   void on_vote(const Message& m);
@@ -87,7 +87,12 @@ class Raft {
   std::int64_t told_ = 0;      // ... and so much of that it has told to be durable
   std::int64_t committed_ = 0;
   std::map<int, Follower> followers_;
-  std::map<std::int64_t, Message> early_;  // entries that came before their predecessors
+  struct Early {
+    Replica::Entry entry;
+    Cause cause;
+  };
+  std::map<std::int64_t, Early> early_;  // entries that came before their predecessors
+  std::vector<std::int64_t> matches_;    // used by commit()
 };
 
 }  // namespace wakepath::cluster

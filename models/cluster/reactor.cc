@@ -43,11 +43,13 @@ void Reactor::serve(int partition, bool first_boot) {
   s->led = s->raft.leads();
   s->patience_ends = draw_patience();
   if (node_.cluster().log.fsync) s->file = std::make_unique<Fsync>(*this, partition);
-  served_.emplace(partition, std::move(s));
+  const auto place = static_cast<std::size_t>(partition);
+  if (served_.size() <= place) served_.resize(place + 1);
+  served_[place] = std::move(s);
 }
 
-Call<void> Reactor::deliver(ExecContext& softirq, const Message& m) {
-  sockets_.push_back(m);
+Call<void> Reactor::deliver(ExecContext& softirq, MessagePtr& m) {
+  sockets_.push_back(std::move(m));
   if (std::exchange(poll_armed_, false)) co_await aio_.complete(softirq, poll_);
 }
 
@@ -95,13 +97,14 @@ Call<void> Reactor::background(KTask& t, Time began, bool served) {
 }
 
 Call<void> Reactor::completed(KTask& t) {
-  for (aio::Iocb* e : std::exchange(events_, {})) {
+  for (aio::Iocb* e : events_) {
     if (e == &poll_) continue;
     if (Fsync* f = Fsync::of(e))
       co_await finish(t, *f);
     else
       co_await finish(t, *static_cast<Append*>(e->owner));
   }
+  events_.clear();
 }
 
 Call<void> Reactor::leave_kernel(KTask& t) {
@@ -112,8 +115,7 @@ Call<void> Reactor::leave_kernel(KTask& t) {
 // One read of each message that is there when the turn begins.
 Call<void> Reactor::receive(KTask& t) {
   for (std::size_t n = sockets_.size(); n > 0; --n) {
-    const Message m = sockets_.front();
-    sockets_.pop_front();
+    MessagePtr m = sockets_.take_front();
     co_await run_cost(machine_, t, CostId::syscall_entry);
     co_await t.run_ns(cost(NetCost::net_recv));
     co_await leave_kernel(t);
@@ -121,32 +123,35 @@ Call<void> Reactor::receive(KTask& t) {
   }
 }
 
-Call<void> Reactor::handle(KTask& t, const Message& m) {
+Call<void> Reactor::handle(KTask& t, MessagePtr& message) {
   const Time handled = node_.now();
+  const Message& m = *message;
   if (m.kind == Kind::produce) {
     co_await t.run_ns(cost(NetCost::reactor_produce), Mode::user);
-    Served& s = *served_.at(m.partition);
+    const int partition = m.partition;
+    const Cause cause{m.sent, m.arrived};
+    Served& s = served(partition);
     if (!s.raft.leads()) {
-      refuse(m, s.raft.leader());
+      refuse(std::move(message), s.raft.leader());
       co_return;
     }
     const std::int64_t index = s.raft.produce(m.record);
-    s.pending[index] = {m, handled};
-    settle(m.partition, s, nullptr, nullptr);
-    write(m.partition, index, m, handled);
+    s.pending.push_back({index, std::move(message), handled});
+    settle(partition, s, nullptr, nullptr);
+    write(partition, index, cause, handled);
     co_return;
   }
   co_await t.run_ns(cost(m.kind == Kind::replicate ? NetCost::reactor_replicate : NetCost::reactor_ack), Mode::user);
   for (const Beat& b : m.beats) {
-    Served& s = *served_.at(b.partition);
+    Served& s = served(b.partition);
     s.raft.heard_beat(m.from, b.term);
     settle(b.partition, s, nullptr, nullptr);
   }
   if (m.kind == Kind::beat) co_return;
-  Served& s = *served_.at(m.partition);
-  std::vector<Raft::Accepted> accepted;
-  s.raft.handle(m, accepted);
-  for (const auto& a : accepted) write(m.partition, a.index, a.cause, handled);
+  Served& s = served(m.partition);
+  accepted_.clear();
+  s.raft.handle(m, accepted_);
+  for (const auto& a : accepted_) write(m.partition, a.index, a.cause, handled);
   settle(m.partition, s, m.kind == Kind::ack ? &m : nullptr, nullptr);
 }
 
@@ -154,13 +159,14 @@ Call<void> Reactor::flush(KTask& t) {
   if (!to_buffer_.empty()) co_await write_buffered(t);
   if (!to_submit_.empty()) co_await sys_io_submit(t);
   if (node_.cluster().log.fsync) co_await submit_fsyncs(t);
-  const auto messages = std::exchange(to_send_, {});
-  for (const Message& m : messages) {
+  std::swap(to_send_, sending_);
+  for (MessagePtr& m : sending_) {
     co_await run_cost(machine_, t, CostId::syscall_entry);
     co_await t.run_ns(cost(NetCost::net_send));
-    node_.send(m);
+    node_.send(std::move(m));
     co_await leave_kernel(t);
   }
+  sending_.clear();
 }
 
 }  // namespace wakepath::cluster

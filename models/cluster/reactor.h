@@ -19,7 +19,6 @@
 #pragma once
 
 #include <deque>
-#include <map>
 #include <memory>
 #include <vector>
 
@@ -42,9 +41,9 @@ class Reactor {
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
   [[nodiscard]] machine::KTask& task() { return *task_; }
-  void serve(int partition, bool first_boot);  // before it starts
-  machine::Call<void> deliver(machine::ExecContext& softirq, const Message& m);
-  [[nodiscard]] const Raft& raft(int partition) const { return served_.at(partition)->raft; }
+  void serve(int partition, bool first_boot);                                 // before it starts
+  machine::Call<void> deliver(machine::ExecContext& softirq, MessagePtr& m);  // takes it
+  [[nodiscard]] const Raft& raft(int partition) const { return served(partition).raft; }
 
  private:
   struct Append {  // one write: a record of the log, or a vote
@@ -52,19 +51,20 @@ class Reactor {
     int partition = 0;
     std::int64_t index = 0;  // -1: a vote
     Replica::Entry entry;
-    Message cause;
+    Time sent = 0;  // what made it write this was
     Steps steps;
     Vote vote;
-    std::vector<Message> then;  // a vote: what is sent afterwards
+    std::vector<MessagePtr> then;  // a vote: what is sent afterwards
   };
   struct Pending {  // a record that waits for its quorum, at its leader
-    Message request;
+    std::int64_t index = 0;
+    MessagePtr request;
     Time handled = 0;
   };
   struct Buffered {  // fsync: written to the page cache, not durable yet
     std::int64_t index;
     Replica::Entry entry;
-    Message cause;
+    Time sent;  // what made it write this was
     Steps steps;
   };
   struct Fsync;
@@ -72,32 +72,34 @@ class Reactor {
     Served(int self, int partition, const Partition& where, Replica& log, const Vote& durable, bool first_boot);
     ~Served();
     Raft raft;
-    std::map<std::int64_t, Pending> pending;
-    bool led = false;             // when it was settled last
-    Time patience_ends = 0;       // of a follower with its leader; the machine's time, like all of timers
-    std::unique_ptr<Fsync> file;  // fsync: the log's file
+    Replica& log;
+    engine::Fifo<Pending> pending;  // in the log's order
+    bool led = false;               // when it was settled last
+    Time patience_ends = 0;         // of a follower with its leader; the machine's time, like all of timers
+    std::unique_ptr<Fsync> file;    // fsync: the log's file
   };
   struct Write {  // waits for a free Append
     int partition;
     std::int64_t index;
-    Message cause;
+    Cause cause;
     Time handled;
   };
   struct Timer;
 
   machine::Body body(machine::KTask& t);
   machine::Call<void> receive(machine::KTask& t);
-  machine::Call<void> handle(machine::KTask& t, const Message& m);
+  machine::Call<void> handle(machine::KTask& t, MessagePtr& m);
   machine::Call<void> leave_kernel(machine::KTask& t);
   machine::Call<void> flush(machine::KTask& t);  // writes and messages that the turn has made
   machine::Call<void> completed(machine::KTask& t);
   machine::Call<void> background(machine::KTask& t, Time began, bool served);
   [[nodiscard]] Time cost(NetCost id) const;
+  [[nodiscard]] Served& served(int partition) const { return *served_.at(static_cast<std::size_t>(partition)); }
 
   // reactor_disk.cc
   Append& make_append();
   Append& take_append();
-  void write(int partition, std::int64_t index, const Message& cause, Time handled);
+  void write(int partition, std::int64_t index, const Cause& cause, Time handled);
   void persist(int partition, Served& s);
   machine::Call<void> write_buffered(machine::KTask& t);
   machine::Call<void> sys_io_submit(machine::KTask& t);
@@ -107,8 +109,8 @@ class Reactor {
 
   // reactor_quorum.cc
   void settle(int partition, Served& s, const Message* ack, const Steps* own);
-  void answer(const Pending& p, const Message* ack, const Steps* own);
-  void refuse(const Message& request, int leader);
+  void answer(Pending p, const Message* ack, const Steps* own);
+  void refuse(MessagePtr request, int leader);
   void keep_time();  // beats that are due, and leaders that have been waited for too long
   void send_beats();
   [[nodiscard]] Time draw_patience();
@@ -124,10 +126,11 @@ class Reactor {
   std::deque<Append*> to_submit_;
   std::deque<Write> waiting_, to_buffer_;
   fs::Dirtier dirtier_;
-  engine::Fifo<Message> sockets_;
-  std::vector<Message> to_send_;
+  engine::Fifo<MessagePtr> sockets_;
+  std::vector<MessagePtr> to_send_, sending_;
+  std::vector<Raft::Accepted> accepted_;  // used by handle()
   std::vector<aio::Iocb*> events_;
-  std::map<int, std::unique_ptr<Served>> served_;
+  std::vector<std::unique_ptr<Served>> served_;  // by partition; null: not this one's
   std::unique_ptr<Timer> timer_;
   Time next_beat_ = 0;
   Time busy_at_ = 0;                                            // when it last had something to do

@@ -21,9 +21,9 @@ Reactor::Fsync::Fsync(Reactor& r, int p)
   id = static_cast<std::uint64_t>(p) + 1;
 }
 
-Reactor::Served::Served(int self, int partition, const Partition& where, Replica& log, const Vote& durable,
+Reactor::Served::Served(int self, int partition, const Partition& where, Replica& copy, const Vote& durable,
                         bool first_boot)
-    : raft(self, partition, where, log, durable, first_boot) {}
+    : raft(self, partition, where, copy, durable, first_boot), log(copy) {}
 
 Reactor::Served::~Served() = default;
 
@@ -52,7 +52,7 @@ Reactor::Append& Reactor::take_append() {
   return a;
 }
 
-void Reactor::write(int partition, std::int64_t index, const Message& cause, Time handled) {
+void Reactor::write(int partition, std::int64_t index, const Cause& cause, Time handled) {
   if (node_.cluster().log.fsync) {
     to_buffer_.push_back({partition, index, cause, handled});
     return;
@@ -61,10 +61,10 @@ void Reactor::write(int partition, std::int64_t index, const Message& cause, Tim
     waiting_.push_back({partition, index, cause, handled});
     return;
   }
-  const Replica& log = node_.replica(partition);
+  const Replica& log = served(partition).log;
   if (index >= log.size()) return;  // cut off while it waited
   Append& a = take_append();
-  a.partition = partition, a.index = index, a.entry = log[index], a.cause = cause;
+  a.partition = partition, a.index = index, a.entry = log[index], a.sent = cause.sent;
   a.steps = {};
   a.steps.arrived = cause.arrived, a.steps.handled = handled;
   a.dio.sector = next_sector_;
@@ -77,8 +77,6 @@ void Reactor::persist(int partition, Served& s) {
   Append& a = take_append();
   a.partition = partition, a.index = -1, a.vote = *s.raft.to_persist;
   a.then = std::exchange(s.raft.after_persist, {});
-  a.cause = {};
-  a.steps = {};
   a.dio.sector = next_sector_;
   next_sector_ += a.dio.bytes / 512;
   s.raft.to_persist.reset();
@@ -91,10 +89,10 @@ Call<void> Reactor::write_buffered(KTask& t) {
   while (!to_buffer_.empty()) {
     const Write w = to_buffer_.front();
     to_buffer_.pop_front();
-    const Replica& log = node_.replica(w.partition);
-    if (w.index >= log.size()) continue;  // cut off meanwhile
-    Fsync& f = *served_.at(w.partition)->file;
-    Buffered b{w.index, log[w.index], w.cause, {}};
+    const Served& s = served(w.partition);
+    if (w.index >= s.log.size()) continue;  // cut off meanwhile
+    Fsync& f = *s.file;
+    Buffered b{w.index, s.log[w.index], w.cause.sent, {}};
     b.steps.arrived = w.cause.arrived, b.steps.handled = w.handled;
     const std::int64_t places = node_.cluster().log.segment_bytes / bytes;
     co_await run_cost(machine_, t, CostId::syscall_entry);
@@ -106,12 +104,12 @@ Call<void> Reactor::write_buffered(KTask& t) {
 
 // One io_submit for all files that have something new.
 Call<void> Reactor::submit_fsyncs(KTask& t) {
-  const auto due = [](const Served& s) { return !s.file->under_way && !s.file->written.empty(); };
-  if (std::none_of(served_.begin(), served_.end(), [&](const auto& s) { return due(*s.second); })) co_return;
+  const auto due = [](const auto& s) { return s != nullptr && !s->file->under_way && !s->file->written.empty(); };
+  if (std::none_of(served_.begin(), served_.end(), due)) co_return;
   co_await run_cost(machine_, t, CostId::syscall_entry);
   co_await run_cost(machine_, t, CostId::io_submit_call);
-  for (auto& [p, s] : served_) {
-    if (!due(*s)) continue;
+  for (const auto& s : served_) {
+    if (!due(s)) continue;
     Fsync& f = *s->file;
     f.under_way = true;
     f.covered = std::exchange(f.written, {});
@@ -147,15 +145,15 @@ Call<void> Reactor::finish(KTask& t, Append& a) {
   if (a.index < 0) {
     Vote& kept = node_.vote(a.partition);
     if (a.vote.term >= kept.term) kept = a.vote;
-    to_send_.insert(to_send_.end(), a.then.begin(), a.then.end());
+    for (MessagePtr& m : a.then) to_send_.push_back(std::move(m));
     a.then.clear();
   } else {
     ++node_.appended;
     a.steps.bio_ended = node_.now() - machine_.now() + a.dio.bio_ended_at;
     a.steps.durable = node_.now();
-    node_.replica(a.partition).written(a.index, a.entry);
-    Served& s = *served_.at(a.partition);
-    s.raft.durable(a.steps, a.entry.record, a.cause.sent);
+    Served& s = served(a.partition);
+    s.log.written(a.index, a.entry);
+    s.raft.durable(a.steps, a.entry.record, a.sent);
     settle(a.partition, s, nullptr, &a.steps);
   }
   free_.push_back(&a);
@@ -167,19 +165,19 @@ Call<void> Reactor::finish(KTask& t, Append& a) {
 
 Call<void> Reactor::finish(KTask& t, Fsync& f) {
   f.under_way = false;
-  Served& s = *served_.at(f.partition);
+  Served& s = served(f.partition);
   for (Buffered& b : f.covered) {
     co_await t.run_ns(cost(NetCost::reactor_durable), Mode::user);
     ++node_.appended;
     // What passed in the worker's fsync is the device's part; that it had to wait for a CPU is the scheduler's.
     b.steps.bio_ended = b.steps.submitted + (f.ended - f.began);
     b.steps.durable = node_.now();
-    node_.replica(f.partition).written(b.index, b.entry);
+    s.log.written(b.index, b.entry);
   }
   const auto covered = std::exchange(f.covered, {});
   if (covered.empty()) co_return;
   const Buffered& last = covered.back();
-  s.raft.durable(last.steps, last.entry.record, last.cause.sent);
+  s.raft.durable(last.steps, last.entry.record, last.sent);
   settle(f.partition, s, nullptr, &last.steps);
 }
 

@@ -25,37 +25,31 @@ struct Path {
 // Does what the partition's Raft wants done after something has happened to it.
 void Reactor::settle(int partition, Served& s, const Message* ack, const Steps* own) {
   Raft& raft = s.raft;
-  for (Message& m : raft.out) {
-    if (m.kind == Kind::replicate) m.bytes += node_.cluster().log.record_bytes;
+  for (MessagePtr& m : raft.out) {
+    if (m->kind == Kind::replicate) m->bytes += node_.cluster().log.record_bytes;
     to_send_.push_back(std::move(m));
   }
   raft.out.clear();
   if (raft.to_persist) persist(partition, s);
   if (std::exchange(raft.heard, false)) s.patience_ends = draw_patience();
   if (!raft.leads()) {
-    for (const auto& [index, p] : s.pending) refuse(p.request, raft.leader());
-    s.pending.clear();
+    while (!s.pending.empty()) refuse(s.pending.take_front().request, raft.leader());
   } else if (!s.led) {
     ++node_.elections_won;
   }
   s.led = raft.leads();
-  while (!s.pending.empty() && s.pending.begin()->first < raft.committed()) {
-    answer(s.pending.begin()->second, ack, own);
-    s.pending.erase(s.pending.begin());
-  }
+  while (!s.pending.empty() && s.pending.front().index < raft.committed()) answer(s.pending.take_front(), ack, own);
 }
 
-void Reactor::answer(const Pending& p, const Message* ack, const Steps* own) {
+// The request's message goes back as its answer.
+void Reactor::answer(Pending p, const Message* ack, const Steps* own) {
   const Time now = node_.now();
-  Message r;
-  r.kind = Kind::reply;
-  r.from = node_.id(), r.to = p.request.from;
-  r.partition = p.request.partition, r.record = p.request.record, r.bytes = kSmallMessage, r.asked = p.request.asked;
+  Message& r = *p.request;
   Shares& s = r.shares;
   s.leader.node = node_.id();
-  Path path{p.request.asked};
-  path.to(p.request.sent, s.retry);
-  path.to(p.request.arrived, s.network);
+  Path path{r.asked};
+  path.to(r.sent, s.retry);
+  path.to(r.arrived, s.network);
   path.to(p.handled, s.leader.wait);
   if (own != nullptr) {
     path.to(own->submitted, s.leader.submit);
@@ -72,16 +66,19 @@ void Reactor::answer(const Pending& p, const Message* ack, const Steps* own) {
     path.to(ack->arrived, s.network);
   }
   path.to(now, s.leader.wait);
+  r.kind = Kind::reply;
+  r.to = std::exchange(r.from, node_.id());
+  r.bytes = kSmallMessage;
   r.replicated = now;
-  to_send_.push_back(r);
+  to_send_.push_back(std::move(p.request));
 }
 
-void Reactor::refuse(const Message& request, int leader) {
-  Message no = request;
-  no.kind = Kind::refuse;
-  no.from = node_.id(), no.to = request.from, no.bytes = kSmallMessage;
-  no.index = leader;
-  to_send_.push_back(no);
+void Reactor::refuse(MessagePtr request, int leader) {
+  request->kind = Kind::refuse;
+  request->to = std::exchange(request->from, node_.id());
+  request->bytes = kSmallMessage;
+  request->index = leader;
+  to_send_.push_back(std::move(request));
 }
 
 // Between one and two timeouts, so that followers do not all lose it at once.
@@ -97,12 +94,13 @@ void Reactor::keep_time() {
     next_beat_ = now + node_.cluster().log.heartbeat_ns;
   }
   Time next = next_beat_;
-  for (auto& [p, s] : served_) {
-    if (s->raft.leads()) continue;
+  for (std::size_t p = 0; p < served_.size(); ++p) {
+    Served* s = served_[p].get();
+    if (s == nullptr || s->raft.leads()) continue;
     if (now >= s->patience_ends) {
       s->patience_ends = draw_patience();
       s->raft.campaign();
-      settle(p, *s, nullptr, nullptr);
+      settle(static_cast<int>(p), *s, nullptr, nullptr);
     }
     next = std::min(next, s->patience_ends);
   }
@@ -111,19 +109,20 @@ void Reactor::keep_time() {
 
 // One message to each reactor that follows in something.
 void Reactor::send_beats() {
-  std::map<std::pair<int, std::size_t>, Message> beats;  // by node and its reactor
-  for (const auto& [p, s] : served_) {
-    if (!s->raft.leads()) continue;
+  std::map<std::pair<int, std::size_t>, MessagePtr> beats;  // by node and its reactor
+  for (std::size_t i = 0; i < served_.size(); ++i) {
+    if (served_[i] == nullptr || !served_[i]->raft.leads()) continue;
+    const int p = static_cast<int>(i);
     for (const int n : node_.partition(p).replicas) {
       if (n == node_.id()) continue;
-      const auto reactors = node_.cluster().nodes[static_cast<std::size_t>(n)].reactors.size();
-      Message& m = beats[{n, static_cast<std::size_t>(p) % reactors}];
-      if (m.beats.empty()) {
-        m.kind = Kind::beat;
-        m.from = node_.id(), m.to = n, m.partition = p, m.bytes = kSmallMessage;
+      MessagePtr& m = beats[{n, i % node_.cluster().nodes[static_cast<std::size_t>(n)].reactors.size()}];
+      if (m == nullptr) {
+        m = std::make_unique<Message>();
+        m->kind = Kind::beat;
+        m->from = node_.id(), m->to = n, m->partition = p, m->bytes = kSmallMessage;
       }
-      m.beats.push_back({p, s->raft.term()});
-      m.bytes += kBeatBytes;
+      m->beats.push_back({p, served_[i]->raft.term()});
+      m->bytes += kBeatBytes;
     }
   }
   for (auto& [to, m] : beats) to_send_.push_back(std::move(m));

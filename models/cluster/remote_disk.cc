@@ -10,16 +10,16 @@ constexpr std::int64_t kCommand = 64;  // bytes of what carries no data
 }  // namespace
 
 void RemoteDisk::submit(block::Request& rq) {
-  Message m;
-  m.kind = Kind::disk_request;
-  m.from = node_.id();
-  m.disk = disk_;
-  m.record = next_++;
-  m.write = rq.bio->write;
-  m.data = rq.bio->flush ? 0 : rq.bio->bytes;
-  m.bytes = kCommand + (m.write ? m.data : 0);
-  under_way_.emplace(m.record, &rq);
-  node_.send(m);
+  auto m = std::make_unique<Message>();
+  m->kind = Kind::disk_request;
+  m->from = node_.id();
+  m->disk = disk_;
+  m->record = next_++;
+  m->write = rq.bio->write;
+  m->data = rq.bio->flush ? 0 : rq.bio->bytes;
+  m->bytes = kCommand + (m->write ? m->data : 0);
+  under_way_.emplace(m->record, &rq);
+  node_.send(std::move(m));
 }
 
 void RemoteDisk::replied(const Message& m) {

@@ -44,7 +44,10 @@ class Replica {
   // The write of `index` is on the disk. An entry that was cut off meanwhile is none of ours any more.
   void written(std::int64_t index, const Entry& e) {
     if (index >= size() || (*this)[index] != e) return;
-    if (index >= durable_) beyond_.insert(index);
+    if (index == durable_)
+      ++durable_;
+    else if (index > durable_)
+      beyond_.insert(index);
     while (!beyond_.empty() && *beyond_.begin() == durable_) {
       beyond_.erase(beyond_.begin());
       ++durable_;

@@ -31,6 +31,12 @@ class Fifo {
     first_ = (first_ + 1) & (slots_.size() - 1);
     --size_;
   }
+  T take_front() {
+    WAKEPATH_CHECK(size_ > 0, "the first of an empty queue is taken");
+    T value = std::move(slots_[first_]);
+    pop_front();
+    return value;
+  }
 
  private:
   void grow() {
