@@ -18,6 +18,7 @@ if(WAKEPATH_SIMGRID_INCLUDE AND WAKEPATH_SIMGRID)
   endif()
   if(WAKEPATH_TESTS)
     add_executable(network_twin "${PROJECT_SOURCE_DIR}/tests/cluster/network_twin.cc"
+                                "${PROJECT_SOURCE_DIR}/models/cluster/message.cc"
                                 "${PROJECT_SOURCE_DIR}/models/cluster/network.cc"
                                 "${PROJECT_SOURCE_DIR}/models/cluster/solver.cc"
                                 "${PROJECT_SOURCE_DIR}/models/cluster/change_dates.cc")

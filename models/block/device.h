@@ -26,9 +26,11 @@ class DeviceLaw {
   DeviceLaw(const scenario::Device& d, std::uint64_t seed);
   // A request reaches the device at `now`: when it is done. Calls must come in the order of time.
   engine::Time completion_time(engine::Time now, const Bio& bio);
+  engine::Time service_time(const Bio& bio);  // of whoever serves it; a flush's is flush_ns
   [[nodiscard]] bool notified() const { return notified_; }
 
  private:
+  [[nodiscard]] engine::Time transfer_time(const Bio& bio) const;
   const scenario::Device& d_;
   bool delay_only_, serial_, notified_, reads_differ_;
   std::vector<engine::Time> free_at_;  // by server

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "models/block/completion.h"
+#include "models/block/loop.h"
 #include "models/block/split.h"
 #include "models/kernel/switches.h"
 #include "sim/engine/reversed.h"
@@ -50,6 +51,7 @@ Queue::Queue(Machine& m, workqueue::Workqueues& wqs, const scenario::Block& conf
   kblockd_ = &wqs.create("kblockd", {.highpri = true});
   timer_function_ = m.tp.name("null_cmd_timer_expired [null_blk]");
   if (driver_ == nullptr) completions_ = std::make_unique<Completions>(m, *this);
+  if (conf_.driver == "loop") loop_ = std::make_unique<Loop>(m, *this, wqs, conf_.name);
   const int n = std::max(1, conf_.hw_queues);
   const bool spread = conf_.driver == "nvme" || conf_.driver == "virtio_blk";
   map_ = conf_.queue_map.empty() ? map_queues(m.topology, n, spread, m.k.group_cpus_evenly)
@@ -352,9 +354,14 @@ Call<void> Queue::issue_run(ExecContext& ctx, Request* first) {
       co_await end_at_issue(ctx, *rq);
       continue;
     }
+    if (loop_ != nullptr) {
+      co_await loop_->queue_rq(ctx, *rq);
+      continue;
+    }
     if (conf_.virtual_timer_completion)
       machine_.local_timer(rq->ctx_cpu).arm(*rq, law_.completion_time(machine_.now(), *rq->bio));
   }
+  if (loop_ != nullptr) co_return;
   const bool by_itself = conf_.irqmode < 2 || conf_.virtual_timer_completion;  // a null_blk
   const bool rings = !device_.doorbell_when_idle || in_device == 0;
   // A host is told on the way out of the guest, and is at work while the way back takes its time.

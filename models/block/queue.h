@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // blk-mq for one device: tags, plugging, direct issue and run-queue through kblockd, the driver, completion steering,
 // and the completion contexts (hard interrupt, batch, BLOCK softirq). Source: block/blk-mq.c, blk-mq-tag.c,
-// drivers/block/null_blk, virtio_blk, nvme/host/pci.c as specified in io-completion.md sections 1 and 2.
+// drivers/block/null_blk, virtio_blk, loop, nvme/host/pci.c as specified in io-completion.md sections 1 and 2.
 #pragma once
 
 #include <cstdint>
@@ -78,6 +78,7 @@ struct RemoteDevice {
 };
 
 class Completions;
+class Loop;
 class Splitter;
 struct QueueInterrupt;
 
@@ -131,6 +132,7 @@ class Queue {
   friend struct Request;
   friend struct HwQueue;
   friend class Completions;
+  friend class Loop;
   friend struct QueueInterrupt;
   Queue(Machine& m, workqueue::Workqueues& wqs, const scenario::Block& conf, Driver* driver);
   [[nodiscard]] int hw_queues() const { return static_cast<int>(hctxs_.size() + poll_hctxs_.size()); }
@@ -171,6 +173,7 @@ class Queue {
   std::unique_ptr<Splitter> splitter_;
   QueueMap map_, poll_map_;
   std::unique_ptr<Completions> completions_;
+  std::unique_ptr<Loop> loop_;  // block.driver = "loop"
   std::vector<std::unique_ptr<HwQueue>> hctxs_, poll_hctxs_;
   trace::StringId timer_function_ = 0;
 };

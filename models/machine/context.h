@@ -48,6 +48,7 @@ struct ExecContext {
 
   Kind kind;
   bool bh_disabled = false;  // of a task: softirqs it raises wait for local_bh_enable()
+  bool serving_softirq = false;  // from softirq_entry to softirq_exit, also in a task
   Mode mode = Mode::kernel;
   Time left_ns = 0;                   // of the current segment
   std::coroutine_handle<> resume_at;  // what to resume when the segment is spent

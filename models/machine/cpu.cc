@@ -353,7 +353,7 @@ Body Cpu::switch_body(ExecContext& ctx) {
 std::uint8_t Cpu::trace_flags() const {
   std::uint8_t f = 0;
   if (active_ == &hardirq_) f |= trace::kHardirq | trace::kIrqsOff;
-  if (active_ == &softirq_) f |= trace::kSoftirq;
+  if (active_ == &softirq_ || active_->serving_softirq) f |= trace::kSoftirq;
   if (active_ == &switcher_ || active_->mode == Mode::irqs_off) f |= trace::kIrqsOff;
   if (need_resched()) f |= !rq_.resched ? trace::kNeedReschedLazy : trace::kNeedResched;
   return f;

@@ -176,17 +176,17 @@ void Machine::first_wake(KTask& t, bool is_new) {
 
 Call<void> Machine::wake_up_new(KTask& parent, KTask& t) {
   Cpu& here = *parent.cpu;
-  co_await run_cost(*this, parent, CostId::wake_before_clock, Mode::kernel_nopreempt);
+  co_await run_cost(*this, parent, CostId::wake_before_clock, Mode::irqs_off);
   t.sleeping = false;
   if (smp && t.st.smp.cpus_allowed != 1) t.cpu = &cpu(sched.select_task_rq_fork(t.st, here.id(), now()));  // no record
   sched.wake_up_new(t.st, &parent.st, t.cpu->id(), now());
   ++wakeups;
   t.woken_by = &parent;
   t.wake_preempted = t.cpu->need_resched();
-  co_await run_cost(*this, parent, CostId::wake_after_clock, Mode::kernel_nopreempt);
+  co_await run_cost(*this, parent, CostId::wake_after_clock, Mode::irqs_off);
   tp.sched_task(here, trace::EventType::sched_wakeup_new, t, t.cpu->id());
   if (t.cpu != &here && t.wake_preempted) {
-    co_await run_cost(*this, parent, CostId::ipi_send, Mode::kernel_nopreempt);
+    co_await run_cost(*this, parent, CostId::ipi_send, Mode::irqs_off);
     send_resched(t.cpu->id());
   }
 }
@@ -229,7 +229,7 @@ Call<bool> Machine::find_awake(ExecContext& ctx) {
 Call<bool> Machine::wake_sleeper(ExecContext& ctx, KTask& t, bool sync) {
   Cpu& here = *ctx.cpu;
   tp.sched_task(here, trace::EventType::sched_waking, t, t.cpu->id());
-  const Mode mode = ctx.kind == ExecContext::Kind::task ? Mode::kernel_nopreempt : ctx.mode;
+  const Mode mode = ctx.kind == ExecContext::Kind::task ? Mode::irqs_off : ctx.mode;  // pi_lock and the run queue's
   const bool delayed = t.st.se.sched_delayed;
   co_await run_cost(*this, ctx, delayed ? CostId::requeue_before_clock : CostId::wake_before_clock, mode);
   if (!t.sleeping) co_return false;  // somebody on another CPU was faster
@@ -315,12 +315,14 @@ bool Machine::softirqs_deferred(const Cpu& c) const {
 }
 
 Call<void> Machine::run_softirqs(ExecContext& ctx, unsigned pending) {
+  ctx.serving_softirq = true;
   for (unsigned vec = 0; pending != 0; ++vec, pending >>= 1)
     if ((pending & 1U) != 0 && softirqs_[vec] != nullptr) {
       tp.irq(*ctx.cpu, trace::EventType::softirq_entry, static_cast<int>(vec), 0);
       co_await softirqs_[vec]->run(ctx);
       tp.irq(*ctx.cpu, trace::EventType::softirq_exit, static_cast<int>(vec), 0);
     }
+  ctx.serving_softirq = false;
 }
 
 Body Machine::ksoftirqd_body(KTask& t) {

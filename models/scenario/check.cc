@@ -308,6 +308,14 @@ MaybeError check_device(const Scenario& s, const Document& doc) {
     return scope->error("kernel " + s.kernel.version + " has no affinity scopes of workqueues",
                         "they came with 6.6; before, unbound workers are those of a NUMA node");
   }
+  if (s.block.driver == "loop" && (s.block.hw_queues > 1 || s.block.poll_queues > 0)) {
+    return at(s, doc, {"block", s.block.hw_queues > 1 ? "hw_queues" : "poll_queues"},
+              "a loop device has one hardware queue and none to poll", "leave it out");
+  }
+  if (s.block.driver == "loop" && s.device.iops_cap > 0) {
+    return at(s, doc, {"device", "iops_cap"}, "a loop device has no law but what its worker takes of a CPU",
+              "use device.service_ns");
+  }
   if (s.block.irqmode < 2 && s.block.driver != "null_blk") {
     return at(s, doc, {"block", "irqmode"}, "block.irqmode is an option of null_blk",
               "set block.driver = \"null_blk\"");

@@ -68,7 +68,7 @@ struct Block {  // one block device
   int queue_depth = 1023;  // driver tags per hardware queue
   int ring_requests = 0;   // requests the driver's ring holds, where that is fewer than the tags; 0: all
   int rq_affinity = 1;
-  std::string driver = "nvme";            // nvme, null_blk, virtio_blk: who has queue_rqs, who ends in softirq
+  std::string driver = "nvme";            // nvme, null_blk, virtio_blk, loop: who has queue_rqs, who ends in softirq
   std::vector<int> irq_cpus;              // CPU of each queue's interrupt; empty: the first CPU mapped to it
   std::vector<int> queue_map;             // queue of each CPU; empty: the driver's own map
   bool virtual_timer_completion = false;  // null_blk irqmode 2: one timer per request on the CPU that queued it

@@ -150,8 +150,10 @@ void add_block(Keys& k) {
            "size / 3); a full ring stops the queue until an interrupt; 0: no limit but the tags");
   s.number("rq_affinity", FIELD(Block, rq_affinity), 0, 2, "queue/rq_affinity: where completions run",
            "0: where the interrupt is, 1: the submitting CPU's cache group, 2: the submitting CPU");
-  s.one_of("driver", FIELD(Block, driver), {"nvme", "null_blk", "virtio_blk"},
-           "driver: who has queue_rqs, who ends requests in the interrupt");
+  s.one_of(
+      "driver", FIELD(Block, driver), {"nvme", "null_blk", "virtio_blk", "loop"},
+      "driver: who has queue_rqs, who ends requests in the interrupt; loop: a worker of an unbound workqueue takes "
+      "device.service_ns of a CPU for each request, without an interrupt");
   s.add("irq_cpus", cpus, FIELD(Block, irq_cpus),
         "CPU of each queue's interrupt, in order; empty: the first CPU mapped to the queue");
   s.add("queue_map", ids, FIELD(Block, queue_map),

@@ -145,18 +145,24 @@ std::size_t end_of_string(std::string_view text, std::size_t at) {
   return text.size();
 }
 
-// The line of the first character beyond ASCII outside strings and comments; 0: none.
+// The line of the first character beyond ASCII outside strings and comments; 0: none. A quote begins a string only
+// where a key or a value may begin: the parser takes one that follows something else for a part of that.
 int line_beyond_ascii(std::string_view text) {
+  constexpr std::string_view kBefore = "\n=,.[{";
   std::size_t i = text.substr(0, 3) == "\xEF\xBB\xBF" ? 3 : 0;
+  char last = '\n';  // that is no space
   while (i < text.size()) {
     if (static_cast<unsigned char>(text[i]) >= 0x80) {
       return static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(i), '\n')) + 1;
     }
-    if (text[i] == '"' || text[i] == '\'') {
+    if ((text[i] == '"' || text[i] == '\'') && kBefore.find(last) != std::string_view::npos) {
+      last = text[i];
       i = end_of_string(text, i);
+      if (text[i - 1] == '\n') last = '\n';
     } else if (text[i] == '#') {
       i = std::min(text.find('\n', i), text.size());
     } else {
+      if (text[i] != ' ' && text[i] != '\t' && text[i] != '\r') last = text[i];
       ++i;
     }
   }

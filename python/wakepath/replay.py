@@ -14,9 +14,10 @@ Nothing is fitted to rates: IOPS and switches of the replay follow, and how far 
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ from wakepath.replay_source import (
     case_of,
     io_cpus,
     law_of,
+    loop_ns,
     open_recording,
     record_costs,
     seen,
@@ -49,7 +51,13 @@ PARTS = Path(__file__).resolve().parent / "replay_costs.toml"
 WARMUP, SHORTEST_NS = "100ms", 400_000_000
 # The trace of a fitting run is as long as the recording, within these.
 FIT_NS = (100_000_000, 400_000_000)
-ROUNDS = 3
+# Rounds of the fit. A loop device's worker runs beside the programs, and what it takes decides what they meet: there
+# the factors may go to and fro, and the mean of the later rounds is taken.
+ROUNDS, ROUNDS_LOOP = 3, 8
+# Parts of how requests end: by the device's own interrupt; those of a loop device.
+BY_INTERRUPT, BY_SOFTIRQ = ("completion_irq", "end_call", "end_io"), ("completion_softirq",)
+# Among the parts: what a request takes of a loop device's worker.
+LOOP = "loop_worker"
 # Costs are moved within these factors: beyond them the recording shows something that they are not.
 FACTOR = (0.2, 5.0)
 # Parts with less than so many units in the recording say nothing of a unit.
@@ -201,7 +209,9 @@ class Source:
         self.seen: Seen = seen(recording)
         self.records, self.records_from = record_costs(recording)
         self.parts: dict[str, dict[str, Any]] = tomllib.loads(PARTS.read_text(encoding="utf-8"))
-        self.factors = dict.fromkeys(self.parts, 1.0)
+        for part in BY_INTERRUPT if self.seen.loop_ns is not None else BY_SOFTIRQ:
+            del self.parts[part]
+        self.factors = dict.fromkeys((*self.parts, LOOP), 1.0)
         self.units: dict[str, tuple[float, float]] = {}
         self.later_ns = 0
         self.entries = self._base(()).describe()["costs"]["entries"]
@@ -213,11 +223,13 @@ class Source:
     def cost_sets(self) -> tuple[str, ...]:
         out = []
         for part, factor in self.factors.items():
-            for name in self.parts[part]["costs"]:
+            for name in self.parts.get(part, {"costs": ()})["costs"]:
                 if factor != 1.0 and self.entries[name]["mean_ns"] > 0:
                     out.append(f"costs.{name}={scaled(self.entries[name], factor)}")
         if self.seen.law is not None and self.later_ns:
             out += self.seen.law.later(self.later_ns).sets()
+        if self.seen.loop_ns is not None:
+            out.append(f"device.service_ns={round(self.seen.loop_ns * self.factors[LOOP])}")
         return tuple(out)
 
     def scenario(self, *, traced: bool, duration: str, warmup: str = WARMUP, seed: str | None = None) -> Scenario:
@@ -244,23 +256,33 @@ class Source:
     def fit(self) -> None:
         """Scales each part's costs until a unit takes as long as recorded."""
         wanted = self._per_unit(self.recording.profile["time"], LEAST_CALLS)
-        for name, whole in WHOLE_OF.items():
-            if any(self.parts[group].get("line") == name for group in wanted):
-                wanted.pop(whole, None)
         length = min(max(FIT_NS[0], self.recording.profile["time"]["window_ns"]), FIT_NS[1])
-        for _ in range(ROUNDS):
+        tried: list[dict[str, float]] = []
+        for _ in range(ROUNDS if self.seen.loop_ns is None else ROUNDS_LOOP):
             with tempfile.TemporaryDirectory() as folder:
                 twin = str(Path(folder) / "twin.txt")
                 run(self.scenario(traced=True, duration=f"{length}ns", warmup="30ms"), trace=twin)
                 profile = json.loads(_core.profile(twin))
             got = self._per_unit(profile["time"])
+            if not tried:
+                self._choose(wanted, got)
             self._fit_latency(profile)
-            for part, ns in wanted.items():
-                if part not in got or got[part] <= 0:
-                    continue
-                self.units[part] = (ns, got[part])
-                factor = self.factors[part] * ns / got[part]
-                self.factors[part] = min(max(factor, FACTOR[0]), FACTOR[1])
+            if self.seen.loop_ns is not None and (loop := loop_ns(profile)):
+                self.units[LOOP] = (self.seen.loop_ns, loop)
+            self.units |= {part: (ns, got[part]) for part, ns in wanted.items() if got.get(part, 0.0) > 0}
+            for part, (ns, replayed) in self.units.items():
+                most = self.parts.get(part, {}).get("most", FACTOR[1])
+                self.factors[part] = min(max(self.factors[part] * ns / replayed, FACTOR[0]), most)
+            tried.append(dict(self.factors))
+        late = tried[ROUNDS:] or tried[-1:]
+        self.factors = {part: math.prod(f[part] for f in late) ** (1 / len(late)) for part in self.factors}
+
+    def _choose(self, wanted: dict[str, float], got: dict[str, float]) -> None:
+        """A line where recording and replay have one, else one number for both of its ends."""
+        for name, whole in WHOLE_OF.items():
+            ends = {group for group, rule in self.parts.items() if rule.get("line") == name}
+            for group in {whole} if ends <= wanted.keys() & got.keys() else ends:
+                wanted.pop(group, None)
 
     def _fit_latency(self, profile: dict[str, Any]) -> None:
         """The law was read between issue and interrupt, where the model has costs of its own: those are taken off."""
@@ -284,15 +306,19 @@ class Source:
                 continue
             units = sum(cpu["units"][rule["unit"]] for cpu in cpus)
             spent = [cpu["parts"][part] for cpu in cpus for part in rule["parts"] if part in cpu["parts"]]
-            if not spent or units < LEAST_UNITS:
-                continue
-            writing = sum(
-                part["records"] * self.records["trace_record"]
-                + part["sched_records"] * self.records["trace_record_sched"]
-                for part in spent
-            )
-            found[group] = max(1.0, (sum(part["ns"] for part in spent) - writing) / units)
+            ns = sum(self._without_records(part) for part in spent)
+            if "remote" in rule:
+                remote = [cpu["remote_wakeups"] for cpu in cpus]
+                theirs, their_ns = sum(r["wakeups"] for r in remote), sum(map(self._without_records, remote))
+                units, ns = (theirs, their_ns) if rule["remote"] else (units - theirs, ns - their_ns)
+            if spent and units >= LEAST_UNITS:
+                found[group] = max(1.0, ns / units)
         return found
+
+    def _without_records(self, time: Mapping[str, float]) -> float:
+        """ns of a part, less what writing its records took."""
+        plain, sched = self.records["trace_record"], self.records["trace_record_sched"]
+        return time["ns"] - time["records"] * plain - time["sched_records"] * sched
 
     def _line(self, submits: list[dict[str, float]], least: int) -> dict[str, float] | None:
         """ns of a call and of each I/O in it, by least squares; None where calls are too much alike."""
@@ -300,7 +326,7 @@ class Source:
         if s["calls"] < least:
             return None
         plain, sched = self.records["trace_record"], self.records["trace_record_sched"]
-        ns = s["ns"] - plain * s["records"] - sched * s["sched_records"]
+        ns = self._without_records(s)
         ns_ios = s["ns_ios"] - plain * s["records_ios"] - sched * s["sched_records_ios"]
         spread = s["calls"] * s["ios_squared"] - s["ios"] ** 2
         if spread < (LEAST_SPREAD * s["ios"]) ** 2:
@@ -317,6 +343,7 @@ class Source:
             "workload": self.case["setting"]["workload"],
             "nice": self.case["setting"]["nice"],
             "device": None if law is None else law.__dict__,
+            "loop_worker_ns": None if self.seen.loop_ns is None else self.seen.loop_ns * self.factors[LOOP],
             "record_costs": {**self.records, "from": self.records_from},
             "unrecorded": unrecorded_rates(self.recording),
             "parts": {

@@ -14,6 +14,12 @@ from typing import Any
 # Of what the model has; another one's is left to the platform.
 ELEVATORS = ("none", "mq-deadline")
 FILESYSTEMS = ("xfs", "ext4")
+LOOP = re.compile(r"loop\d+")
+# Over whatever disk the machine file has: a worker serves it, without an interrupt.
+LOOP_SETS = (
+    *('block.driver="loop"', "block.hw_queues=1", "block.poll_queues=0", "block.irq_cpus=[]"),
+    *("block.ring_requests=0", "device.iops_cap=0"),
+)
 DRIVERS = (("virtio", "virtio_blk"), ("nvme", "nvme"))
 
 
@@ -53,6 +59,8 @@ def sets(setting: dict[str, Any], programs: dict[str, Any]) -> list[str]:
     if chosen and chosen[1] in ELEVATORS:
         out.append(f'block.elevator="{chosen[1]}"')
     driver = next((d for start, d in DRIVERS for by in programs["completed_by"] if by.startswith(start)), "")
+    if LOOP.fullmatch(name):
+        return [*out, *LOOP_SETS, *_filesystem(machine, name)]
     if driver:
         out.append(f'block.driver="{driver}"')
     if driver != "virtio_blk":  # a machine file may be of a disk with a ring

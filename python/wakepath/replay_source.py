@@ -32,6 +32,7 @@ NEAR = 0.4
 # Items for at least this share of the I/Os: they end in work items.
 LEAST_ITEMS = 0.5
 HIGH_WORKER = re.compile(r"kworker/\d+:\d+H")
+LOOP_FUNCTION = re.compile(r"loop_(rootcg_)?workfn")  # drivers/block/loop.c
 # A CPU that saw less than this part of what the busiest one did has no part in the I/Os.
 OFTEN = 0.05
 WHOLE_CASE = ("platform", "kernel", "id")
@@ -329,19 +330,26 @@ def _groups(recording: Recording) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Seen:
-    """Sets that lay over the case what the trace shows of device, completions and other threads; and what was noted."""
+    """Sets that lay over the case what the trace shows of device, completions and other threads; and what was noted.
+
+    loop_ns: what a request took of the worker of a loop device, records included; None: it is another device.
+    """
 
     sets: tuple[str, ...]
     notes: tuple[str, ...]
     law: device_law.Law | None
+    loop_ns: float | None = None
 
 
 def seen(recording: Recording) -> Seen:
     programs = recording.profile["programs"]
     notes: list[str] = []
-    law = law_of(recording.profile)
+    loop = loop_ns(recording.profile)
+    law = law_of(recording.profile) if loop is None else None
     sets: list[str] = []
-    if law is None:
+    if loop is not None:
+        sets += replay_machine.LOOP_SETS
+    elif law is None:
         notes.append(
             "too few requests complete in the trace to tell the device's times: the setting's or platform's are used"
         )
@@ -377,7 +385,14 @@ def seen(recording: Recording) -> Seen:
     if law is not None and law.law == "woken":
         sets += _server_cpu(recording)
     sets += _high_workers(recording) + _others(recording)
-    return Seen(tuple(sets), tuple(notes), law)
+    return Seen(tuple(sets), tuple(notes), law, loop)
+
+
+def loop_ns(profile: dict[str, Any]) -> float | None:
+    """ns of a worker's time, records included, for each request of a loop device; None where there is none."""
+    spent = sum(f["ns"] for name, f in profile["functions"].items() if LOOP_FUNCTION.fullmatch(name))
+    ended = int(profile["programs"]["completed"])
+    return spent / ended if spent and ended else None
 
 
 def _server_cpu(recording: Recording) -> list[str]:
@@ -394,12 +409,13 @@ def _works_for_a_ring(t: dict[str, Any]) -> bool:
 
 
 def _replayed(recording: Recording) -> list[dict[str, Any]]:
-    """The other threads that ran long enough to matter, without workers: the model has its own."""
+    """The other threads that ran long enough to matter, without workers and ksoftirqd: the model has its own."""
     window = recording.profile["time"]["window_ns"]
     return [
         t
         for t in recording.profile["programs"]["others"]
         if not (t["works"] or t["pid"] == 0 or t["run_ns"] < LEAST_SHARE * window or not t["cpus"])
+        and not t["comm"].startswith("ksoftirqd/")
         and (t["turns"] > 0 or t["run_ns"] >= HOG_SHARE * window)
         and not _works_for_a_ring(t)
     ]

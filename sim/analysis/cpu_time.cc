@@ -50,14 +50,15 @@ PartTime& CpuTime::part_of(Cpu& c, const Event& e) {
   const bool soft = e.has_flags && (e.flags & trace::kSoftirq) != 0 && c.last_in_softirq;
   if (c.softirqs > 0 || soft) return at(completes(e.type) || completes(c.last) ? Part::completion_irq : Part::softirq);
   if (c.task == nullptr) return c.current == 0 ? at(Part::idle) : at(Part::lost);
-  if (c.waking && (e.type == EventType::sched_wakeup || e.type == EventType::sched_stat_runtime))
+  // Another CPU may write the record of a wakeup that it is told of.
+  if (c.waking && (c.waking_remote || e.type == EventType::sched_wakeup || e.type == EventType::sched_stat_runtime))
     return at(Part::wakeup);
   if (e.type == EventType::sched_switch) {
     // A preempted task that took hardly longer than a sleeper was on its way out; else it ran on, in its own part.
     const std::int64_t usual = pure_switches_ > 0 ? pure_ns_ / pure_switches_ : 0;
     if (leaves_at_once(c, e) || (e.ts_ns - c.last_ns) * 2 <= usual * 3) return at(Part::switch_out);
   }
-  if (c.resuming) return at(Part::switch_in);
+  if (c.resuming) return c.resume->time;
   switch (c.task->mode) {
     case Mode::submit:
       return at(Part::submit);
@@ -97,6 +98,9 @@ void CpuTime::spend(Cpu& c, const Event& e) {
   add(part, spent);
   if (&part == &c.parts[static_cast<std::size_t>(Part::completion_irq)]) add(c.ending, spent);
   if (c.task == nullptr) return;
+  if (c.waking_remote && &part == &c.parts[static_cast<std::size_t>(Part::wakeup)]) add(c.remote.time, spent);
+  if (c.task->item != nullptr && &part == &c.parts[static_cast<std::size_t>(Part::work)])
+    add(c.task->item->time, spent);
   if (&part == &c.parts[static_cast<std::size_t>(Part::submit)]) add(c.task->call, spent);
   if (&part == c.plain_of_current) add(c.task->loop, spent);
 }
@@ -135,7 +139,7 @@ void CpuTime::on_switch(Cpu& c, const Event& e) {
   c.plain_of_current = nullptr;
   c.waking = false;
   c.resuming = c.task != nullptr && c.task->slept;
-  c.units.resumes += c.resuming;
+  if (c.resuming) ++(c.resume = &c.resumes[c.current])->times;
   if (c.task != nullptr) c.task->slept = false;
 }
 
@@ -181,7 +185,11 @@ void CpuTime::follow(Cpu& c, const Event& e) {
   const EventType t = e.type;
   c.waking =
       t == EventType::sched_waking ? c.irqs == 0 && c.softirqs == 0 : c.waking && t == EventType::sched_stat_runtime;
-  c.units.wakeups += t == EventType::sched_waking && c.waking && c.task != nullptr;
+  if (t == EventType::sched_waking && c.waking && c.task != nullptr) {
+    ++c.units.wakeups;
+    c.waking_remote = e.u.task.target_cpu != e.cpu;
+    c.remote.wakeups += c.waking_remote;
+  }
   if (c.irqs == 0 && c.softirqs == 0 && !is_irq_entry(t) && t != EventType::softirq_entry) c.resuming = false;
   if (t == EventType::sched_switch) return on_switch(c, e);
   if (is_irq_entry(t)) {
@@ -202,9 +210,12 @@ void CpuTime::follow(Cpu& c, const Event& e) {
   } else if (t == EventType::workqueue_execute_start && c.task != nullptr) {
     c.task->works = true;
     c.task->mode = Mode::work;
+    c.task->item = &functions_[e.u.work.function];
+    ++c.task->item->items;
     ++c.units.items;
   } else if (t == EventType::workqueue_execute_end && c.task != nullptr) {
     c.task->mode = Mode::plain;
+    c.task->item = nullptr;
   } else if (t >= EventType::sys_enter_io_submit && t <= EventType::sys_exit_io_uring_enter) {
     on_syscall(c, e);
   }
@@ -260,16 +271,26 @@ CpuTimeTable CpuTime::table() const {
                                           : Part::other;
       add(parts[static_cast<std::size_t>(p)], time);
     }
+    // Of others nothing says when they are back at work.
+    CpuUnits units = c.units;
+    for (const auto& [pid, resume] : c.resumes) {
+      const auto it = tasks_.find(pid);
+      const bool known = it != tasks_.end() && (it->second.does_io || it->second.works);
+      if (known) units.resumes += resume.times;
+      add(parts[static_cast<std::size_t>(known ? Part::switch_in : Part::other)], resume.time);
+    }
     // After a CPU's last record: what it was doing then went on.
     PartTime rest;
     rest.ns = last_ns_ - c.last_ns;
     add(parts[static_cast<std::size_t>(c.current == 0 ? Part::idle : Part::lost)], rest);
     for (std::size_t i = 0; i < kParts; ++i) add(out.total[i], parts[i]);
     out.cpus.push_back(parts);
-    out.units.push_back(c.units);
+    out.units.push_back(units);
     out.lines.push_back(c.lines);
-    out += c.units;
+    out.remote_wakeups.push_back(c.remote);
+    out += units;
   }
+  out.functions.assign(functions_.begin(), functions_.end());
   return out;
 }
 
@@ -285,6 +306,10 @@ nlohmann::json parts_json(const std::array<PartTime, kParts>& parts, std::int64_
                                                        {"sched_records", parts[i].sched_records}};
   }
   return out;
+}
+
+nlohmann::json time_json(const PartTime& t) {
+  return {{"ns", t.ns}, {"records", t.records}, {"sched_records", t.sched_records}};
 }
 
 nlohmann::json units_json(const CpuUnits& u) {
@@ -318,19 +343,32 @@ CpuUnits& CpuUnits::operator+=(const CpuUnits& o) {
 nlohmann::json to_json(const CpuTimeTable& t) {
   const std::int64_t window = t.end_ns - t.begin_ns;
   nlohmann::json cpus = nlohmann::json::array();
-  for (std::size_t i = 0; i < t.cpus.size(); ++i)
+  for (std::size_t i = 0; i < t.cpus.size(); ++i) {
+    nlohmann::json remote = time_json(t.remote_wakeups[i].time);
+    remote["wakeups"] = t.remote_wakeups[i].wakeups;
     cpus.push_back({{"id", i},
                     {"switches", t.units[i].switches},
                     {"parts", parts_json(t.cpus[i], window)},
                     {"units", units_json(t.units[i])},
+                    {"remote_wakeups", std::move(remote)},
                     {"lines",
                      {{"submit", line_json(t.lines[i].submit)},
                       {"user", line_json(t.lines[i].user)},
                       {"end", line_json(t.lines[i].end)}}}});
+  }
   return {{"window_ns", window},
           {"parts", parts_json(t.total, window * static_cast<std::int64_t>(t.cpus.size()))},
           {"units", units_json(t)},
           {"cpus", std::move(cpus)}};
+}
+
+nlohmann::json functions_json(const CpuTimeTable& t, const trace::StringPool& pool) {
+  nlohmann::json out = nlohmann::json::object();
+  for (const auto& [function, spent] : t.functions) {
+    nlohmann::json& f = out[pool.str(function)] = time_json(spent.time);
+    f["items"] = spent.items;
+  }
+  return out;
 }
 
 }  // namespace wakepath::analysis

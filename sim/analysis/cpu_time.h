@@ -15,9 +15,11 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "sim/trace/event.h"
+#include "sim/trace/string_pool.h"
 
 namespace wakepath::analysis {
 
@@ -66,12 +68,26 @@ struct CpuUnits {
   CpuUnits& operator+=(const CpuUnits& o);
 };
 
+// Waking a task that ran on another CPU last, which may take telling that CPU; a share of Part::wakeup.
+struct RemoteWakeups {
+  std::int64_t wakeups = 0;
+  PartTime time;
+};
+
+// Of all items of one function; a share of Part::work.
+struct ItemTime {
+  std::int64_t items = 0;
+  PartTime time;
+};
+
 struct CpuTimeTable : CpuUnits {  // of all CPUs
   std::int64_t begin_ns = 0, end_ns = 0;
   std::vector<std::array<PartTime, kParts>> cpus;
   std::array<PartTime, kParts> total;
-  std::vector<CpuUnits> units;  // by CPU
-  std::vector<Lines> lines;     // by CPU
+  std::vector<CpuUnits> units;                // by CPU
+  std::vector<Lines> lines;                   // by CPU
+  std::vector<RemoteWakeups> remote_wakeups;  // by CPU
+  std::vector<std::pair<trace::StringId, ItemTime>> functions;
 };
 
 class CpuTime final : public trace::Sink {
@@ -87,6 +103,7 @@ class CpuTime final : public trace::Sink {
     // Of the call that submits, and of what the program does with what it reaped; 0: the begin was not seen.
     std::int64_t call_ios = 0, loop_ios = 0;
     PartTime call, loop;
+    ItemTime* item = nullptr;  // of the function it executes
   };
   struct Cpu {
     bool known = false;
@@ -103,10 +120,17 @@ class CpuTime final : public trace::Sink {
     std::int64_t ended = 0;  // I/Os, by the interrupt or softirq under way
     PartTime ending;
     PartTime unpaid;  // records since the last interval of any length
-    bool waking = false, resuming = false;
+    bool waking = false, waking_remote = false, resuming = false;
+    RemoteWakeups remote;
     std::array<PartTime, kParts> parts{};
     std::unordered_map<std::int32_t, PartTime> plain;  // by task, in Mode::plain: what it is is known at the end
     PartTime* plain_of_current = nullptr;
+    struct Resumes {
+      std::int64_t times = 0;
+      PartTime time;
+    };
+    std::unordered_map<std::int32_t, Resumes> resumes;  // likewise, after it had slept
+    Resumes* resume = nullptr;                          // of current
   };
   Task& task(std::int32_t pid) { return tasks_[pid]; }
   void spend(Cpu& c, const trace::Event& e);
@@ -121,12 +145,15 @@ class CpuTime final : public trace::Sink {
 
   std::vector<Cpu> cpus_;
   std::unordered_map<std::int32_t, Task> tasks_;  // references stay valid
+  std::unordered_map<trace::StringId, ItemTime> functions_;
   std::int64_t first_ns_ = -1, last_ns_ = 0;
   std::int64_t pure_switches_ = 0, pure_ns_ = 0;
 };
 
 // {"window_ns", "parts": {name: {ns, records, sched_records, share}}, "units": {…}, "cpus": [{id, parts, units,
-// lines}]}
+// lines, remote_wakeups}]}
 [[nodiscard]] nlohmann::json to_json(const CpuTimeTable& t);
+// {function: {items, ns, records, sched_records}}
+[[nodiscard]] nlohmann::json functions_json(const CpuTimeTable& t, const trace::StringPool& pool);
 
 }  // namespace wakepath::analysis

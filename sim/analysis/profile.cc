@@ -28,8 +28,10 @@ tl::expected<nlohmann::json, trace::Error> profile_file(const std::string& path)
     time.on_event(e);
     shortest.on_event(e);
   }
+  const CpuTimeTable table = time.table();
   return nlohmann::json{{"programs", programs.json()},
-                        {"time", to_json(time.table())},
+                        {"time", to_json(table)},
+                        {"functions", functions_json(table, pool)},
                         {"shortest", {{"plain_ns", shortest.of(false)}, {"sched_ns", shortest.of(true)}}},
                         {"trace", to_json(reader->report())}};
 }

@@ -16,6 +16,7 @@ namespace {
 using namespace wakepath;
 using cluster::Kind;
 using cluster::Message;
+using cluster::MessagePtr;
 using cluster::Raft;
 using cluster::Replica;
 
@@ -28,7 +29,7 @@ struct World {
   struct VoteWrite {
     int node;
     cluster::Vote vote;
-    std::vector<Message> then;
+    std::vector<MessagePtr> then;
   };
 
   World(int nodes, std::uint64_t seed) : random(seed, "raft_test"), logs(nodes), votes(nodes), rafts(nodes) {
@@ -44,19 +45,21 @@ struct World {
     logs[n].lose_power();
     std::erase_if(writes, [&](const Write& w) { return w.node == n; });
     std::erase_if(vote_writes, [&](const VoteWrite& w) { return w.node == n; });
-    std::erase_if(wire, [&](const Message& m) { return (m.to == n || m.from == n) && random.chance(1, 2); });
+    std::erase_if(wire, [&](const MessagePtr& m) { return (m->to == n || m->from == n) && random.chance(1, 2); });
   }
   std::size_t any(std::size_t n) { return static_cast<std::size_t>(random.uniform(n)); }
 
+  void put_on_wire(std::vector<MessagePtr>& sent) {
+    for (MessagePtr& m : sent) wire.push_back(std::move(m));
+    sent.clear();
+  }
   // What the node wants done is under way; what it must never do, it has not done.
   void settle(int n) {
     Raft& r = *rafts[n];
-    wire.insert(wire.end(), r.out.begin(), r.out.end());
-    r.out.clear();
+    put_on_wire(r.out);
     if (r.to_persist) {
-      vote_writes.push_back({n, *r.to_persist, r.after_persist});
+      vote_writes.push_back({n, *r.to_persist, std::exchange(r.after_persist, {})});
       r.to_persist.reset();
-      r.after_persist.clear();
     }
     if (!r.leads()) return;
     const auto [leader, fresh] = leaders.emplace(r.term(), n);
@@ -71,7 +74,8 @@ struct World {
     }
   }
   void deliver(std::size_t i) {
-    const Message m = wire[i];
+    const MessagePtr arrived = std::move(wire[i]);
+    const Message& m = *arrived;
     wire.erase(wire.begin() + static_cast<std::ptrdiff_t>(i));
     if (rafts[m.to] == nullptr) return;
     std::vector<Raft::Accepted> accepted;
@@ -90,18 +94,18 @@ struct World {
     settle(w.node);
   }
   void end_vote(std::size_t i) {
-    const VoteWrite w = vote_writes[i];
+    VoteWrite w = std::move(vote_writes[i]);
     vote_writes.erase(vote_writes.begin() + static_cast<std::ptrdiff_t>(i));
     if (w.vote.term >= votes[w.node].term) votes[w.node] = w.vote;
-    wire.insert(wire.end(), w.then.begin(), w.then.end());
+    put_on_wire(w.then);
   }
   void beat(int n) {
     for (const int to : where.replicas) {
       if (to == n) continue;
-      Message m;
-      m.kind = Kind::beat;
-      m.from = n, m.to = to, m.term = rafts[n]->term();
-      wire.push_back(m);
+      auto m = std::make_unique<Message>();
+      m->kind = Kind::beat;
+      m->from = n, m->to = to, m->term = rafts[n]->term();
+      wire.push_back(std::move(m));
     }
   }
   void produce(int n) {
@@ -164,7 +168,7 @@ struct World {
   std::vector<Replica> logs;
   std::vector<cluster::Vote> votes;
   std::vector<std::unique_ptr<Raft>> rafts;
-  std::vector<Message> wire;
+  std::vector<MessagePtr> wire;
   std::vector<Write> writes;
   std::vector<VoteWrite> vote_writes;
   std::map<std::int64_t, int> leaders;
@@ -245,9 +249,9 @@ TEST_CASE("a follower with entries of a leader that was gives them up") {
   leader.handle(vote, accepted);
   REQUIRE(leader.leads());
   for (int turns = 0; turns < 10; ++turns) {
-    for (const Message& m : std::exchange(leader.out, {}))
-      if (m.to == 0) follower.handle(m, accepted);
-    for (const Message& m : std::exchange(follower.out, {})) leader.handle(m, accepted);
+    for (const MessagePtr& m : std::exchange(leader.out, {}))
+      if (m->to == 0) follower.handle(*m, accepted);
+    for (const MessagePtr& m : std::exchange(follower.out, {})) leader.handle(*m, accepted);
   }
   REQUIRE(old_leader.size() == 2);
   CHECK(old_leader[1] == Replica::Entry{9, 2});
