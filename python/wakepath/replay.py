@@ -56,6 +56,8 @@ FIT_NS = (100_000_000, 400_000_000)
 ROUNDS, ROUNDS_LOOP = 3, 8
 # Parts of how requests end: by the device's own interrupt; those of a loop device.
 BY_INTERRUPT, BY_SOFTIRQ = ("completion_irq", "end_call", "end_io"), ("completion_softirq",)
+# Parts of a program's own time, between its calls; of one with a ring.
+BY_CALLS, BY_RING = ("user", "user_call", "user_io"), ("user_ring",)
 # Among the parts: what a request takes of a loop device's worker.
 LOOP = "loop_worker"
 # Costs are moved within these factors: beyond them the recording shows something that they are not.
@@ -209,7 +211,9 @@ class Source:
         self.seen: Seen = seen(recording)
         self.records, self.records_from = record_costs(recording)
         self.parts: dict[str, dict[str, Any]] = tomllib.loads(PARTS.read_text(encoding="utf-8"))
-        for part in BY_INTERRUPT if self.seen.loop_ns is not None else BY_SOFTIRQ:
+        unseen = BY_INTERRUPT if self.seen.loop_ns is not None else BY_SOFTIRQ
+        unseen += BY_CALLS if self.case["setting"]["workload"]["engine"] == "io_uring" else BY_RING
+        for part in unseen:
             del self.parts[part]
         self.factors = dict.fromkeys((*self.parts, LOOP), 1.0)
         self.units: dict[str, tuple[float, float]] = {}
