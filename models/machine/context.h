@@ -47,7 +47,7 @@ struct ExecContext {
   engine::FrameStack& frames() { return frames_; }
 
   Kind kind;
-  bool bh_disabled = false;  // of a task: softirqs it raises wait for local_bh_enable()
+  bool bh_disabled = false;      // of a task: softirqs it raises wait for local_bh_enable()
   bool serving_softirq = false;  // from softirq_entry to softirq_exit, also in a task
   Mode mode = Mode::kernel;
   Time left_ns = 0;                   // of the current segment

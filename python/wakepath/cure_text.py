@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from wakepath.cure import Cure, Row
+from wakepath.replay_text import counted_before
 from wakepath.validate_text import table
 
 EFFORT = {
@@ -29,6 +30,7 @@ def text_of(found: Cure, most: int | None) -> str:
     if found.how:
         recorded = found.how["recorded"]["io"]["iops"]
         lines.append(f"recorded {recorded:,.0f} IOPS; 'as it is' is its replay without what recording cost")
+        lines += counted_before(found.how, "'as it is'", found.now.iops)
     return "\n".join(lines) + "\n"
 
 

@@ -211,9 +211,9 @@ class Source:
         self.seen: Seen = seen(recording)
         self.records, self.records_from = record_costs(recording)
         self.parts: dict[str, dict[str, Any]] = tomllib.loads(PARTS.read_text(encoding="utf-8"))
-        unseen = BY_INTERRUPT if self.seen.loop_ns is not None else BY_SOFTIRQ
-        unseen += BY_CALLS if self.case["setting"]["workload"]["engine"] == "io_uring" else BY_RING
-        for part in unseen:
+        ends = BY_INTERRUPT if self.seen.loop_ns is not None else BY_SOFTIRQ
+        calls = BY_CALLS if self.case["setting"]["workload"]["engine"] == "io_uring" else BY_RING
+        for part in (*ends, *calls):
             del self.parts[part]
         self.factors = dict.fromkeys((*self.parts, LOOP), 1.0)
         self.units: dict[str, tuple[float, float]] = {}

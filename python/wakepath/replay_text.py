@@ -8,6 +8,8 @@ from typing import Any
 from wakepath.replay import Replay
 from wakepath.validate_text import table
 
+# Further than this from what was counted without a recorder, a replay is not trusted.
+TRUSTED = 0.10
 ROWS = (
     ("IOPS", ("io", "iops"), ",.0f", 1.0),
     ("switches/s", ("totals", "context_switches_per_s"), ",.0f", 1.0),
@@ -37,13 +39,23 @@ def text_of(found: Replay) -> str:
         f"unchanged beside recorded: IOPS {trust['iops']:+.1%}, switches {trust['context_switches_per_s']:+.1%}; "
         "untraced: without what recording cost"
     )
-    if counted := found.how["unrecorded"]:
-        lines.append(
-            f"counted before the recorder was turned on: {counted['iops']:,.0f} IOPS, "
-            f"{counted['context_switches_per_s']:,.0f} switches/s; untraced is off by "
-            f"{found.untraced.io['iops'] / counted['iops'] - 1:+.1%}"
-        )
+    lines += counted_before(found.how, "untraced", found.untraced.io["iops"])
     return "\n".join([*lines, *_made_from(found.how)]) + "\n"
+
+
+def counted_before(how: dict[str, Any], name: str, iops: float) -> list[str]:
+    """What was counted without a recorder, beside a run without what recording cost."""
+    counted = how.get("unrecorded")
+    if not counted:
+        return []
+    off = iops / counted["iops"] - 1
+    lines = [
+        f"counted before the recorder was turned on: {counted['iops']:,.0f} IOPS, "
+        f"{counted['context_switches_per_s']:,.0f} switches/s; {name} is off by {off:+.1%}"
+    ]
+    if abs(off) > TRUSTED:
+        lines.append("trust: the recorder may have brought the machine into another state; record again, or longer")
+    return lines
 
 
 def _cell(data: dict[str, Any], path: tuple[str, ...], form: str, scale: float) -> str:

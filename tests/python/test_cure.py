@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,14 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["rank"] for row in json.loads(out.read_text())["rows"]][:3] == [1, 2, 3]
     assert "renice" in capsys.readouterr().out
     assert status_of(["cure", "no_such_scenario"]) == 2
+
+
+def test_what_was_counted_before_recording_is_set_beside(weighted: Cure) -> None:
+    """A recorder may bring a machine into another state; then its replay says little of the machine without one."""
+    recorded = {"io": {"iops": weighted.now.iops}}
+    for factor, doubted in ((1.0, False), (0.95, False), (0.6, True), (1.5, True)):
+        counted = {"iops": factor * weighted.now.iops, "context_switches_per_s": 1000.0}
+        text = text_of(replace(weighted, how={"recorded": recorded, "unrecorded": counted}), 1)
+        assert f"counted before the recorder was turned on: {counted['iops']:,.0f} IOPS, 1,000 switches/s" in text
+        assert ("another state" in text) is doubted
+    assert "counted" not in text_of(replace(weighted, how={"recorded": recorded, "unrecorded": None}), 1)
