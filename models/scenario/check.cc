@@ -312,6 +312,9 @@ MaybeError check_device(const Scenario& s, const Document& doc) {
     return at(s, doc, {"block", s.block.hw_queues > 1 ? "hw_queues" : "poll_queues"},
               "a loop device has one hardware queue and none to poll", "leave it out");
   }
+  if (s.block.driver == "loop" && s.block.ring_requests > 0) {
+    return at(s, doc, {"block", "ring_requests"}, "a loop device has no ring", "leave it out");
+  }
   if (s.block.driver == "loop" && s.device.iops_cap > 0) {
     return at(s, doc, {"device", "iops_cap"}, "a loop device has no law but what its worker takes of a CPU",
               "use device.service_ns");

@@ -185,9 +185,9 @@ void CpuTime::follow(Cpu& c, const Event& e) {
   const EventType t = e.type;
   c.waking =
       t == EventType::sched_waking ? c.irqs == 0 && c.softirqs == 0 : c.waking && t == EventType::sched_stat_runtime;
+  if (t == EventType::sched_waking) c.waking_remote = c.waking && e.u.task.target_cpu != e.cpu;
   if (t == EventType::sched_waking && c.waking && c.task != nullptr) {
     ++c.units.wakeups;
-    c.waking_remote = e.u.task.target_cpu != e.cpu;
     c.remote.wakeups += c.waking_remote;
   }
   if (c.irqs == 0 && c.softirqs == 0 && !is_irq_entry(t) && t != EventType::softirq_entry) c.resuming = false;
