@@ -90,14 +90,16 @@ def test_nor_does_the_order_of_nodes_and_hosts(tmp_path: Path) -> None:
     assert _comparable(cluster(str(folder / "one_bad_node.toml"), **SHORT).data) == _comparable(before)
 
 
-def test_one_node_and_a_link_take_what_a_formula_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("replicas", "legs"), [(1, 1), (3, 2)])
+def test_nodes_and_a_link_take_what_a_formula_says(tmp_path: Path, replicas: int, legs: int) -> None:
+    """One record at a time: client to leader and back; with copies, leader to the follower that decides and back."""
     text = (SCENARIOS / "scenario.toml").read_text().replace("rate = 90000", "concurrency = 1")
     text = text.replace('loop = "open"', 'loop = "closed"').replace("rack.xml", str(SCENARIOS / "rack.xml"))
-    text = text.replace("node.toml", str(SCENARIOS / "node.toml")).replace("replicas = 3", "replicas = 1")
+    text = text.replace("node.toml", str(SCENARIOS / "node.toml")).replace("replicas = 3", f"replicas = {replicas}")
     (tmp_path / "c.toml").write_text(text)
     part = cluster(str(tmp_path / "c.toml"), **SHORT).data["where_time_went"]["all"]
     links, slowest = 2 * 10_000, 3.125  # two links of 10 us a way; bytes per ns of a server's link
-    formula = 2 * links + (4096 + 64) / slowest + 64 / slowest
+    formula = legs * (2 * links + (4096 + 64) / slowest + 64 / slowest)
     assert part["network_ns"] == pytest.approx(formula, rel=0.01)
     shares = sum(n["wait_ns"] + n["submit_ns"] + n["device_ns"] + n["completion_ns"] for n in part["nodes"])
     assert part["network_ns"] + part["retry_ns"] + shares == pytest.approx(part["mean_ns"], rel=1e-9)
