@@ -334,20 +334,21 @@ Call<void> Queue::issue_runs(ExecContext& ctx, Request* first) {
 
 Call<void> Queue::issue_run(ExecContext& ctx, Request* first) {
   HwQueue& h = *first->hctx;
+  bool was_full = false;
   for (Request *rq = first, *next, *last = nullptr; rq != nullptr; last = rq, rq = next) {
     next = rq->next;
     // A null_blk that holds data is a blocking queue: it may sleep before each request, and copies with its lock held.
     if (device_.copies_data && ctx.kind == ExecContext::Kind::task && ctx.cpu->resched_at_might_sleep())
       co_await static_cast<KTask&>(ctx).schedule(true);
     co_await run_cost(machine_, ctx, CostId::issue_rq);
+    machine_.tp.request(*ctx.cpu, EventType::block_rq_issue, rq->bio->sector, rq->bio->write, rq->bio->bytes);
     if (ring_full(h)) {
       stop(h, rq);
-      if (last == nullptr) co_return;
-      last->next = nullptr;
+      was_full = true;
+      (last == nullptr ? first : last->next) = nullptr;
       break;
     }
     ++h.in_ring;
-    machine_.tp.request(*ctx.cpu, EventType::block_rq_issue, rq->bio->sector, rq->bio->write, rq->bio->bytes);
     if (device_.copies_data)
       co_await ctx.run_ns(machine_.cost(CostId::data_copy) * rq->bio->bytes / 4096, Mode::irqs_off);
     if (conf_.irqmode < 2) {
@@ -363,7 +364,8 @@ Call<void> Queue::issue_run(ExecContext& ctx, Request* first) {
   }
   if (loop_ != nullptr) co_return;
   const bool by_itself = conf_.irqmode < 2 || conf_.virtual_timer_completion;  // a null_blk
-  const bool rings = !device_.doorbell_when_idle || in_device == 0;
+  // A full ring notifies whatever the device wants (virtqueue_add).
+  const bool rings = was_full || !device_.doorbell_when_idle || in_device == 0;
   // A host is told on the way out of the guest, and is at work while the way back takes its time.
   if (law_.notified() && !by_itself) give_to_device(first);
   if (rings) {

@@ -23,6 +23,8 @@ _FTRACE = re.compile(
     r"^\s*(\S.*)-(\d+)\s+(?:\(.*?\)\s+)?\[(\d+)\]\s+\S+\s+(\d+)(?:\.(\d{6,9}))?: (\w+)(?::|\()? ?(.*)$"
 )
 _PERF = re.compile(r"^\s*(\S.*?)\s+(\d+)(?:/\d+)?\s+\[(\d+)\]\s+(\d+)\.(\d{6,9}):\s+\w+:(\w+): ?(.*)$")
+_WOKEN = re.compile(r"comm=(\S+)")
+_SWITCH = re.compile(r"prev_comm=(\S+) .*prev_state=(\S+) ==> next_comm=(\S+)")
 _BLOCKS = 16
 
 
@@ -115,10 +117,37 @@ def _neighbours(found: TraceCosts, a: Record, b: Record) -> None:
         found.samples["trace_issue"].append(took)
     elif pair == ("sched_waking", "sched_wakeup"):
         found.samples["trace_wakeup"].append(took)
+    elif pair == ("sched_waking", "sched_stat_runtime") and _is_of_worker(b.text) and not _is_of_worker(a.text):
+        found.samples["trace_wake_to_clock"].append(took)
+    elif pair == ("sched_stat_runtime", "sched_wakeup") and not _is_of_worker(b.text):
+        found.samples["trace_clock_to_wakeup"].append(took)
+    elif "sched_switch" in pair:
+        _beside_switch(found, a, b)
     elif pair == ("workqueue_queue_work", "block_rq_complete"):
         found.samples["trace_queue_to_next"].append(took)
     elif pair == ("block_rq_complete", "workqueue_queue_work"):
         found.samples["trace_complete_to_queue"].append(took)
+
+
+def _is_of_worker(text: str) -> bool:
+    m = _WOKEN.search(text)
+    return m is not None and m[1].startswith("kworker/")
+
+
+def _beside_switch(found: TraceCosts, a: Record, b: Record) -> None:
+    """From the end of an item to the switch away from a preempted kworker, and from the switch back to the next item."""
+    switch, other = (a, b) if a.name == "sched_switch" else (b, a)
+    m = _SWITCH.search(switch.text)
+    if m is None or "dio_complete" not in other.text:
+        return
+    before, state, after = m[1].startswith("kworker/"), m[2], m[3].startswith("kworker/")
+    if switch is b and other.name == "workqueue_execute_end" and before and state == "R+" and not after:
+        found.samples["trace_preempted"].append(b.ns - a.ns)
+    elif switch is a and other.name == "workqueue_execute_start" and after and not before:
+        # The interrupted pass over the items goes on: one that was just woken is left out by who ran before it.
+        if m[1].startswith("swapper"):
+            return
+        found.samples["trace_back_to_items"].append(b.ns - a.ns)
 
 
 class _Submit:
