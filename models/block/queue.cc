@@ -281,7 +281,17 @@ Call<void> Queue::run_list(ExecContext& ctx, HwQueue& h) {
     tail = rq;
   }
   h.insert_list.clear();
+  if (elevator_ && head != nullptr) return dispatch(ctx, h, head);
   return driver_ != nullptr ? issue_by_driver(ctx, head) : issue_list(ctx, head);
+}
+
+// blk_mq_do_dispatch_sched: looks for more once all were issued, and leaves that to kblockd where a switch is due.
+Call<void> Queue::dispatch(ExecContext& ctx, HwQueue& h, Request* first) {
+  if (driver_ != nullptr)
+    co_await issue_by_driver(ctx, first);
+  else
+    co_await issue_list(ctx, first);
+  if (machine_.k.elevator_run_yields && !h.stopped && ctx.cpu->need_resched()) co_await run_by_kblockd(ctx, h);
 }
 
 Call<void> Queue::issue_by_driver(ExecContext& ctx, Request* first) {

@@ -152,6 +152,7 @@ class Queue {
   Call<void> issue_by_driver(ExecContext& ctx, Request* first);
   Call<void> end_at_issue(ExecContext& ctx, Request& rq);
   Call<void> run_list(ExecContext& ctx, HwQueue& h);
+  Call<void> dispatch(ExecContext& ctx, HwQueue& h, Request* first);
   void give_to_device(Request* first);
   void stop(HwQueue& h, Request* left);
   Call<void> restart_stopped(ExecContext& irq, HwQueue& h);

@@ -176,6 +176,14 @@ void Cpu::take_turn() {
   loop();
 }
 
+// In the middle of a segment, which ends that much later. An idle CPU has nothing to lose, and one that stands still is
+// not of this kind of machine.
+void Cpu::lose(Time ns) {
+  if (!segment_timer_.armed()) return;
+  active_->left_ns += ns;
+  engine_.arm(segment_timer_, segment_start_ + active_->left_ns);
+}
+
 void Cpu::enter_hardirq() {
   if (active_ == &idle_) {
     usage_.idle += engine_.now() - idle_since_, from_idle_ = true;

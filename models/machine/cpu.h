@@ -55,6 +55,7 @@ class Cpu {
   void notice_resched();  // an idle CPU that watches the flag leaves idle
   void stand_still();     // another CPU's turn (turns.h) ...
   void take_turn();       // ... and its own again
+  void lose(Time ns);     // to the host (steal.h)
 
   // Interrupts.
   void raise(IrqLine& line);

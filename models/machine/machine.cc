@@ -90,6 +90,7 @@ Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPo
     cpus_.push_back(std::make_unique<Cpu>(*this, c));
     timers_.push_back(std::make_unique<LocalTimer>(*this, *cpus_.back()));
     ipis_.push_back(std::make_unique<ReschedIpi>(*this, *cpus_.back()));
+    if (s.machine.steal_every_ns > 0) steals_.push_back(std::make_unique<Steal>(*this, *cpus_.back()));
   }
   bandwidth_ = std::make_unique<BandwidthTimers>(*this);
   sched.set_bandwidth_host(bandwidth_.get());

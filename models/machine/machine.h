@@ -16,6 +16,7 @@
 #include "models/machine/costs.h"
 #include "models/machine/cpu.h"
 #include "models/machine/local_timer.h"
+#include "models/machine/steal.h"
 #include "models/machine/task.h"
 #include "models/machine/topology.h"
 #include "models/machine/tracepoints.h"
@@ -142,6 +143,7 @@ class Machine final : public sched::Observer {
   std::deque<KTask> tasks_;
   std::vector<std::unique_ptr<Cpu>> cpus_;
   std::vector<std::unique_ptr<LocalTimer>> timers_;
+  std::vector<std::unique_ptr<Steal>> steals_;  // of a virtual machine whose host is known to take time
   std::vector<std::unique_ptr<ReschedIpi>> ipis_;
   std::unique_ptr<BandwidthTimers> bandwidth_;
   std::array<SoftirqHandler*, 10> softirqs_{};

@@ -172,6 +172,18 @@ MaybeError check_machine(const Scenario& s, const Document& doc) {
     return at(s, doc, {"machine", "tick_offset_ns"}, "machine.tick_offset_ns is more than a tick's period",
               "at kernel.hz = " + std::to_string(s.kernel.hz) + " it is at most " + std::to_string(tick_ns));
   }
+  if (s.machine.steal_every_ns > 0 && s.machine.steal_ns.mean_ns() <= 0) {
+    return at(s, doc, {"machine", "steal_every_ns"}, "machine.steal_every_ns without machine.steal_ns takes nothing",
+              "say how long each is: steal_ns = \"20us\"");
+  }
+  if (s.machine.steal_every_ns > 0 && s.machine.steal_every_ns <= s.machine.steal_ns.mean_ns()) {
+    return at(s, doc, {"machine", "steal_every_ns"}, "the host would take more than there is",
+              "machine.steal_every_ns is to be more than the mean of machine.steal_ns");
+  }
+  if (s.machine.steal_every_ns > 0 && s.machine.shared_clock) {
+    return at(s, doc, {"machine", "steal_every_ns"}, "CPUs that take turns have a host of their own",
+              "leave machine.steal_every_ns or machine.shared_clock out");
+  }
   return std::nullopt;
 }
 

@@ -58,6 +58,8 @@ struct Machine {
   bool tick_when_idle = false;         // nohz off
   bool shared_clock = false;           // of an emulator: its CPUs execute one at a time
   std::optional<Time> tick_offset_ns;  // when the first tick is due, 0 to 1/HZ; absent: 1/HZ
+  Time steal_every_ns = 0;             // mean time between two stretches that the host takes of a CPU; 0: none
+  Dist steal_ns;                       // how long each is
   std::string idle_wakeup;  // "ipi": an idle CPU is woken by an interrupt; "poll": it watches need_resched; "": ipi
 };
 

@@ -130,6 +130,10 @@ void add_machine(Keys& k) {
            "how an idle CPU learns of a wakeup: an interrupt (hlt, virtual machines), or it watches the flag (mwait); "
            "default ipi");
   s.add("tick_when_idle", boolean, FIELD(Machine, tick_when_idle), "the tick goes on while idle (nohz=off)");
+  s.add("steal_every_ns", time_ns, FIELD(Machine, steal_every_ns),
+        "a virtual machine's host runs something else on a CPU so often, in the mean of exponential times; 0: never");
+  s.add("steal_ns", dist, FIELD(Machine, steal_ns),
+        "... and so long: whoever is on the CPU takes that much longer; an idle CPU loses nothing");
   s.add("shared_clock", boolean, FIELD(Machine, shared_clock),
         "an emulator with one clock for all CPUs: they execute one at a time, until they halt or a timer is due");
   s.add("tick_offset_ns", time_ns, FIELD(Machine, tick_offset_ns),
