@@ -11,6 +11,7 @@ from wakepath.errors import InputError
 from wakepath.machine_file import toml_value
 from wakepath.paths import scenario_dirs
 from wakepath.recorder.device_law import DeviceLaw
+from wakepath.recorder.urtrace import Probes
 from wakepath.scenario import toml_key
 
 # Where costs start: a table of a machine of the same kind. Estimates, which is what they are called in the result.
@@ -48,7 +49,28 @@ def kernel_table(facts: dict[str, Any], kernel: str | None) -> dict[str, Any]:
     return table
 
 
-def machine_table(facts: dict[str, Any]) -> dict[str, Any]:
+def steal_of(facts: dict[str, Any], probes: Probes | None) -> dict[str, Any]:
+    """What the host takes of a CPU, from the gaps of a spinning task less the guest's own ticks, its shortest gaps."""
+    gaps = probes.costs.get("gap") if probes else None
+    window_us, seen = probes.counts.get("gap_window_us", (0, 0)) if probes else (0, 0)
+    if gaps is None or not facts["cpu"].get("virtual") or not gaps.quantiles or window_us <= 0 or seen <= 0:
+        return {}
+    ticks = (facts["kernel"].get("hz") or 1000) * window_us / 1e6
+    if seen <= 1.1 * ticks:
+        return {}
+    own, last = ticks / seen, len(gaps.quantiles) - 1
+
+    def at(share: float) -> int:
+        position = share * last
+        low = int(position)
+        high = min(low + 1, last)
+        return round(gaps.quantiles[low] + (gaps.quantiles[high] - gaps.quantiles[low]) * (position - low))
+
+    lengths = [at(own + (1 - own) * i / last) for i in range(last + 1)]
+    return {"steal_every_ns": round(window_us * 1000 / (seen - ticks)), "steal_ns": {"quantiles": lengths}}
+
+
+def machine_table(facts: dict[str, Any], probes: Probes | None = None) -> dict[str, Any]:
     cpu = facts["cpu"]
     table: dict[str, Any] = {
         "cpus": len(cpu["online"]),
@@ -61,7 +83,7 @@ def machine_table(facts: dict[str, Any]) -> dict[str, Any]:
             topology[key] = ids
     if len(topology) == 4 and len(cpu["online"]) > 1:
         table["topology"] = topology
-    return table
+    return table | steal_of(facts, probes)
 
 
 def dense(values: list[Any] | None) -> list[int] | None:
@@ -114,14 +136,16 @@ def device_table(law: DeviceLaw) -> dict[str, Any]:
     return table
 
 
-def base_tables(facts: dict[str, Any], law: DeviceLaw | None, kernel: str | None) -> dict[str, dict[str, Any]]:
+def base_tables(
+    facts: dict[str, Any], law: DeviceLaw | None, kernel: str | None, probes: Probes | None = None
+) -> dict[str, dict[str, Any]]:
     name, costs = starting_table(facts)
     costs = {**costs, "name": "recorded", "source": f"measured on this machine; what was not: the table {name}"}
     target = facts.get("target", {})
     filesystem = target.get("filesystem")
     tables = {
         "kernel": kernel_table(facts, kernel),
-        "machine": machine_table(facts),
+        "machine": machine_table(facts, probes),
         "block": block_table(facts, law),
         "device": device_table(law) if law else {"law": "delay", "latency_ns": 100_000, "source": "not measured"},
         "fs": {"type": filesystem if filesystem in ("xfs", "ext4") else "none", "written": True},

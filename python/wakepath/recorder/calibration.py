@@ -107,7 +107,7 @@ def calibrate_recording(recording: Recording, *, kernel: str | None, report: Rep
         if recording.probes
         else from_trace_alone(traces)
     )
-    tables = base_tables(recording.facts, law, kernel)
+    tables = base_tables(recording.facts, law, kernel, recording.probes)
     outcome = Calibration(tables, {}, linear, law, None, fit.Posterior(), {}, recording.lacks())
     outcome.overhead = overhead_of(costs)
     _apply(outcome, recording, report)
