@@ -91,14 +91,17 @@ def of_estimates(describe: dict[str, Any], count: int) -> Uncertainty:
     )
 
 
-def settings_of(describe: dict[str, Any], uncertainty: Uncertainty, i: int) -> tuple[str, ...]:
-    """--set lines of the i-th draw."""
+def settings_of(
+    describe: dict[str, Any], uncertainty: Uncertainty, i: int, device_factor: float = 1.0
+) -> tuple[str, ...]:
+    """--set lines of the i-th draw; `device_factor` on its device times besides."""
     found = []
     for key, factors in uncertainty.draws.items():
         table, _, name = key.partition(".")
         quantity = describe["costs"]["entries"].get(name) if table == "costs" else describe["device"].get(name)
         if quantity and quantity["mean_ns"] > 0:
-            found.append(f"{key}={scaled(quantity, factors[i % len(factors)])}")
+            factor = factors[i % len(factors)] * (device_factor if table == "device" else 1.0)
+            found.append(f"{key}={scaled(quantity, factor)}")
     return tuple(found)
 
 

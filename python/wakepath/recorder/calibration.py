@@ -18,6 +18,7 @@ from wakepath.recorder import fit
 from wakepath.recorder.base import base_tables, model_has, starting_table, tables_toml
 from wakepath.recorder.cases import OTHERS, share_of_others
 from wakepath.recorder.device_law import DeviceLaw, estimate, from_trace_alone
+from wakepath.recorder.drift import undrifted
 from wakepath.recorder.recording import Recording
 from wakepath.recorder.trace_costs import TraceCosts, finish, trace_costs
 from wakepath.recorder.urtrace import Cost
@@ -50,7 +51,7 @@ def read_traces(recording: Recording) -> list[TraceCosts]:
     target = recording.facts.get("target", {})
     irqs, cpus = target.get("irqs") or [None], target.get("irq_cpus") or [None]
     cpu = cpus[0] if cpus[0] is not None else recording.facts["cpu"]["online"][-1]
-    # What several traces tell is taken from the first: equations.toml is of libaio, and of items that follow each other.
+    # What several traces tell is taken from the first: equations.toml is of libaio, of items that follow each other.
     traces = sorted(recording.traces, key=lambda path: ("libaio" not in path.name, "root" not in path.name, path.name))
     return [finish(trace_costs(str(path), cpu, irqs[0])) for path in traces]
 
@@ -120,7 +121,7 @@ def _apply(outcome: Calibration, recording: Recording, report: Report) -> None:
         path.write_text(tables_toml(outcome.tables, []), encoding="utf-8")
         keys, x, covariance = _prior(outcome, str(path), recording)
         if recording.cases:
-            problem = Problem(recording.cases, fit.options_for(str(path)), fit_device=True)
+            problem = Problem(undrifted(recording.cases), fit.options_for(str(path)), fit_device=True)
             _drop_others(outcome, problem)
             outcome.parameters = {p.key: p for p in problem.parameters}
             _windows(outcome, problem, keys, x, covariance, report)

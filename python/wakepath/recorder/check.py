@@ -3,9 +3,11 @@
 
 Predictions are made, with their intervals, before anything is measured. Then all settings run in rounds, with the
 reference setting between them, which the fit has seen: how far it moves is how far this machine drifts by itself.
-A device that is shared is not the same an hour later: so a second set of predictions has its device times multiplied
-by the one number that makes the reference come out as it was measured in the same minutes. Both are printed; nothing
-of a held-out setting goes into either.
+A device that is shared is not the same an hour later, nor from one run to the next: so a second set of predictions has
+its device times multiplied, run by run, by the number that makes the reference come out as its runs just before and
+after did (drift.py); the median over the runs is held beside the measured one. Both are printed; nothing of a held-out
+setting goes into either. Intervals of the second have, beside the draws and the model's own error, how far a median of
+so many runs scatters here: as far as the reference's runs do around their neighbours.
 
 distance: how far outside the least and greatest of the runs a prediction lies, in percent of their median.
 covered: the measured median lies within the predicted interval.
@@ -16,16 +18,19 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wakepath.calibrate import DEVICE_TIMES, scaled
 from wakepath.errors import InputError
-from wakepath.intervals import Uncertainty, interval, of_estimates, read_uncertainty, sampled
+from wakepath.intervals import interval, of_estimates, read_uncertainty, settings_of
 from wakepath.metrics import truth_metrics
+from wakepath.parallel import map_runs
+from wakepath.recorder import drift
 from wakepath.recorder.cases import OTHERS, case_of, share_of_others
 from wakepath.recorder.cgroups import Group, NoCgroupError
 from wakepath.recorder.counters import others_on_the_machine
@@ -47,8 +52,8 @@ METRICS = ("iops", "context_switches_per_s", "fio_cpu_ns_per_s", "kworker_cpu_ns
 # What is asked for: mean distance, in percent of the median.
 BARS = {"iops": 5.0, "context_switches_per_s": 10.0, "fio_cpu_ns_per_s": 8.0}
 COVERAGE, HALF_WIDTH = (0.80, 0.98), 10.0
-REFERENCE_EVERY = 6
 DURATION, WARMUP = "300ms", "60ms"
+GRID = 25  # factors on device times, from a tenth to ten
 Report = Callable[[str, float], object]
 
 
@@ -89,7 +94,7 @@ class Checked:
     rows: list[Row]
     reference: list[float]
     settings: int
-    device_factor: float = 1.0
+    device_factor: float = 1.0  # the median of all runs'
     before: list[Row] = field(default_factory=list)  # rows with the device as it was recorded
     lacks: list[str] = field(default_factory=list)
 
@@ -150,43 +155,77 @@ def device_sets(describe: dict[str, Any], factor: float) -> tuple[str, ...]:
     return tuple(f"device.{k}={scaled(device[k], factor)}" for k in DEVICE_TIMES if device[k]["mean_ns"] > 0)
 
 
-def drift_of_device(reference: dict[str, Any], machine: str, iops: float) -> float:
-    """The factor on device times with which the reference comes out as measured: bisection, in ln, to 1 %.
-
-    1 where no factor does: then it is not the device that limits the reference.
-    """
+def drift_of_device(reference: dict[str, Any], machine: str, iops: Sequence[float]) -> list[float]:
+    """For each rate of the reference the factor on device times with which it comes out so: by simulations over a grid,
+    and the line between its neighbours. 1 where no factor does: then it is not the device that limits the reference."""
     options = Options(machine=machine, duration=DURATION, warmup=WARMUP)
     scenario = Scenario.from_case(reference, options=options)
     describe = scenario.describe()
-    low, high = edges = math.log(0.1), math.log(10.0)
-    while high - low > 0.01:
-        middle = (low + high) / 2
-        data = simulate(scenario.with_sets(*device_sets(describe, math.exp(middle))))
-        if data["io"]["iops"] > iops:
-            low = middle
-        else:
-            high = middle
-    return math.exp((low + high) / 2) if edges[0] < low and high < edges[1] else 1.0
+    grid = [math.log(0.1) + math.log(100) * i / (GRID - 1) for i in range(GRID)]
+
+    def rate(factor: float, keep: Any) -> float:
+        return float(simulate(scenario.with_sets(*device_sets(describe, math.exp(factor))), keep)["io"]["iops"])
+
+    rates = map_runs(rate, grid)
+    # From the largest factor down, so that rates rise; what is beyond both ends is no matter of the device.
+    points = [(math.log(r), f) for f, r in zip(reversed(grid), reversed(rates), strict=True) if r > 0]
+
+    def factor_of(wanted: float) -> float:
+        if wanted <= 0:
+            return 1.0
+        at = math.log(wanted)
+        for (low, a), (high, b) in pairwise(points):
+            if low <= at <= high and high > low:
+                return math.exp(a + (b - a) * (at - low) / (high - low))
+        return 1.0
+
+    return [factor_of(v) for v in iops]
 
 
 def predict(
-    cases: list[dict[str, Any]], machine: str, samples: int, report: Report, factor: float = 1.0
+    cases: list[dict[str, Any]],
+    machine: str,
+    samples: int,
+    report: Report,
+    factors: Sequence[Sequence[float]] | None = None,
 ) -> list[list[dict[str, float]]]:
-    """Of each case: the best prediction first, then one per draw."""
+    """Of each case: the best prediction first, then one per draw. `factors` on device times, of each run of each case:
+    the best is the median over them, draws take them in turn."""
     options = Options(machine=machine, duration=DURATION, warmup=WARMUP)
     scenarios = [Scenario.from_case(c, options=options) for c in cases]
-    if factor != 1.0:
-        scenarios = [s.with_sets(*device_sets(s.describe(), factor)) for s in scenarios]
+    describes = [s.describe() for s in scenarios]
     known = read_uncertainty(machine)
-
-    def of(s: Scenario) -> Uncertainty:
-        return known or of_estimates(s.describe(), samples)
-
-    best = sampled(scenarios, lambda s: Uncertainty(), 1)
-    total = len(cases) * samples
-    drawn = sampled(scenarios, of, samples, lambda n: report("predicting", 0.2 * n / total + 0.8 * (factor != 1.0)))
+    turns = [list(f) for f in factors] if factors is not None else [[1.0]] * len(cases)
     cpus = [c["setting"]["workload"]["pinned_cpu"] for c in cases]
-    return [[truth_metrics(data, cpu=cpus[i]) for data in (*best[i], *drawn[i])] for i in range(len(cases))]
+    work = [(at, factor, -1) for at in range(len(cases)) for factor in turns[at]]
+    work += [(at, turns[at][i % len(turns[at])], i) for at in range(len(cases)) for i in range(samples)]
+    draws = [known or of_estimates(d, samples) for d in describes]
+
+    def one(item: tuple[int, float, int], keep: Any) -> dict[str, float]:
+        at, factor, draw = item
+        sets = device_sets(describes[at], factor)
+        if draw < 0:
+            return truth_metrics(simulate(scenarios[at].with_sets(*sets), keep), cpu=cpus[at], all_cpus=False)
+        sets = (*sets, *settings_of(describes[at], draws[at], draw, factor))
+        seed = str(describes[at]["run"]["seed"] + draw)
+        data = simulate(scenarios[at].with_sets(options=Options(sets=sets, seed=seed)), keep)
+        return truth_metrics(data, cpu=cpus[at], all_cpus=False)
+
+    share = 0.8 * (factors is not None)
+    outcome = map_runs(one, work, done=lambda n: report("predicting", 0.2 * n / len(work) + share))
+    found, first, drawn = [], 0, sum(len(t) for t in turns)
+    for turn in turns:
+        best = outcome[first : first + len(turn)]
+        first += len(turn)
+        found.append([_medians(best), *outcome[drawn : drawn + samples]])
+        drawn += samples
+    return found
+
+
+def _medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {
+        k: statistics.median(run[k] for run in runs) for k in runs[0] if all(run.get(k) is not None for run in runs)
+    }
 
 
 def check(
@@ -238,8 +277,12 @@ def _compare(
     held_out = [c for c in cases if c["role"] == "predict"]
     reference = next(c for c in cases if c["role"] == "calibrate")
 
-    def rows(found: list[list[dict[str, float]]]) -> list[Row]:
-        return [row for raw, p in zip(held_out, found, strict=True) for row in _rows(case_from(raw), p, error)]
+    def rows(found: list[list[dict[str, float]]], noise: dict[str, float]) -> list[Row]:
+        return [
+            row
+            for raw, p in zip(held_out, found, strict=True)
+            for row in _rows(case_from(raw), p, {m: math.hypot(error.get(m, 0.0), noise.get(m, 0.0)) for m in METRICS})
+        ]
 
     others = statistics.median(share_of_others(c["measured"]) for c in held_out)
     if others > OTHERS:
@@ -248,10 +291,17 @@ def _compare(
             f"other programs used {100 * others:.0f} % of the CPU meanwhile: switches and idle are theirs too",
         ]
     before = before or predict(held_out, machine, samples, report)
-    factor = drift_of_device(reference, machine, reference["measured"]["iops"])
-    then = predict(held_out, machine, samples, report, factor)
     each = [run["iops"] for run in reference["each"]]
-    return Checked(rows(then), each, len(held_out), factor, rows(before), lacks)
+    usual = reference["measured"]["iops"]
+    wanted = [[run.get(drift.KEY, usual) for run in c["each"]] for c in held_out]
+    flat = drift_of_device(reference, machine, [v for of_case in wanted for v in of_case])
+    factors = [[flat.pop(0) for _ in of_case] for of_case in wanted]
+    then = predict(held_out, machine, samples, report, factors)
+    repeats = statistics.median(len(c["each"]) for c in held_out)
+    one_run = {m: drift.noise(reference["each"], m) for m in METRICS}
+    noise = {m: v * math.sqrt(math.pi / 2 / repeats) for m, v in one_run.items()}  # of a median
+    middle = statistics.median(f for of_case in factors for f in of_case)
+    return Checked(rows(then, noise), each, len(held_out), middle, rows(before, {}), lacks)
 
 
 def reference_of(runner: Runner) -> Setting:
@@ -284,13 +334,19 @@ def _measure(
     reference: list[dict[str, float]] = []
     ours = reference_of(runner)
     begin, total = time.monotonic(), repeats * len(settings)
+    place, rates, order = 0.0, {}, []
     for n in range(total):
-        if n % REFERENCE_EVERY == 0:
+        if n % drift.EVERY == 0:
             reference.append(runner.run(ours))
+            rates[place] = reference[-1]["iops"]
+            place += 1
         s = settings[n % len(settings)]
         left = (time.monotonic() - begin) / max(n, 1) * (total - n)
         report(f"{s.name}, {left:.0f} s left" if n else s.name, 0.2 + 0.6 * n / total)
         runs[s].append(runner.run(s))
+        order.append((place, runs[s][-1]))
+        place += 1
+    drift.mark(order, rates)
     return runs, reference
 
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float64]
 
+# The mean range of n values of a normal law, in sigmas.
+RANGE_SIGMAS = (1.0, 1.0, 1.13, 1.69, 2.06, 2.33, 2.53, 2.70, 2.85, 2.97, 3.08, 3.17, 3.26)
 STEP = 0.06
 DRAWS = 64
 SEED = 1
@@ -264,7 +266,8 @@ def fit_windows(
     whitened = np.eye(len(means)) + directions @ (told - np.eye(directions.shape[1])) @ directions.T
     leverage = np.clip(np.einsum("ij,jk,ik->i", jac, told, jac) * weight, 0.0, 0.9)
     sigmas = np.array([figure_sigma(by_id[case], name) for case, name in labels])
-    left = r * sigmas / (1 - leverage)
+    left = r * sigmas / np.sqrt(1 - leverage)
+    measured = [median_sigma(by_id[case], name) for case, name in labels]
     return WindowFit(
         keys=keys,
         x=means + root @ z,
@@ -272,19 +275,36 @@ def fit_windows(
         labels=labels,
         before=before * sigmas,
         after=r * sigmas,
-        discrepancy=discrepancy_of(labels, left),
+        discrepancy=discrepancy_of(labels, left, measured),
         runs=problem.evaluations,
         determined=directions.shape[1],
     )
 
 
-def discrepancy_of(labels: Sequence[tuple[str, str]], left: Sequence[float]) -> dict[str, float]:
-    """The model's own error by figure: root mean square of what a window left unexplained, the largest counted
-    once less."""
-    columns: dict[str, list[float]] = {}
-    for (_, name), value in zip(labels, left, strict=True):
-        columns.setdefault(name, []).append(float(value))
-    return {name: math.sqrt(statistics.fmean(v * v for v in column)) for name, column in columns.items()}
+def median_sigma(case: Case, name: str) -> float:
+    """How far the median of a window's repeats is from what many would give: from their range, as of a normal law."""
+    low, high = case.spread.get(name, (0.0, 0.0))
+    value, n = case.measured.get(name, 0.0), int(case.raw.get("runs", 1))
+    if value <= 0 or n < 2:
+        return 0.0
+    return (high - low) / value / RANGE_SIGMAS[min(n, len(RANGE_SIGMAS) - 1)] * math.sqrt(math.pi / 2 / n)
+
+
+def discrepancy_of(
+    labels: Sequence[tuple[str, str]], left: Sequence[float], measured: Sequence[float]
+) -> dict[str, float]:
+    """The model's own error by figure: what windows left unexplained (`left`, each with its leverage taken out, so
+    that its mean square is the error's), less how far their medians scatter by themselves. Not below what a fit could
+    tell: the scatter over the root of the number of windows."""
+    columns: dict[str, list[tuple[float, float]]] = {}
+    for (_, name), value, scatter in zip(labels, left, measured, strict=True):
+        columns.setdefault(name, []).append((float(value), scatter))
+    found = {}
+    for name, column in columns.items():
+        noise = statistics.fmean(s * s for _, s in column)
+        error = statistics.fmean(v * v for v, _ in column) - noise
+        found[name] = math.sqrt(max(error, noise / len(column)))
+    return found
 
 
 @dataclass

@@ -22,14 +22,14 @@ from typing import Any
 
 from wakepath.errors import InputError
 from wakepath.paths import write_text
-from wakepath.recorder import perf, tracefs
+from wakepath.recorder import drift, perf, tracefs
 from wakepath.recorder.cases import case_of, group_of, setting_of
 from wakepath.recorder.cgroups import Group, NoCgroupError
 from wakepath.recorder.counters import others_on_the_machine
 from wakepath.recorder.facts import machine_facts
 from wakepath.recorder.load import RAMP_S, TAIL_S, Runner, Setting, null_engine_ns
 from wakepath.recorder.program import NO_IO_URING, ended_like_ctrl_c, program, run_probes
-from wakepath.recorder.settings import RECORDED, RECORDED_IN_GROUP, REFERENCE, runnable
+from wakepath.recorder.settings import PINGPONG, RECORDED, RECORDED_IN_GROUP, REFERENCE, runnable
 from wakepath.recorder.target import Target
 
 SCHEMA = "wakepath.recording/1"
@@ -247,28 +247,48 @@ def _windows(
 
 
 def _interleaved(session: Session, runner: Runner, settings: list[Setting]) -> dict[Setting, list[dict[str, float]]]:
-    """Round by round, so that a drift of the machine meets all settings alike."""
+    """Round by round, so that a drift of the machine meets all settings alike; the reference every few runs."""
     plan = session.plan
     one_s = plan.window_s + RAMP_S + TAIL_S + 0.5
-    keep_s = (1 if plan.quick else 2) * (plan.trace_s + one_s)
+    keep_s = len(_to_trace(session, settings)) * (plan.trace_s + one_s)
     runs: dict[Setting, list[dict[str, float]]] = {s: [] for s in settings}
-    total = plan.repeats * len(settings)
-    for n in range(total):
+    order: list[tuple[float, dict[str, float]]] = []
+    planned = _order(settings, plan.repeats)
+    for n, s in enumerate(planned):
         if session.left_s < one_s + keep_s:
-            session.lack("windows", f"no time left after {n} of {total} runs")
+            session.lack("windows", f"no time left after {n} of {len(planned)} runs")
             break
-        s = settings[n % len(settings)]
         session.report(s.name, (plan.budget_s - session.left_s) / plan.budget_s)
         try:
             runs[s].append(runner.run(s))
         except InputError as error:
             session.lack(s.name, error.message, error.suggestion)
+            continue
+        order.append((float(n), runs[s][-1]))
+    if REFERENCE in runs:
+        mine = {id(run) for run in runs[REFERENCE]}
+        drift.mark(order, {place: run["iops"] for place, run in order if id(run) in mine})
     return runs
+
+
+def _order(settings: list[Setting], repeats: int) -> list[Setting]:
+    others = [s for s in settings if s != REFERENCE] * repeats
+    if REFERENCE not in settings:
+        return others
+    if not others:
+        return [REFERENCE] * repeats
+    parts = [others[i : i + drift.EVERY] for i in range(0, len(others), drift.EVERY)]
+    return [s for part in parts for s in (REFERENCE, *part)]
+
+
+def _to_trace(session: Session, settings: list[Setting]) -> list[Setting]:
+    chosen = [s for s in settings if s in (REFERENCE, PINGPONG, settings[-1])]
+    return chosen[:1] if session.plan.quick else chosen
 
 
 def _traces(session: Session, runner: Runner, settings: list[Setting], facts: dict[str, Any], place: Place) -> None:
     """The kernel's side: short windows in a trace instance, else by perf, each with its setting beside it."""
-    chosen = [s for s in settings if s in (REFERENCE, settings[-1])][: 1 if session.plan.quick else 2]
+    chosen = _to_trace(session, settings)
 
     def keep(s: Setting, text: str) -> None:
         name = f"trace-{s.name}.txt.xz"

@@ -18,13 +18,15 @@ RECORDED = (
     Setting("io_uring", depth=32, batch=32),
     Setting("io_uring", depth=128, batch=128),
 )
+# Traced beside the reference: the kworker is preempted after each item.
+PINGPONG = Setting("libaio", depth=64, batch=64, shares=20480)
 # Whether a heavy group's task and the kworker hand the CPU to and fro is a question of a few microseconds: settings on
 # both sides of it, or the costs that decide it are not told apart.
 RECORDED_IN_GROUP = (
     Setting("libaio", depth=16, batch=16, shares=3072),
     Setting("libaio", depth=16, batch=16, shares=51200),
     Setting("libaio", depth=32, batch=32, shares=20480),
-    Setting("libaio", depth=64, batch=64, shares=20480),
+    PINGPONG,
     Setting("io_uring", depth=16, batch=16, shares=3072),
     Setting("io_uring", depth=32, batch=32, shares=20480),
     Setting("io_uring", depth=128, batch=128, shares=20480),
