@@ -92,6 +92,7 @@ def test_every_name_in_the_equations_is_a_cost() -> None:
     kinds = {"syscall", "pipe_alone", "pipe_same_cpu", "pipe_group", "sleep", "enter", "nop/8", "async_nop_first"}
     kinds |= {"write_submit/4", "write_submit_busy", "fio_null_32", "trace_work_item", "trace_next_item"}
     kinds |= {"trace_issue", "trace_end_request", "trace_wakeup", "trace_submit_io", "trace_user_io"}
+    kinds |= {"trace_wake_to_clock", "trace_clock_to_wakeup", "trace_preempted", "trace_back_to_items"}
     rows = fit.equations({k: cost(k, 100.0) for k in kinds}, has=lambda _: True)
     assert {row.kind for row in rows} == kinds
     assert {name for row in rows for name in row.sums} <= set(_core.cost_names()) | {fit.RECORD}
@@ -146,6 +147,31 @@ def test_intervals_of_a_trace_count_only_undisturbed_neighbours(tmp_path: Path) 
     path.write_text("\n".join(lines) + "\n")
     found = finish(trace_costs(str(path), 1, 36))
     assert set(found.samples["trace_work_item"]) == {2000}
+
+
+def test_a_preempted_kworker_tells_what_wakeup_and_switch_take(tmp_path: Path) -> None:
+    """fio is woken by an item, preempts, sleeps, and the kworker goes on: 3, 5, 7 and 11 us between the records."""
+    item = "work struct 0: function iomap_dio_complete_work"
+    to_fio = "prev_comm=kworker/1:0 prev_pid=9 prev_prio=120 prev_state=R+ ==> next_comm=fio next_pid=7 next_prio=120"
+    back = "prev_comm=fio prev_pid=7 prev_prio=120 prev_state=S ==> next_comm=kworker/1:0 next_pid=9 next_prio=120"
+    from_idle = back.replace("prev_comm=fio prev_pid=7", "prev_comm=swapper/1 prev_pid=0")
+    steps = [
+        (0, "kworker/1:0-9", f"workqueue_execute_start: {item}"),
+        (1, "kworker/1:0-9", "sched_waking: comm=fio pid=7 prio=120 target_cpu=001"),
+        (4, "kworker/1:0-9", "sched_stat_runtime: comm=kworker/1:0 pid=9 runtime=2000 [ns]"),
+        (9, "kworker/1:0-9", "sched_wakeup: comm=fio pid=7 prio=120 target_cpu=001"),
+        (10, "kworker/1:0-9", f"workqueue_execute_end: {item}"),
+        (17, "kworker/1:0-9", f"sched_switch: {to_fio}"),
+        (30, "fio-7", f"sched_switch: {back}"),
+        (41, "kworker/1:0-9", f"workqueue_execute_start: {item}"),
+        (60, "<idle>-0", f"sched_switch: {from_idle}"),
+        (62, "kworker/1:0-9", f"workqueue_execute_start: {item}"),
+    ]
+    path = tmp_path / "t.txt"
+    path.write_text("".join(f" {who}     [001] ..... {100 + us / 1e6:.6f}: {what}\n" for us, who, what in steps))
+    found = finish(trace_costs(str(path), 1, 36)).samples
+    wanted = {"trace_wake_to_clock": 3, "trace_clock_to_wakeup": 5, "trace_preempted": 7, "trace_back_to_items": 11}
+    assert {k: found[k] for k in wanted} == {k: [1000 * us] for k, us in wanted.items()}
 
 
 def test_recorded_and_held_out_settings_never_overlap() -> None:

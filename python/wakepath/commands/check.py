@@ -17,7 +17,7 @@ from wakepath.progress import Bar
 @click.command("check")
 @click.argument("machine", metavar="MACHINE.toml")
 @click.option("--target", metavar="FILE", default=".", help="A folder or new file on the disk that was recorded.")
-@click.option("--repeats", metavar="N", type=click.IntRange(1, 100), default=3, help="Runs of each setting. Default 3.")
+@click.option("--repeats", metavar="N", type=click.IntRange(1, 100), default=7, help="Runs of each setting. Default 7.")
 @click.option("--seconds", metavar="S", type=float, default=1.2, help="Measured time of a run. Default 1.2.")
 @click.option(
     "--samples", metavar="N", type=click.IntRange(8, 64), default=24, help="Draws of an interval. Default 24."
@@ -29,7 +29,7 @@ from wakepath.progress import Bar
 def command(**values: Any) -> int:
     """Predict settings of this machine that no fit has seen, then run them with fio: predicted beside measured.
 
-    Some five minutes. Weights of cgroups are among the settings where they may be set. Exit status 1 where the
+    Some nine minutes. Weights of cgroups are among the settings where they may be set. Exit status 1 where the
     distances or intervals are beyond what is asked for.
     """
     from wakepath.recorder.check import check_lines

@@ -246,10 +246,14 @@ def check(
         if not settings:
             raise InputError("nothing can be run here", suggestion="; ".join(lacks))
         predicted = predict([empty_case(s, facts, place.cpu) for s in settings], machine, samples, report)
-        runs, reference = _measure(runner, settings, repeats, report)
+        runs, reference = _measure(runner, settings, repeats, lacks, report)
         if why := runner.window.why_no_perf():
             lacks.append(f"switches are of all CPUs: {why}")
         ours = reference_of(runner)
+    if not reference or not any(runs.values()):
+        raise InputError("no run came to an end", str(goal.path), suggestion="; ".join(lacks))
+    ran = [i for i, s in enumerate(settings) if runs[s]]
+    settings, predicted = [settings[i] for i in ran], [predicted[i] for i in ran]
     window_ns = round(seconds * 1e9)
     cases = [case_of(s, runs[s], facts, place.cpu, "predict", window_ns) for s in settings]
     cases.append(case_of(ours, reference, facts, place.cpu, "calibrate", window_ns))
@@ -326,8 +330,17 @@ def _group(stack: ExitStack, lacks: list[str]) -> Group | None:
         return None
 
 
+def _run(runner: Runner, s: Setting, lacks: list[str]) -> list[dict[str, float]]:
+    """One run, or none: a disk that stands still for a second ends fio without a figure, and not the whole check."""
+    try:
+        return [runner.run(s)]
+    except InputError as error:
+        lacks.append(f"a run of {s.name} is left out: {error.message}")
+        return []
+
+
 def _measure(
-    runner: Runner, settings: list[Setting], repeats: int, report: Report
+    runner: Runner, settings: list[Setting], repeats: int, lacks: list[str], report: Report
 ) -> tuple[dict[Setting, list[dict[str, float]]], list[dict[str, float]]]:
     """Rounds over all settings, the reference between them."""
     runs: dict[Setting, list[dict[str, float]]] = {s: [] for s in settings}
@@ -337,14 +350,16 @@ def _measure(
     place, rates, order = 0.0, {}, []
     for n in range(total):
         if n % drift.EVERY == 0:
-            reference.append(runner.run(ours))
-            rates[place] = reference[-1]["iops"]
+            for run in _run(runner, ours, lacks):
+                reference.append(run)
+                rates[place] = run["iops"]
             place += 1
         s = settings[n % len(settings)]
         left = (time.monotonic() - begin) / max(n, 1) * (total - n)
         report(f"{s.name}, {left:.0f} s left" if n else s.name, 0.2 + 0.6 * n / total)
-        runs[s].append(runner.run(s))
-        order.append((place, runs[s][-1]))
+        for run in _run(runner, s, lacks):
+            runs[s].append(run)
+            order.append((place, run))
         place += 1
     drift.mark(order, rates)
     return runs, reference

@@ -139,7 +139,9 @@ class Runner:
         time.sleep(self.seconds - TAIL_S)
         b = self.window.snapshot(pid)
         out, err = child.communicate(timeout=60)
-        if child.returncode != 0 or b.task_run_ns <= a.task_run_ns:
+        if child.returncode == 0 and b.task_run_ns <= a.task_run_ns:
+            raise InputError(f"{self.load_program} did not run in the window: the disk stands still", str(self.target))
+        if child.returncode != 0:
             line = (err or out).strip().splitlines()
             raise InputError(f"{self.load_program} failed: {line[-1] if line else child.returncode}", str(self.target))
         return _load_figures(out, is_fio=bool(self.fio)) | rates(a, b)

@@ -135,7 +135,7 @@ def _is_of_worker(text: str) -> bool:
 
 
 def _beside_switch(found: TraceCosts, a: Record, b: Record) -> None:
-    """From the end of an item to the switch away from a preempted kworker, and from the switch back to the next item."""
+    """From the end of an item to the switch away from a preempted kworker, and from the switch back to the next one."""
     switch, other = (a, b) if a.name == "sched_switch" else (b, a)
     m = _SWITCH.search(switch.text)
     if m is None or "dio_complete" not in other.text:
