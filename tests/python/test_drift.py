@@ -28,11 +28,21 @@ def case(name: str, runs: list[dict[str, float]]) -> Case:
 
 def test_the_nearest_runs_count_most_and_its_own_not_at_all() -> None:
     reference = {0.0: 100.0, 4.0: 200.0, 8.0: 400.0}
-    assert drift.local(4.0, reference) == pytest.approx(200.0)  # between 100 and 400, its own left out
-    near_first = drift.local(1.0, reference)
+    assert drift.local(4.0, reference, 3.0) == pytest.approx(200.0)  # between 100 and 400, its own left out
+    near_first = drift.local(1.0, reference, 3.0)
     assert near_first is not None
-    assert 100 < near_first < drift.local(3.0, reference)  # type: ignore[operator]
-    assert drift.local(0.0, {0.0: 100.0}) is None
+    assert 100 < near_first < drift.local(3.0, reference, 3.0)  # type: ignore[operator]
+    assert drift.local(0.0, {0.0: 100.0}, 3.0) is None
+
+
+def test_a_disk_that_stood_still_is_no_drift() -> None:
+    reference = {0.0: 100.0, 4.0: 2.0, 8.0: 110.0, 12.0: 105.0}
+    near = drift.local(5.0, reference, 3.0)
+    assert near is not None
+    assert 100 < near < 110
+    runs = [{"iops": 1000.0 + 10 * (i % 3)} for i in range(40)]
+    quiet = drift.noise(runs, "iops")
+    assert drift.noise([*runs[:20], {"iops": 3.0}, *runs[20:]], "iops") == pytest.approx(quiet, abs=0.005)
 
 
 def test_a_drift_that_the_reference_shows_is_taken_out() -> None:
@@ -73,4 +83,5 @@ def test_noise_is_what_neighbours_do_not_tell() -> None:
     rng = random.Random(2)
     rough = [{"iops": 1000 * math.exp(rng.gauss(0, 0.1))} for _ in range(60)]
     assert drift.noise(slow, "iops") < 0.03
+    assert drift.scatter({float(4 * i): v["iops"] for i, v in enumerate(slow)}, 1e9) > 0.15
     assert 0.08 < drift.noise(rough, "iops") < 0.16

@@ -190,7 +190,7 @@ def predict(
     factors: Sequence[Sequence[float]] | None = None,
 ) -> list[list[dict[str, float]]]:
     """Of each case: the best prediction first, then one per draw. `factors` on device times, of each run of each case:
-    the best is the median over them, draws take them in turn."""
+    the best is the median over them; draws, which say what is not known of the machine, take the middle one."""
     options = Options(machine=machine, duration=DURATION, warmup=WARMUP)
     scenarios = [Scenario.from_case(c, options=options) for c in cases]
     describes = [s.describe() for s in scenarios]
@@ -198,7 +198,7 @@ def predict(
     turns = [list(f) for f in factors] if factors is not None else [[1.0]] * len(cases)
     cpus = [c["setting"]["workload"]["pinned_cpu"] for c in cases]
     work = [(at, factor, -1) for at in range(len(cases)) for factor in turns[at]]
-    work += [(at, turns[at][i % len(turns[at])], i) for at in range(len(cases)) for i in range(samples)]
+    work += [(at, statistics.median(turns[at]), i) for at in range(len(cases)) for i in range(samples)]
     draws = [known or of_estimates(d, samples) for d in describes]
 
     def one(item: tuple[int, float, int], keep: Any) -> dict[str, float]:
