@@ -87,7 +87,9 @@ def test_a_wakee_is_packed_where_the_machine_packs(wakepath: Call) -> None:
     case = f"{TRUTH / 'host-smp.jsonl'}#host-smp-enginelibaio-bs4k-iodepth1-batch1-shares0"
     per_io, steps = [], []
     for mask in (15, 0):
-        said = wakepath("run", case, "--set", f"kernel.switches.sched_vcpu_pack={mask}", "--json", "-")
+        said = wakepath(
+            "run", case, "--set", f"kernel.switches.sched_vcpu_pack={mask}", "--warmup", "1ms", "--json", "-"
+        )
         data = json.loads(said.out)
         per_io.append(data["totals"]["context_switches_per_s"] / data["io"]["iops"])
         steps.append(data["migrations"]["tasks"][0]["wakeups_by_step"] if data["migrations"]["tasks"] else {})
