@@ -9,7 +9,7 @@ namespace {
 // CPU time a request with and without stamps, in turns: what recording costs.
 void probe_overhead(Probe& p, Target& target, bool write) {
   constexpr int kDepth = 32;
-  const int turns = p.options.quick ? 4 : 12;
+  const int turns = p.options.quick ? 4 : 32;
   Samples with("loop_cpu_recorded", static_cast<std::size_t>(turns)),
       without("loop_cpu_unrecorded", static_cast<std::size_t>(turns));
   for (int turn = 0; turn < 2 * turns; ++turn) {

@@ -44,7 +44,7 @@ class Calibration:
     parameters: dict[str, Parameter]
     lacks: list[str]
     stays: list[str] = field(default_factory=list)  # costs that are still estimates
-    overhead: float | None = None  # of recording, by the recorder's own measurement
+    overhead: tuple[float, float] | None = None  # of recording, by its own measurement, and that one's scatter
 
 
 def read_traces(recording: Recording) -> list[TraceCosts]:
@@ -67,12 +67,13 @@ def measured_costs(recording: Recording, traces: list[TraceCosts]) -> dict[str, 
     return found
 
 
-def overhead_of(costs: dict[str, Cost]) -> float | None:
-    """CPU time a request with stamps over that without, less one."""
+def overhead_of(costs: dict[str, Cost]) -> tuple[float, float] | None:
+    """CPU time a request with stamps over that without, less one; its standard error over the turns."""
     with_stamps, without = costs.get("loop_cpu_recorded"), costs.get("loop_cpu_unrecorded")
     if with_stamps is None or without is None or without.median_ns <= 0:
         return None
-    return with_stamps.median_ns / without.median_ns - 1
+    error = math.hypot(*(fit.bootstrap_sigma(c.blocks, c.median_ns) for c in (with_stamps, without)))
+    return with_stamps.median_ns / without.median_ns - 1, error
 
 
 def _start_ns(table: dict[str, Any]) -> dict[str, float]:
@@ -270,8 +271,9 @@ def report_lines(outcome: Calibration) -> list[str]:
             + ", ".join(f"{k} {100 * (math.exp(v) - 1):.1f} %" for k, v in w.discrepancy.items())
         )
     if outcome.overhead is not None:
+        cost, error = outcome.overhead
         lines.append(
-            f"the recorder's own cost: {100 * outcome.overhead:+.1f} % of the CPU time of the loop it recorded"
+            f"the recorder's own cost: {100 * cost:+.1f} +- {100 * error:.1f} % of the CPU time of the loop it recorded"
         )
     estimates = ", ".join(outcome.stays)
     lines.append(f"still estimates ({len(outcome.stays)}): {estimates}" if estimates else "no cost is an estimate")
