@@ -106,24 +106,16 @@ def settings_of(
 
 
 def sampled(
-    scenarios: Sequence[Scenario],
-    uncertainty: Callable[[Scenario], Uncertainty],
-    samples: int,
-    done: Callable[[int], object] | None = None,
-) -> list[list[dict[str, Any]]]:
-    """The bare figures of `samples` runs of each scenario."""
-    known = [(s.describe(), uncertainty(s)) for s in scenarios]
-    work = [(s, i) for s in range(len(scenarios)) for i in range(samples)]
+    scenario: Scenario, uncertainty: Uncertainty, samples: int, done: Callable[[int], object] | None = None
+) -> list[dict[str, Any]]:
+    """The bare figures of `samples` runs."""
+    describe = scenario.describe()
 
-    def one(item: tuple[int, int], keep: Any) -> dict[str, Any]:
-        at, i = item
-        describe, u = known[at]
-        sets = settings_of(describe, u, i)
-        options = Options(sets=sets, seed=str(describe["run"]["seed"] + i))
-        return simulate(scenarios[at].with_sets(options=options), keep)
+    def one(i: int, keep: Any) -> dict[str, Any]:
+        options = Options(sets=settings_of(describe, uncertainty, i), seed=str(describe["run"]["seed"] + i))
+        return simulate(scenario.with_sets(options=options), keep)
 
-    outcome = map_runs(one, work, done=done)
-    return [outcome[s * samples : (s + 1) * samples] for s in range(len(scenarios))]
+    return map_runs(one, range(samples), done=done)
 
 
 def interval(values: Sequence[float], error: float, shift: int = 0) -> dict[str, float]:
@@ -157,7 +149,7 @@ def intervals(
     if samples < 8:
         raise InputError(f"{samples} samples say nothing of a 90 % interval", "--samples", suggestion="8 or more")
     u = (read_uncertainty(machine) if machine else None) or of_estimates(scenario.describe(), samples)
-    runs = sampled([scenario], lambda _: u, samples, done)[0]
+    runs = sampled(scenario, u, samples, done)
     figures = {}
     for path in FIGURES:
         values = [v for v in (figure(run, path) for run in runs) if v is not None]

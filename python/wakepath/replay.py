@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PARTS = Path(__file__).resolve().parent / "replay_costs.toml"
-# What a lever does shows once the balancer and the averages have settled: a loop device under SCHED_BATCH goes from 123,000
-# to 140,000 IOPS in between.
+# What a lever does shows once the balancer and the averages have settled: a loop device under SCHED_BATCH goes from
+# 123,000 to 140,000 IOPS in between.
 WARMUP, SHORTEST_NS = "500ms", 400_000_000
 # The trace of a fitting run is as long as the recording, within these.
 FIT_NS = (100_000_000, 400_000_000)
