@@ -10,6 +10,7 @@
 namespace wakepath::trace {
 namespace {
 
+using scan::last;
 using scan::number;
 using scan::skip;
 using scan::until;
@@ -35,7 +36,7 @@ bool key(Text s, Text name, T& out) {
 
 // "NAME:PID [PRIO]" of libtraceevent's plugin, the name may hold colons.
 bool plugin_task(Text s, StringPool& pool, StringId& comm, std::int32_t& pid, std::int32_t& prio) {
-  const auto open = s.rfind(" [");
+  const auto open = last(s, " [");
   if (open == Text::npos || !s.ends_with(']')) return false;
   if (!number(s.substr(open + 2, s.size() - open - 3), prio)) return false;
   const Text who = s.substr(0, open);
@@ -70,8 +71,8 @@ const char* parse_switch(Text s, StringPool& pool, Event& e) {
     return reason;
   }
   skip(left, "prev_comm=");
-  const auto at = left.rfind(" prev_pid=");
-  const auto next_at = s.rfind(" next_pid=");
+  const auto at = last(left, " prev_pid=");
+  const auto next_at = last(s, " next_pid=");
   if (at == Text::npos || next_at == Text::npos) return "sched_switch without prev_pid or next_pid";
   sw.prev_comm = pool.intern(left.substr(0, at));
   sw.next_comm = pool.intern(s.substr(0, next_at));
@@ -80,7 +81,7 @@ const char* parse_switch(Text s, StringPool& pool, Event& e) {
       !key(next, "next_pid=", sw.next_pid) || !key(next, "next_prio=", sw.next_prio)) {
     return "sched_switch with a field that is no number";
   }
-  const auto state_at = prev.rfind(" prev_state=");
+  const auto state_at = last(prev, " prev_state=");
   const auto state = state_at == Text::npos ? std::nullopt : parse_state(prev.substr(state_at + 12));
   if (!state) return "sched_switch with an unknown prev_state";
   sw.prev_state = *state;
@@ -92,7 +93,7 @@ const char* parse_task(EventType type, Text s, StringPool& pool, Event& e) {
   Event::TaskRef t{};
   if (!skip(s, "comm=")) {  // "fio:119 [120] success=1 CPU:000"
     const auto close = s.find("] ");
-    const auto cpu = s.rfind("CPU:");
+    const auto cpu = last(s, "CPU:");
     if (type == EventType::sched_migrate_task || close == Text::npos || cpu == Text::npos ||
         !plugin_task(s.substr(0, close + 1), pool, t.comm, t.pid, t.prio) || !number(s.substr(cpu + 4), t.target_cpu)) {
       return "a task without comm=";
@@ -100,7 +101,7 @@ const char* parse_task(EventType type, Text s, StringPool& pool, Event& e) {
     e.u.task = t;
     return nullptr;
   }
-  const auto at = s.rfind(" pid=");
+  const auto at = last(s, " pid=");
   if (at == Text::npos) return "a task without pid=";
   t.comm = pool.intern(s.substr(0, at));
   s.remove_prefix(at);
@@ -116,10 +117,10 @@ const char* parse_task(EventType type, Text s, StringPool& pool, Event& e) {
 
 const char* parse_fork(Text s, StringPool& pool, Event& e) {
   Event::TaskRef t{};
-  const auto child = s.rfind(" child_comm=");
+  const auto child = last(s, " child_comm=");
   if (child == Text::npos) return "sched_process_fork without child_comm=";
   s.remove_prefix(child + 12);
-  const auto at = s.rfind(" child_pid=");
+  const auto at = last(s, " child_pid=");
   if (at == Text::npos || !key(s.substr(at), "child_pid=", t.pid)) return "sched_process_fork without child_pid=";
   t.comm = pool.intern(s.substr(0, at));
   e.u.task = t;
@@ -128,7 +129,7 @@ const char* parse_fork(Text s, StringPool& pool, Event& e) {
 
 const char* parse_runtime(Text s, StringPool& pool, Event& e) {
   Event::Runtime r{};
-  const auto at = s.rfind(" pid=");
+  const auto at = last(s, " pid=");
   if (!skip(s, "comm=") || at == Text::npos || at < 5) return "sched_stat_runtime without comm= or pid=";
   r.comm = pool.intern(s.substr(0, at - 5));
   s.remove_prefix(at - 5);
@@ -178,11 +179,12 @@ const char* parse_timer(EventType type, Text s, StringPool& pool, Event& e) {
     if (s.ends_with("/0x0")) s.remove_suffix(4);
     t.function = pool.intern(s);
   } else if (type == EventType::hrtimer_expire_entry) {
-    const auto now = s.rfind(" now=");
-    if (!until(s, " function=", p) || now == Text::npos || !number(s.substr(s.rfind(" now=") + 5), t.now)) {
+    if (!until(s, " function=", p)) return "a timer without function= or now=";
+    const auto now = last(s, " now=");
+    if (now == Text::npos || !number(s.substr(now + 5), t.now)) {
       return "a timer without function= or now=";
     }
-    t.function = pool.intern(s.substr(0, s.rfind(" now=")));
+    t.function = pool.intern(s.substr(0, now));
   } else {
     p = s;
   }
@@ -200,7 +202,7 @@ const char* parse_work(EventType type, Text s, StringPool& pool, Event& e) {
   if (type == EventType::workqueue_queue_work) {
     if (!skip(s, "=") || !until(s, " function=", p) || !until(s, " workqueue=", f))
       return "queue_work without function=";
-    const auto req = s.rfind(" req_cpu="), cpu = s.rfind(" cpu=");
+    const auto req = last(s, " req_cpu="), cpu = last(s, " cpu=");
     if (req == Text::npos || cpu == Text::npos || cpu < req) return "queue_work without req_cpu= or cpu=";
     std::uint32_t u = 0;  // WORK_CPU_UNBOUND is NR_CPUS; some kernels print the CPUs unsigned
     n = s.substr(req + 9, cpu - req - 9);

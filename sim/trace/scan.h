@@ -44,6 +44,19 @@ inline bool skip(std::string_view& s, std::string_view prefix) {
   return true;
 }
 
+// Where `what` comes last; looked for by its last character, mostly a rare one ('='), where rfind compares at each
+// place.
+inline std::size_t last(std::string_view s, std::string_view what) {
+  for (std::size_t end = s.size(); end >= what.size();) {
+    const auto at = s.rfind(what.back(), end - 1);
+    if (at == std::string_view::npos || at + 1 < what.size()) break;
+    const auto start = at + 1 - what.size();
+    if (s.substr(start).starts_with(what)) return start;
+    end = at;
+  }
+  return std::string_view::npos;
+}
+
 // Takes everything before the first `end`, and `end` itself.
 inline bool until(std::string_view& s, std::string_view end, std::string_view& out) {
   const auto at = s.find(end);
