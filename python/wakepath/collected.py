@@ -100,6 +100,12 @@ class Collected:
             found[head] = body.strip("\n")
         return found
 
+    def closed(self) -> tuple[str, ...]:
+        """The scheduler's files that are there and that even root was not let read: no line of a shell sets them."""
+        root = self.manifest.get("user") == "0"
+        files = self.values("sched.txt").items()
+        return tuple(file for file, held in files if root and file.startswith("/sys/kernel/debug/sched/") and not held)
+
     def trace(self) -> str:
         """The recording as a file for the core, "" when there is none."""
         for name in ("trace.dat", "trace.perf.txt.gz", "trace.txt.gz"):

@@ -105,9 +105,11 @@ def cure(
     jobs: int | None = None,
     pairs: bool = True,
     how: dict[str, Any] | None = None,
+    closed: Sequence[str] = (),
     progress: Callable[[float], object] | None = None,
 ) -> Cure:
-    """Try the levers on a scenario (a recording's: `cure_trace`)."""
+    """Try the levers on a scenario (a recording's: `cure_trace`). Levers that would be set through a file of `closed`
+    are left out, with the reason."""
     if isinstance(scenario, str):
         scenario = Scenario.load(scenario)
     if not scenario.describe()["workloads"]:
@@ -115,8 +117,13 @@ def cure(
     trial = _Trial(scenario, seeds, jobs, progress)
     now = trial.rows([()])[0]
     assert isinstance(now, Row)
-    levers = levers_of(scenario)
     refused: list[tuple[str, str]] = []
+    levers = []
+    for lever in levers_of(scenario):
+        if file := next((f for f in closed if f in lever.shell), None):
+            refused.append((lever.name, f"the recorded machine does not let root read {file}, so it cannot be set"))
+        else:
+            levers.append(lever)
     singles: list[tuple[tuple[Lever, ...], Row]] = []
     for lever, row in zip(levers, trial.rows([(lever,) for lever in levers], now), strict=True):
         if isinstance(row, Row):
@@ -143,7 +150,7 @@ def cure_trace(trace: str, **options: Any) -> Cure:
     if sets:
         scenario = changed_scenario(scenario, sets)
     how = {**source.how(), "recorded": recorded_figures(recording)}
-    return cure(scenario, how=how, **options)
+    return cure(scenario, how=how, closed=recording.closed, **options)
 
 
 def _pairs(trial: _Trial, singles: list[tuple[tuple[Lever, ...], Row]], now: Row) -> list[Row]:

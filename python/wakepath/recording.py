@@ -31,6 +31,7 @@ class Recording:
     setting_from: str  # the file it was found in; "" when there is none
     kernel: str  # uname -r of the recorded machine; "" when it is not told
     notes: list[str] = field(default_factory=list)  # what the recording lacks, one line each
+    closed: tuple[str, ...] = ()  # files of the recorded machine that nobody there may set
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
     def close(self) -> None:
@@ -82,4 +83,5 @@ def _of_tarball(path: str, setting: str | None) -> Recording:
     except BaseException:
         folder.cleanup()
         raise
-    return Recording(path, trace, found, where, collected.manifest.get("release", ""), collected.notes, _folder=folder)
+    kernel = collected.manifest.get("release", "")
+    return Recording(path, trace, found, where, kernel, collected.notes, collected.closed(), _folder=folder)

@@ -45,12 +45,14 @@ WORKLOAD_KEYS = ("filesystem", "overwrite", "direct", "pinned_cpu")
 
 @dataclass(frozen=True)
 class Recording:
-    """`case`: what is known beside the trace, in the form of a truth case; `where`: the file that says it."""
+    """`case`: what is known beside the trace, in the form of a truth case; `where`: the file that says it; `closed`:
+    files of the recorded machine that nobody there may set."""
 
     trace: str
     profile: dict[str, Any]
     case: dict[str, Any]
     where: str
+    closed: tuple[str, ...] = ()
 
     @property
     def window_s(self) -> float:
@@ -73,7 +75,7 @@ class Recording:
 
 def open_recording(trace: str, setting: str | None = None, kernel: str | None = None) -> Recording:
     """Reads the trace and finds its setting: given, beside it, or in a file of cases in the folder above."""
-    case, where, profile = _opened(trace, setting)
+    case, where, profile, closed = _opened(trace, setting)
     if kernel is not None:
         case = {**case, "kernel": kernel}
     if "kernel" not in case:
@@ -83,19 +85,20 @@ def open_recording(trace: str, setting: str | None = None, kernel: str | None = 
             suggestion="--kernel V, or --setting FILE (docs/commands.md)",
         )
     _check(profile["trace"], trace)
-    return Recording(trace, profile, case, where)
+    return Recording(trace, profile, case, where, closed)
 
 
-def _opened(trace: str, setting: str | None) -> tuple[dict[str, Any], str, dict[str, Any]]:
-    """What is known beside the trace, where that was found, and the trace's profile; a tarball has all three."""
+def _opened(trace: str, setting: str | None) -> tuple[dict[str, Any], str, dict[str, Any], tuple[str, ...]]:
+    """What is known beside the trace, where that was found, the trace's profile, and what nobody may set there; a
+    tarball has all of them."""
     with recording_file.open(trace) as opened:
         profile = json.loads(_core.profile(opened.trace))
         if setting is not None or opened.trace == trace:
-            return *case_beside(trace, setting), profile
+            return *case_beside(trace, setting), profile, opened.closed
         case: dict[str, Any] = {"setting": opened.setting}
         if opened.kernel:
             case["kernel"] = opened.kernel
-        return case, opened.setting_from or trace, profile
+        return case, opened.setting_from or trace, profile, opened.closed
 
 
 def _check(report: dict[str, Any], trace: str) -> None:

@@ -153,6 +153,19 @@ def test_cure_takes_the_tarball(wakepath: Call, tmp_path: Path) -> None:
     assert any("/sys/fs/cgroup/cpu/wpfmt/cpu.shares" in line for row in rows for line in row["shell"])
 
 
+@pytest.mark.parametrize(("user", "features", "closed"), [("0", "", 1), ("0", "PLACE_LAG", 0), ("1000", "", 0)])
+def test_what_root_cannot_read_nobody_sets(tmp_path: Path, user: str, features: str, closed: int) -> None:
+    from wakepath.collected import Collected
+
+    members = {
+        "manifest.txt": f"format wakepath.collect/1\nrelease 6.18.0\ncpus 2\nuser {user}\n",
+        "sched.txt": section("/proc/sys/kernel/sched_rt_period_us", "1000000")
+        + section("/sys/kernel/debug/sched/features", features),
+    }
+    found = Collected(str(made_tarball(tmp_path, members)), str(tmp_path / "unpacked")).closed()
+    assert found == ("/sys/kernel/debug/sched/features",) * closed
+
+
 def test_what_was_counted_before_recording_is_known(tmp_path: Path) -> None:
     def files(uptime: str, busy: int, switches: int, ios: int) -> str:
         stat = f"cpu  0 0 0 0 0 0 0 0\ncpu0 {busy} 0 10 500 0 0 5 0 0 0\ncpu1 7 0 0 900 0 0 0 0 0 0\nctxt {switches}\n"

@@ -94,6 +94,15 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["cure", "no_such_scenario"]) == 2
 
 
+def test_what_nobody_may_set_there_is_no_cure() -> None:
+    scenario = Scenario.load("starved_completions/eevdf-6.8", options=Options(duration="20ms", warmup="10ms"))
+    features = "/sys/kernel/debug/sched/features"
+    free, barred = (cure(scenario, seeds=1, pairs=False, closed=closed) for closed in ((), (features,)))
+    assert any(features in line for row in free.rows for line in row.shell)
+    assert not any(features in line for row in barred.rows for line in row.shell)
+    assert any(features in why for _, why in barred.refused)
+
+
 def test_what_was_counted_before_recording_is_set_beside(weighted: Cure) -> None:
     """A recorder may bring a machine into another state; then its replay says little of the machine without one."""
     recorded = {"io": {"iops": weighted.now.iops}}
