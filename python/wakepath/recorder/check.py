@@ -298,8 +298,8 @@ def _compare(
     each = [run["iops"] for run in reference["each"]]
     usual = reference["measured"]["iops"]
     wanted = [[run.get(drift.KEY, usual) for run in c["each"]] for c in held_out]
-    flat = drift_of_device(reference, machine, [v for of_case in wanted for v in of_case])
-    factors = [[flat.pop(0) for _ in of_case] for of_case in wanted]
+    found = iter(drift_of_device(reference, machine, [v for of_case in wanted for v in of_case]))
+    factors = [[next(found) for _ in of_case] for of_case in wanted]
     then = predict(held_out, machine, samples, report, factors)
     repeats = statistics.median(len(c["each"]) for c in held_out)
     one_run = {m: drift.noise(reference["each"], m) for m in METRICS}

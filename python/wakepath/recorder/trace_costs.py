@@ -144,9 +144,8 @@ def _beside_switch(found: TraceCosts, a: Record, b: Record) -> None:
     if switch is b and other.name == "workqueue_execute_end" and before and state == "R+" and not after:
         found.samples["trace_preempted"].append(b.ns - a.ns)
     elif switch is a and other.name == "workqueue_execute_start" and after and not before:
-        # The interrupted pass over the items goes on: one that was just woken is left out by who ran before it.
         if m[1].startswith("swapper"):
-            return
+            return  # woken from idle: it begins, and does not go on with a pass that was broken off
         found.samples["trace_back_to_items"].append(b.ns - a.ns)
 
 
