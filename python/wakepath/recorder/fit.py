@@ -76,9 +76,10 @@ def bootstrap_sigma(blocks: Sequence[float], median: float, draws: int = 200) ->
 def equations(costs: Mapping[str, Cost], *, has: Callable[[str], bool]) -> list[Equation]:
     """Those of equations.toml whose kinds were measured."""
     table = tomllib.loads((Path(__file__).parent / "equations.toml").read_text(encoding="utf-8"))
+    names = {cost.name for cost in costs.values()}
     found = []
     for row in table["equation"]:
-        if "needs" in row and not has(row["needs"]):
+        if row.get("unless") in names or ("needs" in row and not has(row["needs"])):
             continue
         for cost in costs.values():
             if cost.name != row["kind"] or cost.median_ns <= 0:
@@ -174,11 +175,8 @@ class WindowFit:
 
 
 def figure_sigma(case: Case, name: str) -> float:
-    """What is asked of the model, with how far the repeats scatter around their median."""
-    low, high = case.spread.get(name, (0.0, 0.0))
-    value = case.measured.get(name, 0.0)
-    scatter = (high - low) / 2 / value if value > 0 else 0.0
-    return math.hypot(SIGMA[name], scatter)
+    """What is asked of the model, with how far the median of the repeats scatters by itself."""
+    return math.hypot(SIGMA[name], median_sigma(case, name))
 
 
 def soft_loss(res: Vector, z: Vector) -> float:

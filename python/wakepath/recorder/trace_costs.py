@@ -26,6 +26,7 @@ _PERF = re.compile(r"^\s*(\S.*?)\s+(\d+)(?:/\d+)?\s+\[(\d+)\]\s+(\d+)\.(\d{6,9})
 _WOKEN = re.compile(r"comm=(\S+)")
 _SWITCH = re.compile(r"prev_comm=(\S+) .*prev_state=(\S+) ==> next_comm=(\S+)")
 _BLOCKS = 16
+_PLUG = 32  # requests at which a plug is issued: the doorbell of a longer batch is in its middle
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ def trace_costs(path: str, cpu: int, disk_irq: int | None) -> TraceCosts:
             continue
         if before is not None:
             _neighbours(found, before, r)
+            if (before.name, r.name) == ("block_rq_issue", "exit_io_submit") and device.has_woken(state.requests):
+                found.samples["trace_doorbell"].append(r.ns - before.ns)
         state.see(found, r)
     return found
 
@@ -156,17 +159,18 @@ class _Submit:
         self._left: Record | None = None  # the last return of io_getevents
         self._entered: Record | None = None
         self._others = 0
+        self.requests = 0  # of the io_submit under way
 
     def see(self, found: TraceCosts, r: Record) -> None:
         if r.name == "exit_io_getevents":
             self._left, self._others = r, 0
         elif r.name == "enter_io_submit":
-            n = number_in(r.text, r"nr: (0x[0-9a-f]+|\d+)") or 0
+            n = self.requests = number_in(r.text, r"nr: (0x[0-9a-f]+|\d+)") or 0
             if self._left is not None and self._others == 0 and n > 1:
                 found.samples["trace_user_io"].append((r.ns - self._left.ns) // n)
             self._entered, self._others = r, 0
         elif r.name == "block_rq_issue" and self._entered is not None:
-            n = number_in(self._entered.text, r"nr: (0x[0-9a-f]+|\d+)") or 0
+            n = self.requests
             if self._others == 0 and n > 1:
                 found.samples["trace_submit_io"].append((r.ns - self._entered.ns) // n)
             self._entered = None
@@ -197,6 +201,10 @@ class _Device:
             self._clean = False
         elif r.name == "block_rq_complete":
             self._in_flight = max(0, self._in_flight - 1)
+
+    def has_woken(self, requests: int) -> bool:
+        """The last so many requests are what an idle device was given, in one go."""
+        return 0 < requests == self._given == self._in_flight and requests <= _PLUG
 
 
 def finish(found: TraceCosts) -> TraceCosts:
