@@ -109,11 +109,11 @@ install_packages() {  # of the list files given
   [ -z "$missing" ] || fail "still missing after the installation: $missing"
 }
 
-install_optional() {  # of the list files given: what cannot be installed is said, and does not stop anything
+install_optional() {  # install_optional WHAT-NEEDS-IT LIST: what cannot be installed is said, and does not stop anything
   local missing
-  missing=$(missing_packages "$@" | tr '\n' ' ')
+  missing=$(missing_packages "$2" | tr '\n' ' ')
   [ -n "$missing" ] || return 0
-  (install_packages "$@") || say "going on without; some trace formats need: $missing"
+  (install_packages "$2") || say "going on without; $1 need: $missing"
 }
 
 pins() { cat "$@" | grep '==' | LC_ALL=C sort; }
@@ -180,7 +180,7 @@ build_release() {  # build_release [TARGET...]: _core and the targets given, the
   mv "$root/build/.ready-run.new" "$root/build/.ready-run"
 }
 
-# --- the two entries ------------------------------------------------------------------------------------------------
+# --- the entries ------------------------------------------------------------------------------------------------
 
 is_ready_to_run() {
   [ -f "$root/build/.ready-run" ] && [ -x "$venv/bin/python" ] || return 1
@@ -203,15 +203,17 @@ one_at_a_time() {  # one_at_a_time FUNCTION: in a subshell under the lock
 prepare_run() {
   is_ready_to_run && return  # done by whoever held the lock before
   install_packages "$root/packages/debian-run.txt"
-  install_optional "$root/packages/debian-formats.txt"
+  install_optional "some trace formats" "$root/packages/debian-formats.txt"
   make_venv
   install_pins run
   configure_release
   build_release
 }
 
+prepare_record() { install_optional "record and check" "$root/packages/debian-record.txt"; }
+
 prepare_test() {
-  install_packages "$root/packages/debian-run.txt" "$root/packages/debian-test.txt" "$root/packages/debian-formats.txt"
+  install_packages "$root/packages"/debian-{run,record,test,formats}.txt
   make_venv
   install_pins run
   install_pins test

@@ -12,7 +12,7 @@ The seed differs from draw to draw, the draws do not from call to call: the same
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist, median
 from typing import Any
@@ -92,15 +92,15 @@ def of_estimates(describe: dict[str, Any], count: int) -> Uncertainty:
 
 
 def settings_of(
-    describe: dict[str, Any], uncertainty: Uncertainty, i: int, device_factor: float = 1.0
+    describe: dict[str, Any], uncertainty: Uncertainty, i: int, drift: Mapping[str, float] | None = None
 ) -> tuple[str, ...]:
-    """--set lines of the i-th draw; `device_factor` on its device times besides."""
+    """--set lines of the i-th draw; `drift`: factors by key besides."""
     found = []
     for key, factors in uncertainty.draws.items():
         table, _, name = key.partition(".")
         quantity = describe["costs"]["entries"].get(name) if table == "costs" else describe["device"].get(name)
         if quantity and quantity["mean_ns"] > 0:
-            factor = factors[i % len(factors)] * (device_factor if table == "device" else 1.0)
+            factor = factors[i % len(factors)] * (drift or {}).get(key, 1.0)
             found.append(f"{key}={scaled(quantity, factor)}")
     return tuple(found)
 

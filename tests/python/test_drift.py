@@ -74,8 +74,11 @@ def test_the_models_own_error_is_what_medians_do_not_scatter_by_themselves() -> 
     noise = statistics.fmean(measured)
     assert noise == pytest.approx(sigma * math.sqrt(math.pi / 2 / n), rel=0.15)
     assert discrepancy_of(labels, left, measured)["iops"] < 0.4 * noise
-    wrong = [v + 0.2 * (-1) ** i for i, v in enumerate(left)]
+    wrong = [v + rng.gauss(0, 0.2) for v in left]
     assert discrepancy_of(labels, wrong, measured)["iops"] == pytest.approx(0.2, rel=0.15)
+    # One window in ten between two modes of the machine, where any factor is possible, is not the model's error.
+    odd = [v + 2.0 * (i % 10 == 0) for i, v in enumerate(wrong)]
+    assert discrepancy_of(labels, odd, measured)["iops"] == pytest.approx(0.2, rel=0.3)
 
 
 def test_noise_is_what_neighbours_do_not_tell() -> None:

@@ -16,6 +16,7 @@ from wakepath.calibrate import PRIOR, Parameter, Problem, scaled
 from wakepath.errors import InputError
 from wakepath.recorder import fit
 from wakepath.recorder.base import base_tables, model_has, starting_table, tables_toml
+from wakepath.recorder.beside import program_tables
 from wakepath.recorder.cases import OTHERS, share_of_others
 from wakepath.recorder.device_law import DeviceLaw, estimate, from_trace_alone
 from wakepath.recorder.drift import undrifted
@@ -110,6 +111,9 @@ def calibrate_recording(recording: Recording, *, kernel: str | None, report: Rep
         else from_trace_alone(traces)
     )
     tables = base_tables(recording.facts, law, kernel, recording.probes)
+    if recording.cases:
+        cpu = int(recording.cases[0].setting["workload"]["pinned_cpu"])
+        tables |= program_tables(recording.state.get("beside", []), cpu)
     outcome = Calibration(tables, {}, linear, law, None, fit.Posterior(), {}, recording.lacks())
     outcome.overhead = overhead_of(costs)
     _apply(outcome, recording, report)
@@ -118,14 +122,19 @@ def calibrate_recording(recording: Recording, *, kernel: str | None, report: Rep
 
 def _apply(outcome: Calibration, recording: Recording, report: Report) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "machine.toml"
-        path.write_text(tables_toml(outcome.tables, []), encoding="utf-8")
+        path, whole_path = Path(folder) / "machine.toml", Path(folder) / "whole.toml"
+        alone = {name: table for name, table in outcome.tables.items() if not name.startswith("program.")}
+        path.write_text(tables_toml(alone, []), encoding="utf-8")
+        whole_path.write_text(tables_toml(outcome.tables, []), encoding="utf-8")
         keys, x, covariance = _prior(outcome, str(path), recording)
         if recording.cases:
-            problem = Problem(undrifted(recording.cases), fit.options_for(str(path)), fit_device=True)
+            cases = undrifted(recording.cases)
+            problem = Problem(cases, fit.options_for(str(path)), fit_device=True)
+            whole = Problem(cases, fit.options_for(str(whole_path), fit.WHOLE_S), fit_device=True)
             _drop_others(outcome, problem)
+            whole.targets = problem.targets
             outcome.parameters = {p.key: p for p in problem.parameters}
-            _windows(outcome, problem, keys, x, covariance, report)
+            _windows(outcome, problem, whole, keys, x, covariance, report)
         else:
             outcome.parameters = _parameters(str(path))
             outcome.posterior = fit.posterior(keys, x, covariance)
@@ -162,7 +171,7 @@ def _prior(outcome: Calibration, machine: str, recording: Recording) -> tuple[li
     import numpy as np
 
     linear = outcome.linear
-    known = {f"costs.{name}": i for i, name in enumerate(linear.names) if name != fit.RECORD}
+    known = {f"costs.{name}": i for i, name in enumerate(linear.names) if name not in fit.NOT_COSTS}
     keys = sorted(_parameters(machine))
     x, covariance = np.zeros(len(keys)), np.eye(len(keys)) * PRIOR**2
     at = [(i, known[k]) for i, k in enumerate(keys) if k in known]
@@ -177,7 +186,9 @@ def _prior(outcome: Calibration, machine: str, recording: Recording) -> tuple[li
     return keys, x, covariance
 
 
-def _windows(outcome: Calibration, problem: Problem, keys: list[str], x: Any, covariance: Any, report: Report) -> None:
+def _windows(
+    outcome: Calibration, problem: Problem, whole: Problem, keys: list[str], x: Any, covariance: Any, report: Report
+) -> None:
     import numpy as np
 
     report("which costs the windows feel", 0.1)
@@ -188,10 +199,16 @@ def _windows(outcome: Calibration, problem: Problem, keys: list[str], x: Any, co
     rest = [
         p.setting(math.exp(x[keys.index(p.key)])) for p in problem.parameters if p.key in keys and p.key not in names
     ]
-    problem.options = replace(problem.options, sets=(*problem.options.sets, *rest))
+    for of in (problem, whole):
+        of.options = replace(of.options, sets=(*of.options.sets, *rest))
     report("fitting windows", 0.2)
     found = fit.fit_windows(
-        problem, names, x[at], covariance[np.ix_(at, at)], lambda share: report("fitting windows", 0.2 + 0.8 * share)
+        problem,
+        whole,
+        names,
+        x[at],
+        covariance[np.ix_(at, at)],
+        lambda share: report("fitting windows", 0.2 + 0.8 * share),
     )
     outcome.windows = found
     # Costs that are tied to the fitted ones by an equation follow them: the normal distribution, conditioned.

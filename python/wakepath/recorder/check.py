@@ -3,11 +3,12 @@
 
 Predictions are made, with their intervals, before anything is measured. Then all settings run in rounds, with the
 reference setting between them, which the fit has seen: how far it moves is how far this machine drifts by itself.
-A device that is shared is not the same an hour later, nor from one run to the next: so a second set of predictions has
-its device times multiplied, run by run, by the number that makes the reference come out as its runs just before and
-after did (drift.py); the median over the runs is held beside the measured one. Both are printed; nothing of a held-out
-setting goes into either. Intervals of the second have, beside the draws and the model's own error, how far a median of
-so many runs scatters here: as far as the reference's runs do around their neighbours.
+A shared machine is not the same an hour later, nor its disk from one run to the next: so a second set of predictions
+has all costs multiplied by the number that gives the reference the CPU time an I/O that its runs had, and the device's
+service times, run by run, by the one that makes it come out as its runs just before and after did (drift.py); the
+median over the runs is held beside the measured one. Both are printed; nothing of a held-out setting goes into either.
+Intervals of the second have, beside the draws and the model's own error, how far a median of so many runs scatters
+here: as far as the reference's runs do around their neighbours.
 
 distance: how far outside the least and greatest of the runs a prediction lies, in percent of their median.
 covered: the measured median lies within the predicted interval.
@@ -18,7 +19,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -48,11 +49,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = "wakepath.check/1"
+CPU_TIMES = ("fio_cpu_ns_per_s", "kworker_cpu_ns_per_s")
 METRICS = ("iops", "context_switches_per_s", "fio_cpu_ns_per_s", "kworker_cpu_ns_per_s", "idle")
 # What is asked for: mean distance, in percent of the median.
 BARS = {"iops": 5.0, "context_switches_per_s": 10.0, "fio_cpu_ns_per_s": 8.0}
 COVERAGE, HALF_WIDTH = (0.80, 0.98), 10.0
-DURATION, WARMUP = "300ms", "60ms"
+DURATION, WARMUP = "1200ms", "60ms"  # as long as a run: what else runs on the CPU comes a few times a second
 GRID = 25  # factors on device times, from a tenth to ten
 Report = Callable[[str, float], object]
 
@@ -95,7 +97,8 @@ class Checked:
     reference: list[float]
     settings: int
     device_factor: float = 1.0  # the median of all runs'
-    before: list[Row] = field(default_factory=list)  # rows with the device as it was recorded
+    cost_factor: float = 1.0
+    before: list[Row] = field(default_factory=list)  # rows with the machine as it was recorded
     lacks: list[str] = field(default_factory=list)
 
     def mean_distance(self, metric: str) -> float:
@@ -129,6 +132,7 @@ class Checked:
             "rows": [r.to_dict() for r in self.rows],
             "reference": self.reference,
             "device_factor": self.device_factor,
+            "cost_factor": self.cost_factor,
             "predicted_before": [r.to_dict() for r in self.before],
             "coverage": self.coverage(),
             "half_width": self.half_width(),
@@ -147,18 +151,50 @@ def empty_case(s: Setting, facts: dict[str, Any], cpu: int) -> dict[str, Any]:
     return case_of(s, [{"iops": 0.0}], facts, cpu, "predict", 0)
 
 
-def device_sets(describe: dict[str, Any], factor: float) -> tuple[str, ...]:
-    """Device times multiplied, as --set lines."""
-    if factor == 1.0:
-        return ()
+def device_drift(describe: dict[str, Any], factor: float) -> dict[str, float]:
+    """The factor by key: of the service times, which say how fast a shared disk's host works. What a single request
+    takes besides hardly moves. Of a device without service times: of its latency."""
     device = describe["device"]
-    return tuple(f"device.{k}={scaled(device[k], factor)}" for k in DEVICE_TIMES if device[k]["mean_ns"] > 0)
+    moving = [k for k in DEVICE_TIMES if device[k]["mean_ns"] > 0]
+    service = [k for k in moving if k != "latency_ns"]
+    return {f"device.{k}": factor for k in service or moving}
 
 
-def drift_of_device(reference: dict[str, Any], machine: str, iops: Sequence[float]) -> list[float]:
+def device_sets(describe: dict[str, Any], factor: float) -> tuple[str, ...]:
+    """The same as --set lines."""
+    device, drift = describe["device"], device_drift(describe, factor)
+    return tuple(f"{key}={scaled(device[key.removeprefix('device.')], f)}" for key, f in drift.items() if f != 1.0)
+
+
+def cpu_ns_per_io(figures: Mapping[str, float]) -> float:
+    """Of the load and the kernel's workers."""
+    rate = figures.get("iops", 0.0)
+    return sum(figures.get(name, 0.0) for name in CPU_TIMES) / rate if rate > 0 else 0.0
+
+
+def drift_of_costs(reference: dict[str, Any], options: Options) -> float:
+    """The factor on all costs with which the reference takes the CPU time an I/O that the median of its runs had."""
+    data = simulate(Scenario.from_case(reference, options=options))
+    cpu = reference["setting"]["workload"]["pinned_cpu"]
+    predicted = cpu_ns_per_io(truth_metrics(data, cpu=cpu, all_cpus=False))
+    measured = statistics.median(cpu_ns_per_io(run) for run in reference["each"])
+    return measured / predicted if measured > 0 and predicted > 0 else 1.0
+
+
+def recorded(machine: str) -> Options:
+    return Options(machine=machine, duration=DURATION, warmup=WARMUP)
+
+
+def at_speed(options: Options, reference: dict[str, Any], factor: float) -> Options:
+    """The same machine with all costs multiplied."""
+    entries = Scenario.from_case(reference, options=options).describe()["costs"]["entries"]
+    sets = tuple(f"costs.{name}={scaled(cost, factor)}" for name, cost in entries.items() if cost["mean_ns"] > 0)
+    return replace(options, sets=sets)
+
+
+def drift_of_device(reference: dict[str, Any], options: Options, iops: Sequence[float]) -> list[float]:
     """For each rate of the reference the factor on device times with which it comes out so: by simulations over a grid,
     and the line between its neighbours. 1 where no factor does: then it is not the device that limits the reference."""
-    options = Options(machine=machine, duration=DURATION, warmup=WARMUP)
     scenario = Scenario.from_case(reference, options=options)
     describe = scenario.describe()
     grid = [math.log(0.1) + math.log(100) * i / (GRID - 1) for i in range(GRID)]
@@ -184,17 +220,16 @@ def drift_of_device(reference: dict[str, Any], machine: str, iops: Sequence[floa
 
 def predict(
     cases: list[dict[str, Any]],
-    machine: str,
+    options: Options,
     samples: int,
     report: Report,
     factors: Sequence[Sequence[float]] | None = None,
 ) -> list[list[dict[str, float]]]:
     """Of each case: the best prediction first, then one per draw. `factors` on device times, of each run of each case:
     the best is the median over them; draws, which say what is not known of the machine, take the middle one."""
-    options = Options(machine=machine, duration=DURATION, warmup=WARMUP)
     scenarios = [Scenario.from_case(c, options=options) for c in cases]
     describes = [s.describe() for s in scenarios]
-    known = read_uncertainty(machine)
+    known = read_uncertainty(str(options.machine))
     turns = [list(f) for f in factors] if factors is not None else [[1.0]] * len(cases)
     cpus = [c["setting"]["workload"]["pinned_cpu"] for c in cases]
     work = [(at, factor, -1) for at in range(len(cases)) for factor in turns[at]]
@@ -206,7 +241,7 @@ def predict(
         sets = device_sets(describes[at], factor)
         if draw < 0:
             return truth_metrics(simulate(scenarios[at].with_sets(*sets), keep), cpu=cpus[at], all_cpus=False)
-        sets = (*sets, *settings_of(describes[at], draws[at], draw, factor))
+        sets = (*sets, *settings_of(describes[at], draws[at], draw, device_drift(describes[at], factor)))
         seed = str(describes[at]["run"]["seed"] + draw)
         data = simulate(scenarios[at].with_sets(options=Options(sets=sets, seed=seed)), keep)
         return truth_metrics(data, cpu=cpus[at], all_cpus=False)
@@ -245,7 +280,8 @@ def check(
         settings = held_out(runner, facts, group, lacks)
         if not settings:
             raise InputError("nothing can be run here", suggestion="; ".join(lacks))
-        predicted = predict([empty_case(s, facts, place.cpu) for s in settings], machine, samples, report)
+        unseen = [empty_case(s, facts, place.cpu) for s in settings]
+        predicted = predict(unseen, recorded(machine), samples, report)
         runs, reference = _measure(runner, settings, repeats, lacks, report)
         if why := runner.window.why_no_perf():
             lacks.append(f"switches are of all CPUs: {why}")
@@ -294,18 +330,21 @@ def _compare(
             *lacks,
             f"other programs used {100 * others:.0f} % of the CPU meanwhile: switches and idle are theirs too",
         ]
-    before = before or predict(held_out, machine, samples, report)
+    then = recorded(machine)
+    before = before or predict(held_out, then, samples, report)
+    cost_factor = drift_of_costs(reference, then)
+    now = at_speed(then, reference, cost_factor)
     each = [run["iops"] for run in reference["each"]]
     usual = reference["measured"]["iops"]
     wanted = [[run.get(drift.KEY, usual) for run in c["each"]] for c in held_out]
-    found = iter(drift_of_device(reference, machine, [v for of_case in wanted for v in of_case]))
+    found = iter(drift_of_device(reference, now, [v for of_case in wanted for v in of_case]))
     factors = [[next(found) for _ in of_case] for of_case in wanted]
-    then = predict(held_out, machine, samples, report, factors)
+    predicted = predict(held_out, now, samples, report, factors)
     repeats = statistics.median(len(c["each"]) for c in held_out)
     one_run = {m: drift.noise(reference["each"], m) for m in METRICS}
     noise = {m: v * math.sqrt(math.pi / 2 / repeats) for m, v in one_run.items()}  # of a median
     middle = statistics.median(f for of_case in factors for f in of_case)
-    return Checked(rows(then, noise), each, len(held_out), middle, rows(before, {}), lacks)
+    return Checked(rows(predicted, noise), each, len(held_out), middle, cost_factor, rows(before, {}), lacks)
 
 
 def reference_of(runner: Runner) -> Setting:
@@ -420,7 +459,10 @@ def check_lines(outcome: Checked) -> list[str]:
             f"reference setting, {len(outcome.reference)} runs between them: {low:,.0f} to {high:,.0f} IOPS, "
             f"median {mid:,.0f}: this machine moves by {50 * (high - low) / mid:.0f} % by itself"
         )
-    lines.append(f"device times as of the reference in these minutes: {outcome.device_factor:.3f} of the recorded ones")
+    lines.append(
+        f"as of the reference in these minutes: device times {outcome.device_factor:.3f} of the recorded ones, "
+        f"costs {outcome.cost_factor:.3f}"
+    )
     plain = Checked(outcome.before, outcome.reference, outcome.settings)
     lines.append(
         "with the recorded ones, predicted before: mean distance "

@@ -5,8 +5,10 @@
    starting table, for what is not measured. Gives means and a covariance: sums are determined, their split is
    the table's.
 2. Windows: simulated, with the first step's means and covariance as the prior. What a window cannot feel keeps
-the first
-   step's value.
+   the first step's value.
+
+A CPU of a shared host is faster in one second than in the next, whatever it does. So the probes, the traces and each
+window have a speed of their own beside the costs: what they say of ratios stands, of the level they say it together.
 
 Robust: residuals beyond ROBUST sigmas count linearly in both. What is left of the windows' residuals, each with its
 own leverage taken out, is the model's own error (`discrepancy`), which goes into every interval.
@@ -25,6 +27,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from wakepath.calibrate import PRIOR, ROBUST, SIGMA, Problem
@@ -41,14 +44,19 @@ if TYPE_CHECKING:
 
 # The mean range of n values of a normal law, in sigmas.
 RANGE_SIGMAS = (1.0, 1.0, 1.13, 1.69, 2.06, 2.33, 2.53, 2.70, 2.85, 2.97, 3.08, 3.17, 3.26)
-STEP = 0.06
+STEP = 0.12
 DRAWS = 64
 SEED = 1
 RECORD = "trace_record"  # a record's own cost, while tracing: fitted with the rest, not part of the machine
 RECORD_NS, RECORD_SIGMA = 250.0, 0.7
+SPEEDS = ("speed_of_traces", "speed_of_probes")
+NOT_COSTS = (RECORD, *SPEEDS)
+SPEED_SIGMA = 0.1  # of a few seconds on a shared host, beside the mean of minutes
 SCREEN_S, SCREEN_WARMUP = "40ms", "10ms"
 WINDOW_S, WINDOW_WARMUP = "200ms", "40ms"
+WHOLE_S = "1200ms"
 MAX_STEPS = 6
+CPU_TIMES = ("fio_cpu_ns_per_s", "kworker_cpu_ns_per_s", "busy")
 TOLD = 0.5  # a direction of which the windows say at least half as much as the prior
 DAMPING = (0.0, 0.1, 0.5, 2.0, 10.0)
 
@@ -113,31 +121,39 @@ def solve_equations(rows: list[Equation], start: Mapping[str, float], priors: Ma
     index = {name: i for i, name in enumerate(names)}
     base = np.array([start[name] for name in names])
     prior = np.array([priors.get(name, RECORD_SIGMA if name == RECORD else PRIOR) for name in names])
+    prior = np.append(prior, [SPEED_SIGMA] * len(SPEEDS))
     counts = np.zeros((len(rows), len(names)))
     for r, row in enumerate(rows):
         for name, n in row.sums.items():
             if name in index:
                 counts[r, index[name]] = n
+    traced = np.array([row.kind.startswith("trace_") for row in rows])
+    speeds = np.column_stack([traced, ~traced]).astype(float)
     measured = np.array([row.measured_ns for row in rows])
     sigma = np.array([row.sigma for row in rows])
-    x = np.zeros(len(names))
+    x = np.zeros(len(prior))
     for _ in range(60):
-        terms = counts * (base * np.exp(x))
+        terms = counts * (base * np.exp(x[: len(names)]))
         total = np.maximum(terms.sum(axis=1), 1e-9)
-        residual = np.log(total / measured) / sigma
+        residual = (np.log(total / measured) + speeds @ x[len(names) :]) / sigma
         weight = 1 / np.sqrt(1 + (residual / ROBUST) ** 2)  # of soft_l1
-        jac = terms / total[:, None] / sigma[:, None]
+        jac = np.column_stack([terms / total[:, None], speeds]) / sigma[:, None]
         information = (jac.T * weight) @ jac + np.diag(1 / prior**2)
         step = np.linalg.solve(information, -(jac.T @ (weight * residual)) - x / prior**2)
         x = x + np.clip(step, -0.7, 0.7)
         if float(np.abs(step).max(initial=0.0)) < 1e-6:
             break
     covariance = np.linalg.inv(information)
-    said = (counts * (base * np.exp(x))).sum(axis=1)
-    singular = np.linalg.svd(jac * prior, compute_uv=False) if len(rows) else np.zeros(0)
+    said = (counts * (base * np.exp(x[: len(names)]))).sum(axis=1) * np.exp(speeds @ x[len(names) :])
+    singular = np.linalg.svd(jac[:, : len(names)] * prior[: len(names)], compute_uv=False) if len(rows) else np.zeros(0)
     determined = int((singular > 1.0).sum())
     return Linear(
-        names, list(map(float, base)), x, covariance, list(zip(rows, map(float, said), strict=True)), determined
+        names + list(SPEEDS),
+        [*map(float, base), *(1.0 for _ in SPEEDS)],
+        x,
+        covariance,
+        list(zip(rows, map(float, said), strict=True)),
+        determined,
     )
 
 
@@ -174,9 +190,30 @@ class WindowFit:
     determined: int
 
 
-def figure_sigma(case: Case, name: str) -> float:
-    """What is asked of the model, with how far the median of the repeats scatters by itself."""
-    return math.hypot(SIGMA[name], median_sigma(case, name))
+def window_scatter(case: Case, names: Sequence[str]) -> Vector:
+    """Covariance of a window's figures, ln: what is asked of the model, and how far the medians of the repeats scatter
+    by themselves; CPU times do so together, as far as the steadiest of them does: the window's own speed."""
+    import numpy as np
+
+    scatter = np.array([median_sigma(case, name) for name in names])
+    timed = np.array([name in CPU_TIMES for name in names])
+    told = [s for s, name in zip(scatter, names, strict=True) if name in CPU_TIMES and name in case.spread]
+    speed = min(told, default=0.0) * timed
+    own = np.array([SIGMA[name] ** 2 for name in names]) + np.maximum(scatter**2 - speed**2, 0.0)
+    found: Vector = np.diag(own) + np.outer(speed, speed)
+    return found
+
+
+def scatter_of(problem: Problem) -> Vector:
+    """The same of all windows' figures, in the order of problem.labels()."""
+    import numpy as np
+
+    labels = problem.labels()
+    found = np.zeros((len(labels), len(labels)))
+    for case in problem.cases:
+        at = [i for i, (of, _) in enumerate(labels) if of == case.id]
+        found[np.ix_(at, at)] = window_scatter(case, [labels[i][1] for i in at])
+    return found
 
 
 def soft_loss(res: Vector, z: Vector) -> float:
@@ -220,16 +257,26 @@ def _descend(
 
 
 def fit_windows(
-    problem: Problem, keys: list[str], means: Vector, covariance: Vector, report: Callable[[float], object] | None
+    problem: Problem,
+    whole: Problem,
+    keys: list[str],
+    means: Vector,
+    covariance: Vector,
+    report: Callable[[float], object] | None,
 ) -> WindowFit:
-    """Gauss-Newton with several dampings at once (Levenberg), from the first step's means."""
+    """Gauss-Newton with several dampings at once (Levenberg), from the first step's means. `whole`: the same windows at
+    length and with what else runs on the CPU; how far its figures are from the short ones at the start is held constant
+    on the way, and the residuals at the end are its own."""
     import numpy as np
 
     chosen = {p.key: i for i, p in enumerate(problem.parameters)}
     columns = [chosen[k] for k in keys]
     labels = problem.labels()
     by_id = {c.id: c for c in problem.cases}
-    rescale = np.array([SIGMA[name] / figure_sigma(by_id[case], name) for case, name in labels])
+    sigmas = np.array([SIGMA[name] for _, name in labels])
+    scatter = scatter_of(problem)
+    spread = np.linalg.cholesky(scatter)  # residuals, ln = spread @ r
+    whiten = np.linalg.inv(spread) * sigmas
 
     def full(x: Vector) -> list[float]:
         values = [0.0] * len(problem.parameters)
@@ -237,8 +284,14 @@ def fit_windows(
             values[i] = float(v)
         return values
 
+    def figures(of: Problem, points: list[Vector]) -> Vector:
+        found: Vector = np.array(of.evaluate([full(p) for p in points])) @ whiten.T
+        return found
+
+    beside = figures(whole, [means])[0] - figures(problem, [means])[0]
+
     def evaluate(points: list[Vector]) -> Vector:
-        found: Vector = np.array(problem.evaluate([full(p) for p in points])) * rescale
+        found: Vector = figures(problem, points) + beside
         return found
 
     root = np.linalg.cholesky((covariance + covariance.T) / 2 + 1e-12 * np.eye(len(means)))  # x = means + root @ z
@@ -259,22 +312,23 @@ def fit_windows(
     directions = rows[singular > TOLD].T
     r, jac = with_jacobian(z, directions)
     z, r, jac = _descend(z, r, jac, directions, lambda z: means + root @ z, evaluate, with_jacobian, report)
+    r = figures(whole, [means + root @ z])[0]
     weight = 1 / np.sqrt(1 + (r / ROBUST) ** 2)
     told = np.linalg.inv((jac.T * weight) @ jac + np.eye(directions.shape[1]))
     whitened = np.eye(len(means)) + directions @ (told - np.eye(directions.shape[1])) @ directions.T
-    leverage = np.clip(np.einsum("ij,jk,ik->i", jac, told, jac) * weight, 0.0, 0.9)
-    sigmas = np.array([figure_sigma(by_id[case], name) for case, name in labels])
-    left = r * sigmas / np.sqrt(1 - leverage)
+    moved = spread @ jac
+    leverage = np.clip(np.einsum("ij,jk,ik->i", moved, told, moved) / np.diag(scatter) * weight, 0.0, 0.9)
+    left = spread @ r / np.sqrt(1 - leverage)
     measured = [median_sigma(by_id[case], name) for case, name in labels]
     return WindowFit(
         keys=keys,
         x=means + root @ z,
         covariance=root @ whitened @ root.T,
         labels=labels,
-        before=before * sigmas,
-        after=r * sigmas,
+        before=spread @ before,
+        after=spread @ r,
         discrepancy=discrepancy_of(labels, left, measured),
-        runs=problem.evaluations,
+        runs=problem.evaluations + whole.evaluations,
         determined=directions.shape[1],
     )
 
@@ -291,16 +345,16 @@ def median_sigma(case: Case, name: str) -> float:
 def discrepancy_of(
     labels: Sequence[tuple[str, str]], left: Sequence[float], measured: Sequence[float]
 ) -> dict[str, float]:
-    """The model's own error by figure: what windows left unexplained (`left`, each with its leverage taken out, so
-    that its mean square is the error's), less how far their medians scatter by themselves. Not below what a fit could
-    tell: the scatter over the root of the number of windows."""
+    """The model's own error by figure: what windows left unexplained (`left`, each with its leverage taken out), less
+    how far their medians scatter by themselves; of medians, since a window between two modes of the machine may be off
+    by any factor. Not below what a fit could tell: the scatter over the root of the number of windows."""
     columns: dict[str, list[tuple[float, float]]] = {}
     for (_, name), value, scatter in zip(labels, left, measured, strict=True):
         columns.setdefault(name, []).append((float(value), scatter))
     found = {}
     for name, column in columns.items():
-        noise = statistics.fmean(s * s for _, s in column)
-        error = statistics.fmean(v * v for v, _ in column) - noise
+        noise = statistics.median(s * s for _, s in column)
+        error = (statistics.median(abs(v) for v, _ in column) / NormalDist().inv_cdf(0.75)) ** 2 - noise
         found[name] = math.sqrt(max(error, noise / len(column)))
     return found
 
@@ -330,5 +384,5 @@ def posterior(keys: Sequence[str], x: Vector, covariance: Vector) -> Posterior:
     )
 
 
-def options_for(machine: str) -> Options:
-    return Options(machine=machine, duration=WINDOW_S, warmup=WINDOW_WARMUP)
+def options_for(machine: str, duration: str = WINDOW_S) -> Options:
+    return Options(machine=machine, duration=duration, warmup=WINDOW_WARMUP)

@@ -23,6 +23,7 @@ from typing import Any
 from wakepath.errors import InputError
 from wakepath.paths import write_text
 from wakepath.recorder import drift, perf, tracefs
+from wakepath.recorder.beside import Beside
 from wakepath.recorder.cases import case_of, group_of, setting_of
 from wakepath.recorder.cgroups import Group, NoCgroupError
 from wakepath.recorder.counters import others_on_the_machine
@@ -254,6 +255,7 @@ def _interleaved(session: Session, runner: Runner, settings: list[Setting]) -> d
     runs: dict[Setting, list[dict[str, float]]] = {s: [] for s in settings}
     order: list[tuple[float, dict[str, float]]] = []
     planned = _order(settings, plan.repeats)
+    beside, begin_ns = Beside(runner.cpu), time.monotonic_ns()
     for n, s in enumerate(planned):
         if session.left_s < one_s + keep_s:
             session.lack("windows", f"no time left after {n} of {len(planned)} runs")
@@ -265,6 +267,8 @@ def _interleaved(session: Session, runner: Runner, settings: list[Setting]) -> d
             session.lack(s.name, error.message, error.suggestion)
             continue
         order.append((float(n), runs[s][-1]))
+        beside.look()
+    session.state["beside"] = beside.programs(time.monotonic_ns() - begin_ns)
     if REFERENCE in runs:
         mine = {id(run) for run in runs[REFERENCE]}
         drift.mark(order, {place: run["iops"] for place, run in order if id(run) in mine})
