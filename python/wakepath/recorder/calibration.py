@@ -214,14 +214,14 @@ def _windows(
     # Costs that are tied to the fitted ones by an equation follow them: the normal distribution, conditioned.
     others = [i for i in range(len(keys)) if i not in at]
     cross = covariance[np.ix_(others, at)] @ np.linalg.inv(covariance[np.ix_(at, at)])
-    x, whole = x.copy(), covariance.copy()
+    x, joint = x.copy(), covariance.copy()
     x[others] += cross @ (found.x - x[at])
     x[at] = found.x
-    whole[np.ix_(others, others)] += cross @ (found.covariance - covariance[np.ix_(at, at)]) @ cross.T
-    whole[np.ix_(others, at)] = cross @ found.covariance
-    whole[np.ix_(at, others)] = whole[np.ix_(others, at)].T
-    whole[np.ix_(at, at)] = found.covariance
-    outcome.posterior = fit.posterior(keys, x, whole)
+    joint[np.ix_(others, others)] += cross @ (found.covariance - covariance[np.ix_(at, at)]) @ cross.T
+    joint[np.ix_(others, at)] = cross @ found.covariance
+    joint[np.ix_(at, others)] = joint[np.ix_(others, at)].T
+    joint[np.ix_(at, at)] = found.covariance
+    outcome.posterior = fit.posterior(keys, x, joint)
 
 
 def _write_back(outcome: Calibration) -> None:
