@@ -60,6 +60,8 @@ Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPo
       k(*s.kernel.switches),
       topology(topology_of(s.machine)),
       sched(*s.kernel.switches, tunables_of(s), s.machine.cpus),
+      deep_idle_(s.run.seed, "machine.deep_idle"),
+      cold_move_(s.run.seed, "machine.cold_move"),
       tick_ns_(1'000'000'000 / s.kernel.hz) {
   using scenario::Preempt;
   tick_offset_ns_ = s.machine.tick_offset_ns.value_or(tick_ns_) % tick_ns_;
@@ -198,6 +200,12 @@ ExecContext::ScheduleAwaiter Machine::exit_task(KTask& t) {
   t.set_state(sched::State::dead);
   t.sleeping = false;  // nobody wakes it
   return t.schedule();
+}
+
+Time Machine::idle_wake_latency(Time idle_for) {
+  const scenario::Machine& m = scenario.machine;
+  const bool deep = m.deep_idle_after_ns > 0 && idle_for >= m.deep_idle_after_ns;
+  return deep ? draw_ns(m.deep_idle_wake_ns, deep_idle_) : cost(CostId::idle_wake_latency);
 }
 
 Time Machine::draw(CostId id) {
