@@ -150,6 +150,7 @@ Placement Scheduler::select_task_rq(Task& t, int this_cpu, bool in_task, bool sy
   w.wakee_flips = t.smp.flips.flips;
   out = select_task_rq_fair(RqView(*this, current, t, jiffies), impl_->k, *impl_->domains, w);
   t.smp.recent_used_cpu = out.recent_used_cpu;
+  if (impl_->k.recent_used_by_waker && out.wants_affine) current.smp.recent_used_cpu = this_cpu;
   if (out.clears_idle_cores)
     if (LlcShared* shared = impl_->domains->llc_shared(out.target)) shared->has_idle_cores = false;
   if (!t.smp.may_use(out.cpu)) out.cpu = t.smp.allowed->first();  // select_fallback_rq

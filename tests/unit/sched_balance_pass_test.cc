@@ -115,6 +115,49 @@ TEST_CASE("E40: a running hog with a bound thread behind it is pushed after four
   }
 }
 
+TEST_CASE("5.4: who asked for active balance, or would have, begins again behind the limit") {
+  Machine m({.cpus = 8}, "5.4");
+  m.put("hog", 2);
+  m.put("kworker", 2, true);
+  for (const int attempt : {1, 2, 3, 4})
+    for (const int cpu : {0, 1}) m.idle_pass(cpu, attempt * 8 * kMs);
+  CHECK(m.stops == std::vector<int>{2});
+  CHECK(m.d.lowest(0)->nr_balance_failed == 2);
+  CHECK(m.d.lowest(0)->balance_interval_ms == 16);
+  CHECK(m.d.lowest(1)->nr_balance_failed == 2);  // the stopper was asked already
+  CHECK(m.d.lowest(1)->balance_interval_ms == 8);
+}
+
+TEST_CASE("active_balance_any_imbalance: without a shared cache only kernels before 5.12 push") {
+  for (const char* version : {"5.4", "6.1"}) {
+    CAPTURE(version);
+    Machine m({.cpus = 8, .packages = 8}, version);
+    m.put("hog", 2);
+    m.put("kworker", 2, true);
+    m.now = 100 * kMs;
+    m.s.tick(2, m.now);  // its utilisation overloads the CPU
+    for (const int attempt : {1, 2, 3, 4}) m.idle_pass(0, m.now + attempt * 8 * kMs);
+    CHECK(m.stops.size() == (std::string(version) == "5.4" ? 1U : 0U));
+  }
+}
+
+TEST_CASE("nohz_joins_early: a CPU that stops its tick is not waited for before 5.16") {
+  for (const char* version : {"5.4", "6.1"}) {
+    CAPTURE(version);
+    Machine m({.cpus = 8}, version);
+    m.put("busy", 2);
+    m.b.enter_tickless_idle(0);
+    m.b.tick(2, m.now = 4 * kMs);  // kicks for the blocked load of whoever joined; the next such kick is 32 ms later
+    REQUIRE(m.kicks == std::vector<int>{0});
+    m.b.idle_balance_kicked(0);
+    m.b.softirq(0, m.now);
+    m.kicks.clear();
+    m.b.enter_tickless_idle(1);
+    m.b.tick(2, m.now += 4 * kMs);
+    CHECK(m.kicks.size() == (std::string(version) == "5.4" ? 0U : 1U));
+  }
+}
+
 TEST_CASE("a waiting task moves once it is not cache-hot") {
   Machine m({.cpus = 8});
   m.put("one", 2);

@@ -129,6 +129,21 @@ TEST_CASE("both overloaded: load to the average, and only beyond imbalance_pct")
   CHECK(find_imbalance(s, *d.lowest(0)->span, CpuIdle::not_idle, k).amount == 0);
 }
 
+TEST_CASE("numa_tolerates_pair: two tasks on one node are parted before 5.6") {
+  for (const char* version : {"5.4", "6.1"}) {
+    CAPTURE(version);
+    const auto k = kernel::switches_of(version);
+    const Domains d(make_topology({.cpus = 16, .packages = 2, .nodes = 2}));
+    GroupStats none = group(0, 0), pair = group(2, 1024);
+    none.weight = pair.weight = 8;
+    none.idle_cpus = 8, pair.idle_cpus = 7;
+    auto s = against(none, pair, k, CpuIdle::idle);
+    s.prefer_sibling = true;
+    const Span& node = *d.lowest(0)->parent->span;
+    CHECK(find_imbalance(s, node, CpuIdle::idle, k).amount == (std::string(version) == "5.4" ? 1 : 0));
+  }
+}
+
 TEST_CASE("a small difference between nodes is left") {
   CHECK(adjust_numa_imbalance(2, 1, 2) == 0);
   CHECK(adjust_numa_imbalance(3, 1, 2) == 3);

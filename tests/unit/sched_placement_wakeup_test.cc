@@ -44,7 +44,7 @@ Affine weigh(std::uint64_t here, std::uint64_t prev, std::uint64_t task, std::ui
   w.this_cpu = 0;
   w.prev_cpu = 1;
   w.sync = sync;
-  return wake_affine(v, w, 117, true);
+  return wake_affine(v, kernel::switches_of("6.1"), w, 117, true);
 }
 
 }  // namespace
@@ -61,17 +61,33 @@ TEST_CASE("wake_affine looks at idle CPUs first, and at sync") {
   Wakeup w;
   w.this_cpu = 0;
   w.prev_cpu = 1;
-  CHECK(wake_affine(v, w, 117, true) == Affine::prev_beside_idle);
+  CHECK(wake_affine(v, kernel::switches_of("6.1"), w, 117, true) == Affine::prev_beside_idle);
   v.cpu[1].idle = false;
-  CHECK(wake_affine(v, w, 117, true) == Affine::this_idle);
+  CHECK(wake_affine(v, kernel::switches_of("6.1"), w, 117, true) == Affine::this_idle);
   v.cpu[0].idle = false;
   v.cpu[0].nr_running = 2;
   v.cpu[0].nr_delayed = 1;  // a sleeper that is still queued does not count
   w.sync = true;
-  CHECK(wake_affine(v, w, 117, true) == Affine::sync);
+  CHECK(wake_affine(v, kernel::switches_of("6.1"), w, 117, true) == Affine::sync);
   v.cpu[0].nr_delayed = 0;
   v.cpu[1].idle = true;
-  CHECK(wake_affine(v, w, 117, false) == Affine::prev_idle);
+  CHECK(wake_affine(v, kernel::switches_of("6.1"), w, 117, false) == Affine::prev_idle);
+  CHECK(wake_affine(v, kernel::switches_of("5.4"), w, 117, false) == Affine::prev);  // by load, before 5.11
+}
+
+TEST_CASE("recent_used_by_waker: up to 5.13 a wakeup leaves the wakee's recently used CPU unless it took that") {
+  Eight m;
+  for (const int c : {4, 5, 6, 7}) m.idle(c);
+  m.k.stack_wakee_on_kthread = false;
+  Wakeup w = by_kworker(3, 3);
+  w.recent_used_cpu = 2;  // busy
+  CHECK(m.place(w).recent_used_cpu == 3);
+  CHECK(m.place(w).wants_affine);
+  m.k.recent_used_by_waker = true;
+  CHECK(m.place(w).recent_used_cpu == 2);
+  w.recent_used_cpu = 6;
+  CHECK(m.place(w).cpu == 6);
+  CHECK(m.place(w).recent_used_cpu == 3);
 }
 
 TEST_CASE("E36: a task woken by the kthread of its CPU stays there") {

@@ -133,8 +133,9 @@ Rq* Balancer::find_busiest_queue(const Pass& p, const Group& g) {
   return busiest;
 }
 
-bool Balancer::needs_active_balance(const Pass& p) {
-  return p.imbalance.type == MigrationType::task && p.d->nr_balance_failed > p.d->span->cache_nice_tries + 2;
+bool Balancer::needs_active_balance(const Pass& p) const {
+  const bool kind = p.imbalance.type == MigrationType::task || k_.active_balance_any_imbalance;
+  return kind && p.d->nr_balance_failed > p.d->span->cache_nice_tries + 2;
 }
 
 // Asks the busiest CPU's stopper to push its running task here. False: not asked (again).
@@ -213,12 +214,17 @@ int Balancer::load_balance(int cpu, Domain& d, CpuIdle idle, bool& go_on, Effort
       bool refused = false;
       started = start_active_balance(p, refused);
       if (refused) {
-        settle_interval(p, p.all_pinned);
+        settle_interval(p, p.all_pinned || k_.active_balance_backs_off);
         return 0;
       }
+      if (k_.active_balance_backs_off) d.nr_balance_failed = d.span->cache_nice_tries + 1;
     }
   }
-  if (!started || needs_active_balance(p)) d.balance_interval_ms = d.min_interval_ms;
+  if (!started || needs_active_balance(p)) {
+    d.balance_interval_ms = d.min_interval_ms;
+  } else if (k_.active_balance_backs_off && d.balance_interval_ms < d.max_interval_ms) {
+    d.balance_interval_ms *= 2;
+  }
   return moved;
 }
 

@@ -82,7 +82,7 @@ class Balancer {
   [[nodiscard]] bool is_hot(const Task& t, const Pass& p) const;
   [[nodiscard]] bool too_big(const Task& t, Pass& p) const;
   bool start_active_balance(Pass& p, bool& refused);
-  static bool needs_active_balance(const Pass& p);
+  [[nodiscard]] bool needs_active_balance(const Pass& p) const;
   void settle_interval(Pass& p, bool all_pinned) const;
   Effort rebalance_domains(int cpu, CpuIdle idle, Time now);
   Effort nohz_idle_balance(int cpu, unsigned flags, Time now);

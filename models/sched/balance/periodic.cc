@@ -180,7 +180,7 @@ void Balancer::enter_tickless_idle(int cpu) {
   smp.nohz_idle = true;
   nohz_.idle_cpus.set(cpu);
   ++nohz_.nr;
-  nohz_.needs_update = true;
+  nohz_.needs_update = k_.nohz_joins_early;
   if (LlcShared* shared = domains_.llc_shared(cpu)) --shared->nr_busy_cpus;
 }
 

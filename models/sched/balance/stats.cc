@@ -96,7 +96,7 @@ Imbalance spare_imbalance(const DomainStats& s, const Span& span, CpuIdle dst, c
   } else {
     out.amount = positive_difference(local.idle_cpus, busiest.idle_cpus);
   }
-  if ((span.flags & sd::kNuma) != 0)
+  if ((span.flags & sd::kNuma) != 0 && k.numa_tolerates_pair)
     out.amount = adjust_numa_imbalance(out.amount, local.nr_running + 1, span.imb_numa_nr);
   out.amount >>= 1;
   return out;

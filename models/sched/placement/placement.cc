@@ -87,10 +87,11 @@ bool this_is_lighter(const CpuView& v, const Wakeup& w, unsigned imbalance_pct) 
 
 }  // namespace
 
-Affine wake_affine(const CpuView& v, const Wakeup& w, unsigned imbalance_pct, bool share_cache) {
+Affine wake_affine(const CpuView& v, const kernel::Switches& k, const Wakeup& w, unsigned imbalance_pct,
+                   bool share_cache) {
   if (v.idle(w.this_cpu) && share_cache) return v.idle(w.prev_cpu) ? Affine::prev_beside_idle : Affine::this_idle;
   if (w.sync && v.nr_running(w.this_cpu) - v.nr_delayed(w.this_cpu) == 1) return Affine::sync;
-  if (v.idle(w.prev_cpu)) return Affine::prev_idle;
+  if (k.wake_affine_prev_idle && v.idle(w.prev_cpu)) return Affine::prev_idle;
   return this_is_lighter(v, w, imbalance_pct) ? Affine::this_lighter : Affine::prev;
 }
 
@@ -198,10 +199,14 @@ Placement select_idle_sibling(const CpuView& v, const kernel::Switches& k, const
     if (usable(v, prev)) return s.take(prev, Step::prev_idle), out;
   }
   if (s.stacks()) return s.take(prev, Step::kthread_stack), out;
-  const int recent = std::exchange(out.recent_used_cpu, prev);
+  const int recent = w.recent_used_cpu;
+  if (!k.recent_used_by_waker) out.recent_used_cpu = prev;
   if (recent >= 0 && recent != prev && recent != target && d.share_cache(recent, target)) {
     ++out.tested;
-    if (usable(v, recent) && w.may_use(recent)) return s.take(recent, Step::recent_idle), out;
+    if (usable(v, recent) && w.may_use(recent)) {
+      out.recent_used_cpu = prev;
+      return s.take(recent, Step::recent_idle), out;
+    }
   }
   if (const Domain* llc = d.llc_domain(target); llc != nullptr) {
     const LlcShared* shared = d.llc_shared(target);
@@ -265,13 +270,14 @@ Placement select_task_rq_fair(const CpuView& v, const kernel::Switches& k, const
   if (want_affine && w.this_cpu != w.prev_cpu) {
     for (const Domain* at = d.lowest(w.this_cpu); at != nullptr; at = at->parent) {
       if ((at->flags() & sd::kWakeAffine) == 0 || !at->span->cpus.test(w.prev_cpu)) continue;
-      affine = wake_affine(v, w, at->span->imbalance_pct, d.share_cache(w.this_cpu, w.prev_cpu));
+      affine = wake_affine(v, k, w, at->span->imbalance_pct, d.share_cache(w.this_cpu, w.prev_cpu));
       if (affine == Affine::this_idle || affine == Affine::sync || affine == Affine::this_lighter) target = w.this_cpu;
       break;
     }
   }
   Placement out = select_idle_sibling(v, k, d, w, target);
   out.affine = affine;
+  out.wants_affine = want_affine;
   return out;
 }
 

@@ -108,11 +108,13 @@ struct Placement {
   int target = 0;                  // what wake_affine chose
   int recent_used_cpu = -1;        // of the wakee from now on
   int tested = 0;                  // CPUs looked at
+  bool wants_affine = false;       // the waker's CPU was one to go to
   bool clears_idle_cores = false;  // the search for an idle core failed: the cache's flag is cleared
 };
 
 bool wake_wide(unsigned waker_flips, unsigned wakee_flips, int llc_size);
-Affine wake_affine(const CpuView& v, const Wakeup& w, unsigned imbalance_pct, bool share_cache);
+Affine wake_affine(const CpuView& v, const kernel::Switches& k, const Wakeup& w, unsigned imbalance_pct,
+                   bool share_cache);
 Placement select_idle_sibling(const CpuView& v, const kernel::Switches& k, const Domains& d, const Wakeup& w,
                               int target);
 // sched_vcpu_pack: may the wakee share this CPU? At most one other runnable task, all fair, and 70 % of the capacity
