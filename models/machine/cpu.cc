@@ -127,13 +127,15 @@ void Cpu::raise(IrqLine& line) {
     if (!idle_timer_.armed()) engine_.arm(idle_timer_, engine_.now());
     return;
   }
-  const Time latency = idle() ? machine_.cost(CostId::idle_wake_latency) : 0;
+  const Time latency = idle() ? idle_wake_latency() : 0;
   if (latency > 0) {
     if (!idle_timer_.armed()) engine_.arm(idle_timer_, engine_.now() + latency);
     return;
   }
   deliver();
 }
+
+Time Cpu::idle_wake_latency() const { return machine_.idle_wake_latency(engine_.now() - idle_since_); }
 
 void Cpu::notice_resched() {
   if (active_ != &idle_ || looping_ || !need_resched()) return;
@@ -349,6 +351,10 @@ Body Cpu::switch_body(ExecContext& ctx) {
         if (last_task_ != nullptr)
           co_await run_cost(machine_, ctx, next->is_kthread ? CostId::cold_kworker : CostId::cold_task, Mode::irqs_off);
         last_task_ = next;
+      }
+      if (next->ran_on != id_) {
+        if (next->ran_on >= 0) next->left_ns += machine_.cold_move();
+        next->ran_on = id_;
       }
       active_ = next;
     }

@@ -51,11 +51,12 @@ class Cpu {
 
   [[nodiscard]] int id() const { return id_; }
   Machine& machine() { return machine_; }
-  void start();           // begins idle
-  void notice_resched();  // an idle CPU that watches the flag leaves idle
-  void stand_still();     // another CPU's turn (turns.h) ...
-  void take_turn();       // ... and its own again
-  void lose(Time ns);     // to the host (steal.h)
+  void start();                                  // begins idle
+  [[nodiscard]] Time idle_wake_latency() const;  // idle: from what wakes it to its first instruction
+  void notice_resched();                         // an idle CPU that watches the flag leaves idle
+  void stand_still();                            // another CPU's turn (turns.h) ...
+  void take_turn();                              // ... and its own again
+  void lose(Time ns);                            // to the host (steal.h)
 
   // Interrupts.
   void raise(IrqLine& line);

@@ -182,15 +182,16 @@ Call<void> Machine::wake_up_new(KTask& parent, KTask& t) {
   co_await run_cost(*this, parent, CostId::wake_before_clock, Mode::irqs_off);
   t.sleeping = false;
   if (smp && t.st.smp.cpus_allowed != 1) t.cpu = &cpu(sched.select_task_rq_fork(t.st, here.id(), now()));  // no record
-  sched.wake_up_new(t.st, &parent.st, t.cpu->id(), now());
+  Cpu& there = *t.cpu;  // where it may not be any more when the costs are spent
+  sched.wake_up_new(t.st, &parent.st, there.id(), now());
   ++wakeups;
   t.woken_by = &parent;
-  t.wake_preempted = t.cpu->need_resched();
+  t.wake_preempted = there.need_resched();
   co_await run_cost(*this, parent, CostId::wake_after_clock, Mode::irqs_off);
-  tp.sched_task(here, trace::EventType::sched_wakeup_new, t, t.cpu->id());
-  if (t.cpu != &here && t.wake_preempted) {
+  tp.sched_task(here, trace::EventType::sched_wakeup_new, t, there.id());
+  if (&there != &here && t.wake_preempted) {
     co_await run_cost(*this, parent, CostId::ipi_send, Mode::irqs_off);
-    send_resched(t.cpu->id());
+    send_resched(there.id());
   }
 }
 
@@ -248,19 +249,20 @@ Call<bool> Machine::wake_sleeper(ExecContext& ctx, KTask& t, bool sync) {
   if (smp && t.st.on_rq == sched::OnRq::no && sched.rq(t.cpu->id()).curr != &t.st) {
     if (co_await place(ctx, t, sync, mode)) co_return true;
   }
-  const sched::WakeResult r = sched.wake_up(t.st, t.cpu->id(), now());
+  const int target = t.cpu->id();  // a balancing CPU may have pulled the task elsewhere before the costs are spent
+  const sched::WakeResult r = sched.wake_up(t.st, target, now());
   ++wakeups;
   t.woken_by = ctx.kind == ExecContext::Kind::task ? static_cast<KTask*>(&ctx) : nullptr;
   t.wake_preempted = r.preempts;
-  const bool remote = t.cpu != &here;
+  const bool remote = target != here.id();
   Time after = cost(r.was_delayed ? CostId::requeue_after_clock : CostId::wake_after_clock);
   if (!r.was_delayed && t.st.se.depth > 0) after += t.st.se.depth * cost(CostId::group_enqueue);
   if (r.taken_off > 0) after += r.taken_off * cost(CostId::pick_delayed);
   co_await ctx.run_ns(after, mode);
-  tp.sched_task(here, trace::EventType::sched_wakeup, t, t.cpu->id());
+  tp.sched_task(here, trace::EventType::sched_wakeup, t, target);
   if (r.preempts && remote) {
-    if (!smp || !smp->polls(t.cpu->id())) co_await run_cost(*this, ctx, CostId::ipi_send, mode);
-    send_resched(t.cpu->id());
+    if (!smp || !smp->polls(target)) co_await run_cost(*this, ctx, CostId::ipi_send, mode);
+    send_resched(target);
   }
   co_return r.woken;
 }

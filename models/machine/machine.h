@@ -15,6 +15,7 @@
 #include "models/machine/bandwidth_timers.h"
 #include "models/machine/costs.h"
 #include "models/machine/cpu.h"
+#include "models/machine/draw.h"
 #include "models/machine/local_timer.h"
 #include "models/machine/steal.h"
 #include "models/machine/task.h"
@@ -67,6 +68,9 @@ class Machine final : public sched::Observer {
     const Time ns = constant_ns_[static_cast<std::size_t>(id)];
     return ns != kDrawn ? ns : draw(id);
   }
+
+  Time idle_wake_latency(Time idle_for);  // of a CPU that has been idle so long
+  Time cold_move() { return draw_ns(scenario.machine.cold_move_ns, cold_move_); }
 
   // try_to_wake_up(t) from `ctx`: true when it was really woken. Spends the costs in ctx.
   // sync: the waker says that it is about to sleep.
@@ -138,6 +142,7 @@ class Machine final : public sched::Observer {
   static constexpr Time kDrawn = -1;
   std::array<Time, kCostCount> constant_ns_{};  // kDrawn: it has a distribution
   std::array<std::unique_ptr<engine::RandomStream>, kCostCount> cost_streams_;
+  engine::RandomStream deep_idle_, cold_move_;
   std::map<std::string, sched::TaskGroup*> groups_;
   std::map<std::string, std::string> autogroups_;  // of a session: its group's path
   std::deque<KTask> tasks_;

@@ -193,7 +193,7 @@ bool Smp::polls(int cpu) const { return polling_ && m_.cpu(cpu).idle(); }
 void Smp::notice_resched(int cpu) {
   m_.sched.rq(cpu).resched = true;
   Poll& p = *polls_[static_cast<std::size_t>(cpu)];
-  if (!p.timer.armed()) m_.engine.arm_in(p.timer, m_.cost(CostId::idle_wake_latency));
+  if (!p.timer.armed()) m_.engine.arm_in(p.timer, m_.cpu(cpu).idle_wake_latency());
 }
 
 // ---- balance -------------------------------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ struct KTask : ExecContext {
 
   int bound_cpu = -1;  // the only CPU it may run on; -1: any
   std::uint64_t switch_count = 0, migrations = 0;
+  int ran_on = -1;  // the CPU whose caches know it
   std::array<std::uint32_t, sched::kMigrationCauses> migrations_by_cause{};
   std::array<std::uint32_t, sched::kPlacementSteps> placements{};         // wakeups by the step that chose the CPU
   std::array<std::uint32_t, sched::kPlacementSteps> wakeup_migrations{};  // those that moved it

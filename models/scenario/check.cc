@@ -172,6 +172,11 @@ MaybeError check_machine(const Scenario& s, const Document& doc) {
     return at(s, doc, {"machine", "tick_offset_ns"}, "machine.tick_offset_ns is more than a tick's period",
               "at kernel.hz = " + std::to_string(s.kernel.hz) + " it is at most " + std::to_string(tick_ns));
   }
+  if (s.machine.deep_idle_after_ns > 0 && s.machine.deep_idle_wake_ns.mean_ns() <= 0) {
+    return at(s, doc, {"machine", "deep_idle_after_ns"},
+              "machine.deep_idle_after_ns without machine.deep_idle_wake_ns is no deeper",
+              "say how long waking takes: deep_idle_wake_ns = \"60us\"");
+  }
   if (s.machine.steal_every_ns > 0 && s.machine.steal_ns.mean_ns() <= 0) {
     return at(s, doc, {"machine", "steal_every_ns"}, "machine.steal_every_ns without machine.steal_ns takes nothing",
               "say how long each is: steal_ns = \"20us\"");

@@ -60,6 +60,9 @@ struct Machine {
   std::optional<Time> tick_offset_ns;  // when the first tick is due, 0 to 1/HZ; absent: 1/HZ
   Time steal_every_ns = 0;             // mean time between two stretches that the host takes of a CPU; 0: none
   Dist steal_ns;                       // how long each is
+  Time deep_idle_after_ns = 0;         // an idle CPU is in a deep state after so long; 0: never
+  Dist deep_idle_wake_ns;              // what waking it takes then, instead of costs.idle_wake_latency
+  Dist cold_move_ns;                   // how much longer a task takes for what it does first on another CPU
   std::string idle_wakeup;  // "ipi": an idle CPU is woken by an interrupt; "poll": it watches need_resched; "": ipi
 };
 

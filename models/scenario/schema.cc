@@ -129,6 +129,14 @@ void add_machine(Keys& k) {
   s.one_of("idle_wakeup", FIELD(Machine, idle_wakeup), {"ipi", "poll"},
            "how an idle CPU learns of a wakeup: an interrupt (hlt, virtual machines), or it watches the flag (mwait); "
            "default ipi");
+  s.add("deep_idle_after_ns", time_ns, FIELD(Machine, deep_idle_after_ns),
+        "an idle CPU is in a deep state (C3, C6) when it has been idle so long; 0: never. The target residency that "
+        "cpuidle goes by, as if it foresaw each stay");
+  s.add("deep_idle_wake_ns", dist, FIELD(Machine, deep_idle_wake_ns),
+        "... and takes so long to wake from it, instead of costs.idle_wake_latency");
+  s.add("cold_move_ns", dist, FIELD(Machine, cold_move_ns),
+        "how much longer a task takes for what it does first on another CPU than its last: cold caches, a CPU whose "
+        "clock is low; default 0");
   s.add("tick_when_idle", boolean, FIELD(Machine, tick_when_idle), "the tick goes on while idle (nohz=off)");
   s.add("steal_every_ns", time_ns, FIELD(Machine, steal_every_ns),
         "a virtual machine's host runs something else on a CPU so often, in the mean of exponential times; 0: never");
