@@ -60,16 +60,22 @@ def test_default_granularity_has_no_cause(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "cause"),
+    ("name", "sets", "cause"),
     [
-        ("migrating_submitter", PUSHED),
-        ("migrating_submitter/fsperf", "balance: pulled on behalf of a CPU that sleeps"),
-        ("migrating_submitter/stacked", ""),
+        ("migrating_submitter", (), PUSHED),
+        (
+            "migrating_submitter/fsperf",
+            ("machine.deep_idle_after_ns=0",),
+            "balance: pulled on behalf of a CPU that sleeps",
+        ),
+        ("migrating_submitter/stacked", (), ""),
     ],
 )
-def test_a_simulated_trace_tells_what_the_run_counted(tmp_path: Path, name: str, cause: str) -> None:
+def test_a_simulated_trace_tells_what_the_run_counted(
+    tmp_path: Path, name: str, sets: tuple[str, ...], cause: str
+) -> None:
     file = tmp_path / "t.txt"
-    options = Options(duration="500ms", warmup="100ms")
+    options = Options(sets=sets, duration="500ms", warmup="100ms")
     counted = run(Scenario.load(name, options=options), trace=str(file)).data["migrations"]["by_cause"]
     found = analyzed(file)["migrations"]
     assert found["n"] == sum(counted.values())
