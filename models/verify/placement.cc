@@ -179,7 +179,7 @@ void PlacementJudge::ask(TaskSeen& t, const Event& e, std::int64_t line) {
     ++delayed_;
     return;
   }
-  const TaskSeen* waker = here.current > 0 ? &tasks_[here.current] : nullptr;
+  TaskSeen* const waker = here.current > 0 ? &tasks_[here.current] : nullptr;
   sched::Wakeup w;
   w.this_cpu = e.cpu;
   w.prev_cpu = prev;
@@ -198,6 +198,7 @@ void PlacementJudge::ask(TaskSeen& t, const Event& e, std::int64_t line) {
   const bool searched = plain.step > sched::Step::recent_idle && plain.step <= sched::Step::target;
   const bool guess = t.recent_used_cpu == kUnknown && searched;
   t.recent_used_cpu = plain.recent_used_cpu;
+  if (k_.recent_used_by_waker && plain.wants_affine && waker != nullptr) waker->recent_used_cpu = e.cpu;
   if (guess || view.by_util) {
     ++unseen_;
     return;

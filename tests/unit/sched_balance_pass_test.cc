@@ -147,7 +147,7 @@ TEST_CASE("nohz_joins_early: a CPU that stops its tick is not waited for before 
     Machine m({.cpus = 8}, version);
     m.put("busy", 2);
     m.b.enter_tickless_idle(0);
-    m.b.tick(2, m.now = 4 * kMs);  // kicks for the blocked load of whoever joined; the next such kick is 32 ms later
+    m.b.tick(2, m.now = 8 * kMs);  // kicks for the blocked load of whoever joined; the next such kick is 32 ms later
     REQUIRE(m.kicks == std::vector<int>{0});
     m.b.idle_balance_kicked(0);
     m.b.softirq(0, m.now);

@@ -72,6 +72,7 @@ TEST_CASE("wake_affine looks at idle CPUs first, and at sync") {
   v.cpu[0].nr_delayed = 0;
   v.cpu[1].idle = true;
   CHECK(wake_affine(v, kernel::switches_of("6.1"), w, 117, false) == Affine::prev_idle);
+  v.cpu[0].load = 1024;
   CHECK(wake_affine(v, kernel::switches_of("5.4"), w, 117, false) == Affine::prev);  // by load, before 5.11
 }
 

@@ -89,6 +89,10 @@ TEST_CASE("a worker bound to the wakee's CPU keeps it there; a task that wakes i
 TEST_CASE("without the rule the same trace diverges, with both CPUs named") {
   Driver d("5.4");
   d.fio_is_known();
+  d.wake(0, "hog", 30, 0);  // where it last woke another is what 5.4 tries before the search
+  d.migrate(0, "hog", 30, 0, 1);
+  d.run(1, "hog", 30);
+  d.run(1, "swapper", 0);
   d.run(0, "kworker/0:1", 20);
   d.wake(0, "fio", 10, 0);
   d.run(0, "fio", 10);
