@@ -429,6 +429,7 @@ Call<void> Queue::end_request(ExecContext& ctx, Request& rq) {
   machine_.tp.request(*ctx.cpu, EventType::block_rq_complete, bio.sector, bio.write, bio.bytes);
   co_await run_cost(machine_, ctx, CostId::rq_end);
   ++counters.completed;
+  counters.completed_where_submitted += rq.ctx_cpu == ctx.cpu->id();
   co_await bio.end_io(ctx);
   co_await put_tag(ctx, *rq.hctx, rq);
 }

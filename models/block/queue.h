@@ -123,7 +123,8 @@ class Queue {
   Call<int> poll(ExecContext& ctx, HwQueue& h);
 
   struct Counters {
-    std::uint64_t submitted = 0, completed = 0, tag_waits = 0, doorbells = 0, ring_full = 0;
+    std::uint64_t submitted = 0, completed = 0, completed_where_submitted = 0, tag_waits = 0, doorbells = 0,
+                  ring_full = 0;
   } counters;
   int in_device = 0;  // issued, not yet completed by the device
   [[nodiscard]] std::uint64_t in_flight() const { return counters.submitted - counters.completed; }

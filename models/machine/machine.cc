@@ -273,8 +273,9 @@ Call<bool> Machine::place(ExecContext& ctx, KTask& t, bool sync, Mode mode) {
   if (p.tested > 0) co_await ctx.run_ns(p.tested * cost(CostId::wake_select), mode);
   const bool migrated = p.cpu != t.cpu->id();
   if (migrated) {
-    ++t.wakeup_migrations[static_cast<std::size_t>(p.step)];
-    smp->moved(t, p.cpu, sched::MigrationCause::wakeup, ctx.cpu->id());
+    ++t.moves.by_step[static_cast<std::size_t>(p.step)];
+    const sched::Task* waker = ctx.kind == ExecContext::Kind::task ? &static_cast<KTask&>(ctx).st : nullptr;
+    smp->moved(t, p.cpu, sched::MigrationCause::wakeup, ctx.cpu->id(), waker);
   }
   if (!smp->hands_over(ctx, t, p.cpu)) co_return false;
   co_await run_cost(*this, ctx, CostId::wake_queue, mode);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "models/machine/machine.h"
+#include "models/sched/smp_rq.h"
 
 namespace wakepath::machine {
 
@@ -124,14 +125,15 @@ void Smp::start() {
 sched::Placement Smp::select(const ExecContext& ctx, KTask& t, bool sync) {
   const bool in_task = ctx.kind == ExecContext::Kind::task || ctx.kind == ExecContext::Kind::switcher;
   const sched::Placement p = m_.sched.select_task_rq(t.st, ctx.cpu->id(), in_task, sync, m_.now());
-  ++t.placements[static_cast<std::size_t>(p.step)];
+  ++t.moves.placements[static_cast<std::size_t>(p.step)];
   return p;
 }
 
-void Smp::moved(KTask& t, int dest, MigrationCause cause, int from_cpu) {
+void Smp::moved(KTask& t, int dest, MigrationCause cause, int from_cpu, const sched::Task* waker) {
   m_.tp.migrate_task(m_.cpu(from_cpu), t, t.cpu->id(), dest);
   ++t.migrations;
-  ++t.migrations_by_cause[static_cast<std::size_t>(cause)];
+  const sched::Beside beside = sched::beside(m_.sched.rq(t.cpu->id()), t.st, waker);
+  ++t.moves.by_cause[static_cast<std::size_t>(cause)][static_cast<std::size_t>(beside)];
   t.cpu = &m_.cpu(dest);
 }
 

@@ -41,7 +41,8 @@ class Smp final : public sched::BalanceHost {
 
   // try_to_wake_up's choice; t sleeps and is not on a queue.
   sched::Placement select(const ExecContext& ctx, KTask& t, bool sync);
-  void moved(KTask& t, int dest, sched::MigrationCause cause, int from_cpu);  // records it; t.cpu follows
+  // Records it, as done on from_cpu; t.cpu follows. waker: the task that wakes it, if one does.
+  void moved(KTask& t, int dest, sched::MigrationCause cause, int from_cpu, const sched::Task* waker = nullptr);
   [[nodiscard]] bool hands_over(const ExecContext& ctx, const KTask& t, int target) const;
   bool hand_over(KTask& t, int target, bool migrated);  // true: an interrupt has to be sent
   void send_call(int target);

@@ -62,9 +62,12 @@ struct KTask : ExecContext {
   int bound_cpu = -1;  // the only CPU it may run on; -1: any
   std::uint64_t switch_count = 0, migrations = 0;
   int ran_on = -1;  // the CPU whose caches know it
-  std::array<std::uint32_t, sched::kMigrationCauses> migrations_by_cause{};
-  std::array<std::uint32_t, sched::kPlacementSteps> placements{};         // wakeups by the step that chose the CPU
-  std::array<std::uint32_t, sched::kPlacementSteps> wakeup_migrations{};  // those that moved it
+  // Decision records: its moves, by cause and by who else was on the CPU it left; its wakeups by the step that chose
+  // the CPU, and those of them that moved it.
+  struct Moves {
+    std::array<std::array<std::uint32_t, sched::kBesides>, sched::kMigrationCauses> by_cause{};
+    std::array<std::uint32_t, sched::kPlacementSteps> placements{}, by_step{};
+  } moves;
   // Decision records of the last wakeup, for causes.
   KTask* woken_by = nullptr;     // the task whose context woke it (null: an interrupt's own doing, or seen already)
   bool wake_preempted = false;   // that wakeup asked for the CPU

@@ -125,8 +125,8 @@ void Simulation::apply_rules() {
 void Simulation::begin_window() {
   window_start_ = machine_.now();
   for (KTask& t : machine_.tasks()) {
-    task_start_[&t] = {charged_ns(t), t.st.run_delay_ns,     t.st.nvcsw,   t.st.nivcsw,        t.migrations,
-                       t.st.wakeups,  t.migrations_by_cause, t.placements, t.wakeup_migrations};
+    task_start_[&t] = {charged_ns(t), t.st.run_delay_ns, t.st.nvcsw,       t.st.nivcsw,          t.migrations,
+                       t.st.wakeups,  t.moves,           t.st.smp.refused, t.st.smp.active_asked};
     t.run_delays = {};
   }
   cpu_start_.clear();

@@ -14,6 +14,7 @@
 #include "models/machine/smp.h"
 #include "models/machine/violation.h"
 #include "models/run/events.h"
+#include "models/run/migration_causes.h"
 #include "models/run/perturber.h"
 #include "models/run/pingpong.h"
 #include "models/run/run.h"
@@ -61,7 +62,8 @@ class Simulation {
   [[nodiscard]] nlohmann::ordered_json tasks_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json groups_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json totals_json(double seconds) const;
-  [[nodiscard]] nlohmann::ordered_json migrations_json(double seconds) const;  // migrations.cc
+  [[nodiscard]] TaskDecisions decisions_about(const machine::KTask& t) const;  // migrations.cc
+  [[nodiscard]] nlohmann::ordered_json migrations_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json workqueue_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json bandwidth_json() const;
   [[nodiscard]] nlohmann::ordered_json io_uring_json(double seconds) const;
@@ -72,8 +74,9 @@ class Simulation {
   struct TaskStart {
     std::int64_t exec_ns = 0, run_delay_ns = 0;
     std::uint64_t nvcsw = 0, nivcsw = 0, migrations = 0, wakeups = 0;
-    decltype(machine::KTask::migrations_by_cause) by_cause{};
-    decltype(machine::KTask::placements) placements{}, wakeup_migrations{};
+    machine::KTask::Moves moves{};
+    decltype(sched::SmpTask::refused) refused{};
+    std::uint32_t active_asked = 0;
   };
   struct CpuStart {
     machine::Usage usage;

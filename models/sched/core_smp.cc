@@ -30,6 +30,32 @@ const char* cause_name(MigrationCause c) {
   return "?";
 }
 
+const char* refusal_name(Refusal r) {
+  constexpr std::array<const char*, kRefusals> kNames{"throttled", "delayed", "ineligible", "bound",
+                                                      "affinity",  "running", "hot",        "too_big"};
+  return kNames[static_cast<std::size_t>(r)];
+}
+
+const char* beside_name(Beside b) {
+  constexpr std::array<const char*, kBesides> kNames{"nobody", "task", "sleeping_bound_kthread", "bound_kthread",
+                                                     "waking_bound_kthread"};
+  return kNames[static_cast<std::size_t>(b)];
+}
+
+Beside beside(const Rq& rq, const Task& t, const Task* waker) {
+  if (waker != nullptr && waker == rq.curr && waker->smp.per_cpu_kthread) return Beside::waker;
+  Beside found = Beside::nobody;
+  const auto look = [&](const Task& other) {
+    found = std::max(found, !other.smp.per_cpu_kthread ? Beside::task
+                            : other.se.sched_delayed   ? Beside::asleep
+                                                       : Beside::kthread);
+  };
+  if (rq.curr != &rq.idle && rq.curr != &t && rq.curr->sched_class != Class::stop) look(*rq.curr);
+  for (const Task* other = rq.smp->first; other != nullptr; other = other->smp.next)
+    if (other != &t) look(*other);
+  return found;
+}
+
 void Scheduler::enable_smp(Domains& d, Balancer& b, BalanceHost& host, int hz) {
   impl_->domains = &d;
   impl_->balancer = &b;

@@ -5,6 +5,7 @@
 // Source: include/linux/sched.h, kernel/sched/sched.h (task_struct, rq under CONFIG_SMP), 6.1 and 6.12.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "models/machine/cpumask.h"
@@ -14,6 +15,22 @@ namespace wakepath::sched {
 
 struct Task;
 
+// Why the balancer left a task where it was, in the order of its tests (can_migrate_task, detach_tasks).
+enum class Refusal : std::uint8_t { throttled, delayed, ineligible, bound, affinity, running, hot, too_big };
+inline constexpr int kRefusals = 8;
+const char* refusal_name(Refusal r);
+
+// Who else was on the CPU that a task was taken from; of several the last in this order.
+enum class Beside : std::uint8_t {
+  nobody,
+  task,
+  asleep,   // a kernel thread bound to that CPU, asleep already and still counted: its dequeue is delayed
+  kthread,  // such a thread, running or waiting
+  waker     // such a thread, which woke the task
+};
+inline constexpr int kBesides = 5;
+const char* beside_name(Beside b);
+
 struct SmpTask {
   const machine::CpuMask* allowed = nullptr;  // owned by whoever set it; null: every CPU
   int cpus_allowed = 0;                       // number of CPUs in it; 0: every CPU
@@ -22,6 +39,9 @@ struct SmpTask {
   int recent_used_cpu = -1;
   WakeeFlips flips;
   std::uint64_t util_est_enqueued = 0, util_est_ewma = 0;
+  // Decision records: what the balancer did not do with it; its stopper asked to push it while it ran.
+  std::array<std::uint32_t, kRefusals> refused{};
+  std::uint32_t active_asked = 0;
   Task *prev = nullptr, *next = nullptr;  // in SmpRq's list
   [[nodiscard]] bool may_use(int cpu) const { return allowed == nullptr || allowed->test(cpu); }
 };

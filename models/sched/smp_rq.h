@@ -31,6 +31,9 @@ inline void util_est_dequeue(SmpRq& s, const Task& t) {
 }
 void util_est_update(const SmpRq& s, Task& t);  // it goes to sleep (core_smp.cc)
 
+// Who is on a CPU that t leaves, the stopper apart; waker: the task that wakes it, if one does.
+[[nodiscard]] Beside beside(const Rq& rq, const Task& t, const Task* waker);
+
 // The list of fair tasks of a CPU, for the balancer.
 inline void cfs_tasks_add(SmpRq& s, Task& t) {
   t.smp.prev = nullptr;

@@ -18,6 +18,10 @@ RESULT_METRICS: dict[str, str] = {
     "io.lat_ns": "fio's total latency: slat + clat per I/O.",
     "totals.context_switches_per_s": "Switches between tasks per second on all CPUs, to and from idle included.",
     "totals.migrations_per_s": "Tasks moved to another CPU per second.",
+    "migrations.tasks.causes": "Why a task moved, the most frequent cause first, with counts, shares and words.",
+    "migrations.tasks.stayed": "The same of wakeups and balance passes that left it where it was.",
+    "migrations.tasks.left_beside": "By cause: who else was on the CPU that the task was moved from.",
+    "migrations.balance": "What the balancer found, refused and asked for, about any task.",
     "totals.interrupts_per_s": "Hardware interrupts per second, the scheduler's tick included.",
     "totals.wakeups_per_s": "try_to_wake_up calls per second that made a sleeping task runnable.",
     "cpus.busy": "1 - idle of a CPU; user + sys + irq + softirq + idle = 1 of wall time.",
@@ -60,6 +64,9 @@ RESULT_METRICS: dict[str, str] = {
     "io_uring.cq_overflows": "Completions that found no room in a completion ring.",
 }
 
+# What moves a task to another CPU, as a result and the truth cases name it.
+MOVERS = ("wakeup", "periodic", "newidle", "nohz", "active_balance")
+
 # Metrics of truth cases, in the order they are printed, and what `explain` says of them.
 TRUTH_METRICS: dict[str, str] = {
     "iops": "I/Os per second (io.iops).",
@@ -73,6 +80,7 @@ TRUTH_METRICS: dict[str, str] = {
     "kworker_run_delay_ns_per_s": "The same of kworkers.",
     "fio_migrations_per_s": "Moves of fio to another CPU per second.",
     "migrations_per_s": "Moves of all tasks to another CPU per second (several CPUs).",
+    **{f"fio_{mover}_share": f"Share of fio's moves between CPUs that are {mover}'s." for mover in MOVERS},
     "idle": "Idle share of the workload's CPU.",
     "latency_p50_ns": "Median of fio's completion latency.",
     "latency_p99_ns": "99th percentile of fio's completion latency.",
@@ -91,7 +99,7 @@ SIDES = {"client": "fio", "server": "ublk"}
 HEADLINE = ("iops", "context_switches_per_s", "fio_cpu_ns_per_s", "kworker_cpu_ns_per_s")
 
 # Printed as points of the CPU, not in percent of the measured value, since they may be near zero.
-ABSOLUTE = ("idle", "tasks.cpu_share")
+ABSOLUTE = ("idle", "tasks.cpu_share", *(f"fio_{mover}_share" for mover in MOVERS))
 
 
 def _cpu(data: dict[str, Any], cpu: int | None) -> dict[str, Any]:
@@ -157,7 +165,15 @@ def truth_metrics(
         "io_wq_exited": data.get("io_wq", {}).get("counts", {}).get("exited"),
     }
     found.update(side_metrics(data) if data.get("ublk") else {})
+    moves = data.get("migrations", {}).get("by_group", {}).get("fio", {})
+    found.update(mover_shares({mover: moves.get(mover, 0) for mover in MOVERS}))
     return {k: float(v) for k, v in found.items() if isinstance(v, int | float)}
+
+
+def mover_shares(moves: dict[str, int]) -> dict[str, float]:
+    """The part of each mover in fio's moves; nothing where it never moved."""
+    n = sum(moves.values())
+    return {f"fio_{mover}_share": moves.get(mover, 0) / n for mover in MOVERS} if n else {}
 
 
 def side_metrics(data: dict[str, Any]) -> dict[str, float | None]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from wakepath.metrics import ABSOLUTE, SIDES
+from wakepath.metrics import ABSOLUTE, MOVERS, SIDES
 from wakepath.truth import Case
 
 if TYPE_CHECKING:
@@ -270,3 +270,35 @@ def _onset(rows: dict[int, Row], weights: list[int], which: str) -> tuple[int, i
         if fewer or more:
             return (before, after)
     return None
+
+
+@dataclass
+class CauseOrder:
+    """What moves fio in a case, the most frequent first, as measured and as predicted."""
+
+    case: str
+    measured: dict[str, float]
+    predicted: dict[str, float]
+
+    @property
+    def same_order(self) -> bool:
+        """No cause that is more frequent than another is predicted to be rarer."""
+        return not any(
+            self.measured[a] > self.measured[b] and self.predicted[a] < self.predicted[b]
+            for a in self.measured
+            for b in self.measured
+        )
+
+    @property
+    def worst(self) -> float:
+        return max(abs(self.measured[mover] - self.predicted[mover]) for mover in self.measured)
+
+
+def cause_orders(rows: Sequence[Row]) -> list[CauseOrder]:
+    found = []
+    for row in rows:
+        shares = {mover: m for mover in MOVERS if (m := row.metrics.get(f"fio_{mover}_share")) is not None}
+        if shares:
+            both = ({k: m.measured for k, m in shares.items()}, {k: m.predicted for k, m in shares.items()})
+            found.append(CauseOrder(row.case.id, *both))
+    return found

@@ -154,6 +154,16 @@ def causes(data: dict[str, Any]) -> list[str]:
     return lines
 
 
+SHOWN_MOVERS = 3
+
+
+def moves(data: dict[str, Any]) -> list[str]:
+    """Why programs move between CPUs, or stay: of those that have a choice, or that the balancer would have moved."""
+    rows = data.get("migrations", {}).get("tasks", [])
+    told = [row for row in rows if not row.get("kthread", True) and (row["cpus_allowed"] > 1 or row["refused"])]
+    return [row["text"] for row in told[:SHOWN_MOVERS]]
+
+
 def trust(data: dict[str, Any]) -> list[str]:
     validity = data["made_by"]["validity"]
     words = {
@@ -220,7 +230,7 @@ def summary(result: Result) -> str:
     rows = [("", f"in {groups}", "in root", "change")] if other else []
     lines += ["", *_aligned(rows + _rows(data, other if isinstance(other, dict) else None)), ""]
     lines += [f"ublk: {line}" for line in served(data)]
-    found = causes(data)
+    found = causes(data) + moves(data)
     lines += (
         [f"why: {line}" for line in found] if found else ["why: no tasks that hand the CPU to each other in a cycle"]
     )

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from wakepath.errors import InputError
-from wakepath.metrics import TRUTH_METRICS
+from wakepath.metrics import TRUTH_METRICS, mover_shares
 from wakepath.paths import read_text
 
 SCHEMA = "wakepath.truth/1"
+# How near a cause's share of the moves has to be: a trace of seconds has tens of them.
+SHARE_RANGE = 0.2
 ROLES = ("calibrate", "predict", "repeat")
 
 # CPU time below 2 % of a CPU is noise on a machine whose costs vary (tests/truth/README.md).
@@ -94,6 +96,7 @@ def _flat(figures: dict[str, Any], setting: dict[str, Any]) -> dict[str, Any]:
     flat = {name: figures[name] for name in TRUTH_METRICS if name in figures}
     for name, value in figures.get("latency_ns", {}).items():
         flat[f"latency_{name}_ns"] = value
+    flat.update(mover_shares(figures.get("fio_migrations_by_cause_in_trace", {})))
     if "server" in figures and "client" in figures:
         flat.update(_sides(figures))
     if not setting.get("tasks"):
@@ -157,6 +160,8 @@ def _case(raw: dict[str, Any], file: str = "") -> Case:
     spread = {k: (float(v[0]), float(v[1])) for k, v in _flat(raw.get("spread", {}), {}).items() if isinstance(v, list)}
     if setting.get("cpus", 1) > 1 and "window_ns" in raw["measured"] and "fio_migrations_per_s" in measured:
         spread.setdefault("fio_migrations_per_s", count_range(measured["fio_migrations_per_s"], raw["measured"]))
+    for name in (name for name in measured if name.endswith("_share") and name.startswith("fio_")):
+        spread[name] = (max(0.0, measured[name] - SHARE_RANGE), min(1.0, measured[name] + SHARE_RANGE))
     if setting.get("tasks"):
         spread["context_switches_per_s"] = _switches_of_tasks(raw["measured"], measured_window_s(raw))
     return Case(

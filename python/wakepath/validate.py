@@ -26,13 +26,14 @@ from wakepath.scores import (
     Onset,
     Row,
     Sweep,
+    cause_orders,
     flat_sweeps,
     onsets,
     summarize,
     sweeps,
     tau_over,
 )
-from wakepath.truth import Case
+from wakepath.truth import SHARE_RANGE, Case
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -263,6 +264,17 @@ def checks(validation: Validation) -> dict[str, Any]:
                 "ok": f.ok,
             }
             for f in flats
+        ],
+        "causes_of_moves": [
+            {
+                "case": o.case,
+                "measured": o.measured,
+                "predicted": o.predicted,
+                "same_order": o.same_order,
+                "worst_share": o.worst,
+                "ok": o.same_order and o.worst <= SHARE_RANGE,
+            }
+            for o in cause_orders(validation.rows)
         ],
         "onset": [
             {

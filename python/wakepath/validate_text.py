@@ -153,12 +153,23 @@ def check_lines(validation: Validation) -> str:
         good = sum(f["ok"] for f in flats)
         lines.append(f"flat sweeps (IOPS within 3 %) predicted flat: {good} of {len(flats)}")
         lines += [f"  not flat: {f['sweep']}: {100 * f['predicted_spread']:.1f} %" for f in flats if not f["ok"]]
+    for o in found["causes_of_moves"]:
+        verdict = "same order" if o["same_order"] else "DIFFERENT order"
+        lines.append(
+            f"what moves fio, {o['case']}: measured {_shares(o['measured'])}, predicted {_shares(o['predicted'])}: "
+            f"{verdict}, shares within {100 * o['worst_share']:.0f} points"
+        )
     for o in found["onset"]:
         verdict = "same" if o["ok"] else "DIFFERENT"
         lines.append(
             f"loss sets in, {o['sweep']}: measured {_pair(o['measured'])}, predicted {_pair(o['predicted'])}: {verdict}"
         )
     return "\n".join(lines)
+
+
+def _shares(shares: dict[str, float]) -> str:
+    order = sorted(shares, key=lambda mover: -shares[mover])
+    return ", ".join(f"{mover} {100 * shares[mover]:.0f} %" for mover in order if shares[mover] > 0) or "none"
 
 
 def free_run_lines(validation: Validation) -> str:

@@ -75,13 +75,60 @@ std::string_view name_of(Mover m) {
 std::string MovedTask::cause() const {
   const auto top = std::max_element(by.begin(), by.end());
   if (n < kLeast || *top * 2 <= n) return "";
-  return std::string(cause_text(static_cast<Mover>(top - by.begin())));
+  return std::string(cause_text(static_cast<Mover>(top - by.begin()))) + company();
+}
+
+// "; on the CPU it left was another task 15 of 15 times (kworker/0:2 8, kworker/1:1 7)".
+std::string MovedTask::company() const {
+  constexpr std::size_t kNamed = 3;
+  std::vector<std::pair<std::string, std::int64_t>> others(beside.begin(), beside.end());
+  std::stable_sort(others.begin(), others.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::int64_t all = 0;
+  std::string names;
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    all += others[i].second;
+    if (i < kNamed) names += (i == 0 ? "" : ", ") + others[i].first + " " + std::to_string(others[i].second);
+  }
+  if (all * 2 <= n) return "";
+  return "; on the CPU it left was another task " + std::to_string(all) + " of " + std::to_string(n) + " times (" +
+         names + ")";
 }
 
 Migrations::Cpu& Migrations::cpu(std::int32_t id) {
   const std::size_t i = cpu_index(id);
   if (i >= cpus_.size()) cpus_.resize(i + 1);
   return cpus_[i];
+}
+
+void Migrations::waits(std::int32_t cpu_id, std::int32_t pid, trace::StringId comm) {
+  no_longer_waits(cpu_id, pid);
+  std::vector<std::pair<std::int32_t, trace::StringId>>& waiting = cpu(cpu_id).waiting;
+  if (waiting.size() < kWaitingKept) waiting.emplace_back(pid, comm);
+}
+
+void Migrations::no_longer_waits(std::int32_t cpu_id, std::int32_t pid) {
+  std::erase_if(cpu(cpu_id).waiting, [&](const auto& w) { return w.first == pid; });
+}
+
+void Migrations::on_switch(const Event& e) {
+  Cpu& c = cpu(e.cpu);
+  c.current = e.u.sw.next_pid, c.prio = e.u.sw.next_prio, c.comm = e.u.sw.next_comm;
+  c.waking = -1, c.softirqs = 0;
+  if (c.current == 0)
+    c.waiting.clear();
+  else
+    no_longer_waits(e.cpu, c.current);
+  const bool runnable = e.u.sw.prev_state == trace::kStateRunning || e.u.sw.prev_state == trace::kStatePreempted;
+  if (runnable && e.u.sw.prev_pid > 0) waits(e.cpu, e.u.sw.prev_pid, e.u.sw.prev_comm);
+}
+
+void Migrations::note_beside(MovedTask& t, const Event& e) {
+  const Cpu& c = cpu(e.u.task.orig_cpu);
+  if (c.current < 0) return;
+  const bool other = c.current > 0 && c.current != e.u.task.pid && c.prio != kStopPrio;
+  if (other) return void(++t.beside[trace::scan::printable(pool_->str(c.comm))]);
+  for (const auto& [pid, comm] : c.waiting)
+    if (pid != e.u.task.pid) return void(++t.beside[trace::scan::printable(pool_->str(comm))]);
 }
 
 Mover Migrations::placed(const Event& e) {
@@ -118,6 +165,9 @@ void Migrations::on_migrate(const Event& e, const std::vector<trace::StringId>& 
   ++t.by[static_cast<std::size_t>(m)];
   t.returned += e.u.task.dest_cpu == t.came_from;
   t.came_from = e.u.task.orig_cpu;
+  note_beside(t, e);
+  no_longer_waits(e.u.task.orig_cpu, e.u.task.pid);
+  waits(e.u.task.dest_cpu, e.u.task.pid, e.u.task.comm);
 }
 
 void Migrations::on_event(const Event& e, const std::vector<trace::StringId>& chain) {
@@ -128,14 +178,11 @@ void Migrations::on_event(const Event& e, const std::vector<trace::StringId>& ch
   if (first_ns_ < 0) first_ns_ = e.ts_ns;
   last_ns_ = std::max(last_ns_, e.ts_ns);
   switch (e.type) {
-    case EventType::sched_switch: {
-      Cpu& c = cpu(e.cpu);
-      c = {e.u.sw.next_pid, e.u.sw.next_prio, -1, 0};
-      return;
-    }
+    case EventType::sched_switch:
+      return on_switch(e);
     case EventType::sched_waking:
       cpu(e.cpu).waking = e.u.task.pid;
-      return;
+      return waits(e.u.task.target_cpu, e.u.task.pid, e.u.task.comm);
     case EventType::sched_wakeup:
     case EventType::sched_wakeup_new:
       if (Cpu& c = cpu(e.cpu); c.waking == e.u.task.pid) c.waking = -1;

@@ -7,7 +7,8 @@
 // CPUs; one in the scheduler's softirq was pulled by a periodic balance, or pushed on behalf of a CPU that sleeps where
 // it goes to another; one that brings a task to the very CPU that writes it, outside of interrupts, is the balance of a
 // CPU that runs out of work. Where the record has a call chain, that decides. Call chains of real traces and this rule
-// say the same (tests/python/test_migrations.py). Sources: kernel/sched/core.c:try_to_wake_up, set_task_cpu;
+// say the same (tests/python/test_migrations.py). Who else was on the CPU it left is counted: the kworker that the
+// balance takes for a task too many. Sources: kernel/sched/core.c:try_to_wake_up, set_task_cpu;
 // kernel/sched/fair.c:load_balance (6.10: sched_balance_rq), active_load_balance_cpu_stop, newidle_balance,
 // nohz_idle_balance; 6.1 and 6.12.
 #pragma once
@@ -18,6 +19,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sim/trace/event.h"
@@ -44,8 +46,10 @@ struct MovedTask {
   std::int64_t n = 0, returned = 0;  // moves; of them back to the CPU that it was moved away from by the one before
   std::array<std::int64_t, kMovers> by{};
   std::int32_t came_from = -1;
+  std::map<std::string, std::int64_t> beside;  // who else ran or waited on the CPU it was moved from: labels
   // "" where no decision made most of at least kLeast moves.
   [[nodiscard]] std::string cause() const;
+  [[nodiscard]] std::string company() const;
   static constexpr std::int64_t kLeast = 5;
 };
 
@@ -60,16 +64,22 @@ class Migrations final : public trace::Sink {
   [[nodiscard]] nlohmann::json json() const;
 
  private:
-  static constexpr std::size_t kTasksKept = 1 << 16;
+  static constexpr std::size_t kTasksKept = 1 << 16, kWaitingKept = 64;
   struct Cpu {
     std::int32_t current = -1, prio = 120;  // -1: not known yet
     std::int32_t waking = -1;               // woken here, its sched_wakeup has not come
     int softirqs = 0;
+    trace::StringId comm = 0;                                         // of the current one
+    std::vector<std::pair<std::int32_t, trace::StringId>> waiting{};  // woken or switched out runnable, not run since
   };
   Cpu& cpu(std::int32_t id);
   void on_migrate(const trace::Event& e, const std::vector<trace::StringId>& chain);
   [[nodiscard]] Mover by_records(const trace::Event& e);
   [[nodiscard]] Mover placed(const trace::Event& e);
+  void on_switch(const trace::Event& e);
+  void waits(std::int32_t cpu_id, std::int32_t pid, trace::StringId comm);
+  void no_longer_waits(std::int32_t cpu_id, std::int32_t pid);
+  void note_beside(MovedTask& t, const trace::Event& e);
 
   const trace::StringPool* pool_;
   std::vector<Cpu> cpus_;

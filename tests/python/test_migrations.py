@@ -82,7 +82,9 @@ def test_a_simulated_trace_tells_what_the_run_counted(
     told = {SAME.get(k, k): v for k, v in counted.items()}
     wrong = sum(max(0, n - told.get(k.split("_")[0], 0)) for k, n in found["by_cause"].items())
     assert wrong <= 0.1 * found["n"]
-    assert [t["cause"].partition(" (")[0] for t in found["tasks"] if t["cause"]] == ([cause] if cause else [])
+    said = [t["cause"].partition("; on the CPU it left was another task") for t in found["tasks"] if t["cause"]]
+    assert [words.partition(" (")[0] for words, _, _ in said] == ([cause] if cause else [])
+    assert all("kworker/" in others for _, _, others in said)
 
 
 def test_steering_is_named_where_the_queue_is_bound_elsewhere(tmp_path: Path) -> None:

@@ -98,6 +98,10 @@ TEST_CASE("E40: a running hog with a bound thread behind it is pushed after four
     CHECK(m.s.current(2).comm == "migration/2");
     m.b.active_balance_stop(2, m.now);
     CHECK(m.moves == Moves{"hog 2>0 active_balance"});
+    CHECK(m.tasks[0].smp.active_asked == 1);
+    CHECK(m.tasks[0].smp.refused[static_cast<std::size_t>(Refusal::running)] == 4);
+    CHECK(m.tasks[1].smp.refused[static_cast<std::size_t>(Refusal::bound)] == 4);
+    CHECK(m.b.counters.failures_forgotten == 0);
     CHECK(d.nr_balance_failed == 0);
     CHECK_FALSE(m.s.rq(2).smp->active_balance);
     CHECK(m.s.rq(0).nr_running == 1);
@@ -111,6 +115,7 @@ TEST_CASE("E40: a running hog with a bound thread behind it is pushed after four
     CHECK(m.s.rq(2).nr_running == 1);
     m.idle_pass(0, m.now + 8 * kMs);
     CHECK(d.nr_balance_failed == 0);
+    CHECK(m.b.counters.failures_forgotten == 1);
     CHECK(d.balance_interval_ms == 16);
   }
 }
@@ -158,6 +163,25 @@ TEST_CASE("nohz_joins_early: a CPU that stops its tick is not waited for before 
   }
 }
 
+TEST_CASE("who is beside a task that leaves its CPU: flags say it, not names") {
+  Machine m({.cpus = 4}, "6.12");
+  Task& leaves = m.task("leaves", 1);
+  Rq& rq = m.s.rq(1);
+  CHECK(beside(rq, leaves, nullptr) == Beside::nobody);
+  Task& other = m.put("kworker/1:0", 1);  // by its name only
+  CHECK(beside(rq, leaves, nullptr) == Beside::task);
+  Task& bound = m.put("anything", 1, true);
+  CHECK(beside(rq, leaves, nullptr) == Beside::kthread);
+  CHECK(beside(rq, leaves, &bound) == Beside::kthread);  // it waits: whoever wakes is on another CPU
+  bound.se.sched_delayed = true;
+  CHECK(beside(rq, leaves, nullptr) == Beside::asleep);
+  bound.se.sched_delayed = false;
+  rq.curr = &bound;
+  CHECK(beside(rq, leaves, &bound) == Beside::waker);
+  CHECK(beside(rq, bound, nullptr) == Beside::task);
+  rq.curr = &other;
+}
+
 TEST_CASE("a waiting task moves once it is not cache-hot") {
   Machine m({.cpus = 8});
   m.put("one", 2);
@@ -180,7 +204,7 @@ TEST_CASE("a task that may not go there marks the group, one CPU of the group th
   m.d.lowest(0)->last_balance = 1000;  // only the package level is due
   m.idle_pass(0, 40 * kMs);
   CHECK(m.moves == Moves{"wait 2>1 periodic"});
-  CHECK(m.b.counters.refused_affinity >= 1);
+  CHECK(m.b.counters.refused[static_cast<std::size_t>(Refusal::affinity)] >= 1);
 }
 
 TEST_CASE("E41: intervals in jiffies") {

@@ -148,6 +148,7 @@ bool Balancer::start_active_balance(Pass& p, bool& refused) {
   if (smp.active_balance) return false;
   smp.active_balance = true;
   ++counters.active_asked;
+  ++p.src->curr->smp.active_asked;
   smp.push_cpu = p.this_cpu;
   host_.queue_active_balance(p.src->cpu);
   return true;
@@ -176,6 +177,7 @@ int Balancer::load_balance(int cpu, Domain& d, CpuIdle idle, bool& go_on, Effort
   ++e.domains;
   const auto balanced = [&](bool pinned) {
     if (d.parent != nullptr && !pinned) d.parent->local_group().shared->imbalance = false;
+    counters.failures_forgotten += d.nr_balance_failed > 0;
     d.nr_balance_failed = 0;
     settle_interval(p, pinned);
     return 0;

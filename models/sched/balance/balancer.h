@@ -8,6 +8,7 @@
 // active_load_balance_cpu_stop), 6.1 and 6.12; scheduler spec 7.4-7.8.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "models/sched/balance/stats.h"
@@ -64,8 +65,9 @@ class Balancer {
   // Decision records: why waiting tasks were not moved, and what was done about it.
   struct Counters {
     std::uint64_t unbalanced = 0;  // passes that found something to move
-    std::uint64_t refused_bound = 0, refused_affinity = 0, refused_running = 0, refused_hot = 0;
+    std::array<std::uint64_t, kRefusals> refused{};
     std::uint64_t active_asked = 0, active_pushed = 0, idle_kicks = 0;
+    std::uint64_t failures_forgotten = 0;  // passes that found balance where the one before had failed to move anything
   } counters;
   bool overload = false;  // some CPU reached two tasks (root_domain)
 
@@ -78,9 +80,10 @@ class Balancer {
   Rq* find_busiest_queue(const Pass& p, const Group& g);
   int move_tasks(Pass& p);
   int detach_tasks(Pass& p);
-  bool can_migrate(const Task& t, Pass& p);
+  bool can_migrate(Task& t, Pass& p);
+  bool refuse(Task& t, Refusal why);  // false
   [[nodiscard]] bool is_hot(const Task& t, const Pass& p) const;
-  [[nodiscard]] bool too_big(const Task& t, Pass& p) const;
+  bool too_big(Task& t, Pass& p);
   bool start_active_balance(Pass& p, bool& refused);
   [[nodiscard]] bool needs_active_balance(const Pass& p) const;
   void settle_interval(Pass& p, bool all_pinned) const;

@@ -21,20 +21,25 @@ bool Balancer::is_hot(const Task& t, const Pass& p) const {
   return ran < t_.migration_cost_ns;
 }
 
-bool Balancer::can_migrate(const Task& t, Pass& p) {
+bool Balancer::refuse(Task& t, Refusal why) {
+  ++t.smp.refused[static_cast<std::size_t>(why)];
+  ++counters.refused[static_cast<std::size_t>(why)];
+  return false;
+}
+
+bool Balancer::can_migrate(Task& t, Pass& p) {
   const auto throttled = [&](int cpu) { return throttled_hierarchy(*t.group->cfs_rq[static_cast<std::size_t>(cpu)]); };
-  if (throttled(p.dst) || (!(k_.throttle_tasks && k_.eevdf) && throttled(p.src->cpu))) return false;
+  if (throttled(p.dst) || (!(k_.throttle_tasks && k_.eevdf) && throttled(p.src->cpu)))
+    return refuse(t, Refusal::throttled);
   // 6.14: a task that would wait longest over there stays, as long as there is no other way.
-  if (k_.migrate_refuses_delayed && t.se.sched_delayed && p.imbalance.type != MigrationType::load) return false;
+  if (k_.migrate_refuses_delayed && t.se.sched_delayed && p.imbalance.type != MigrationType::load)
+    return refuse(t, Refusal::delayed);
   if (k_.migrate_refuses_ineligible && p.d->nr_balance_failed == 0 && !p.active && s_.would_wait_on(t, p.dst))
-    return false;
-  if (t.smp.per_cpu_kthread && k_.balance_ignores_percpu_kthreads) {
-    ++counters.refused_bound;
-    return false;
-  }
+    return refuse(t, Refusal::ineligible);
+  if (t.smp.per_cpu_kthread && k_.balance_ignores_percpu_kthreads) return refuse(t, Refusal::bound);
   if (!t.smp.may_use(p.dst)) {
     p.some_pinned = true;
-    ++(t.smp.per_cpu_kthread ? counters.refused_bound : counters.refused_affinity);
+    refuse(t, t.smp.per_cpu_kthread ? Refusal::bound : Refusal::affinity);
     if (p.idle == CpuIdle::newly_idle || p.dst_pinned || p.active) return false;
     const CpuMask& group = p.d->local_group().balance_mask;
     for (int c = group.first(); c >= 0; c = group.next(c)) {
@@ -46,17 +51,13 @@ bool Balancer::can_migrate(const Task& t, Pass& p) {
     return false;
   }
   p.all_pinned = false;
-  if (p.src->curr == &t) {
-    ++counters.refused_running;
-    return false;
-  }
+  if (p.src->curr == &t) return refuse(t, Refusal::running);
   if (p.active || !is_hot(t, p) || p.d->nr_balance_failed > p.d->span->cache_nice_tries) return true;
-  ++counters.refused_hot;
-  return false;
+  return refuse(t, Refusal::hot);
 }
 
 // Takes the task's size off the imbalance, unless it is more than is wanted.
-bool Balancer::too_big(const Task& t, Pass& p) const {
+bool Balancer::too_big(Task& t, Pass& p) {
   std::int64_t& left = p.imbalance.amount;
   if (p.imbalance.type == MigrationType::task) {
     --left;
@@ -65,7 +66,8 @@ bool Balancer::too_big(const Task& t, Pass& p) const {
   const std::uint64_t size = p.imbalance.type == MigrationType::load
                                  ? std::max<std::uint64_t>(1, s_.task_h_load(t, jiffies(p.now)))
                                  : task_util_est(t);
-  if (static_cast<std::int64_t>(size >> std::min(p.d->nr_balance_failed, 63U)) > left) return true;
+  if (static_cast<std::int64_t>(size >> std::min(p.d->nr_balance_failed, 63U)) > left)
+    return !refuse(t, Refusal::too_big);
   left -= static_cast<std::int64_t>(size);
   return false;
 }
