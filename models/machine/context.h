@@ -60,7 +60,6 @@ struct ExecContext {
   struct RunAwaiter;
   struct ParkAwaiter;
   struct ScheduleAwaiter;
-  RunAwaiter run(CostId cost, Mode m = Mode::kernel);
   RunAwaiter run_ns(Time ns, Mode m = Mode::kernel);
   ParkAwaiter park();
 

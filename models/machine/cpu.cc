@@ -10,8 +10,13 @@
 
 namespace wakepath::machine {
 
-Cpu::Cpu(Machine& m, int id) : machine_(m), id_(id), engine_(m.engine), rq_(m.sched.rq(id)), policy_(m.preemption) {
-  irq_time_accounting_ = m.scenario.kernel.irq_time_accounting;
+Cpu::Cpu(Machine& m, int id)
+    : engine_(m.engine),
+      rq_(m.sched.rq(id)),
+      policy_(m.preemption),
+      irq_time_accounting_(m.scenario.kernel.irq_time_accounting),
+      machine_(m),
+      id_(id) {
   for (ExecContext* c : {&hardirq_, &softirq_, &switcher_, &idle_}) c->cpu = this;
   segment_timer_.context = this;
   segment_timer_.fire = [](engine::Timer& t, Time) { static_cast<Cpu*>(t.context)->segment_spent(); };
@@ -64,6 +69,19 @@ Usage Cpu::usage_now() const {
     }
   }
   return u;
+}
+
+bool Cpu::try_run_inline(ExecContext& c, Time ns, Mode m) {
+  ns += std::exchange(trace_debt_ns_, 0);
+  if (ns == 0) return true;
+  c.mode = m;
+  const bool goes_on = (pending_ == nullptr || !may_interrupt(c)) && !preempts_here(c);
+  if (goes_on && engine_.try_advance(engine_.now() + ns)) {
+    charge(c, ns, m);
+    return true;
+  }
+  c.left_ns = ns;
+  return false;
 }
 
 void Cpu::start_segment(ExecContext& c, std::coroutine_handle<> h) {

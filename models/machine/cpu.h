@@ -42,7 +42,7 @@ struct IrqLine {
   std::uint32_t name_id = 0;
 };
 
-class Cpu {
+class alignas(64) Cpu {
  public:
   Cpu(Machine& m, int id);
   ~Cpu();
@@ -73,6 +73,7 @@ class Cpu {
   // The kernel side of the awaitables.
   // The next segment of the active context: true when it has passed at once. Else it lies in c and is to be started.
   bool try_run_inline(ExecContext& c, Time ns, Mode m);
+  bool passes_at_once(ExecContext& c, Time ns, Mode m);
   void start_segment(ExecContext& c, std::coroutine_handle<> h);
   void start_schedule(ExecContext& c, std::coroutine_handle<> h, bool preempt);
   void resume_user(KTask& t, std::coroutine_handle<> h, Time left_ns);  // the end of user_return_body
@@ -117,32 +118,35 @@ class Cpu {
   Body softirq_body(ExecContext& ctx);
   Body switch_body(ExecContext& ctx);
 
-  Machine& machine_;
-  int id_;
+  // What segments and events touch lies together: of many busy CPUs each is out of the cache when its turn comes.
   engine::Engine& engine_;
   const sched::Rq& rq_;
-  const Preemption& policy_;
-  bool irq_time_accounting_ = false;
+  ExecContext* active_ = &idle_;
+  IrqLine* pending_ = nullptr;  // a list, in order of arrival
+  Time trace_debt_ns_ = 0;
+  Time segment_start_ = 0;
+  std::coroutine_handle<> resume_;
+  const Preemption policy_;
+  const bool irq_time_accounting_;
+  bool looping_ = false;
+  bool standing_ = false;  // since segment_start_, with left_ns of its segment to go
+  engine::Timer segment_timer_;
+  Usage usage_;
+  Machine& machine_;
+  Time idle_since_ = 0;
+  std::array<ExecContext*, 4> below_{};
+  int depth_ = 0;
+  int id_;
+  unsigned softirq_pending_ = 0;
+  bool sw_preempt_ = false;     // the pending switch was entered as preemption in the kernel
+  bool from_idle_ = false;      // the running interrupt left idle
+  KTask* current_ = nullptr;    // the scheduler's current, null: idle
+  KTask* last_task_ = nullptr;  // whose caches are warm
+  IrqLine* last_pending_ = nullptr;
+  engine::Timer idle_timer_;  // delivers interrupts after the idle wake latency
   ExecContext hardirq_{ExecContext::Kind::hardirq}, softirq_{ExecContext::Kind::softirq};
   ExecContext switcher_{ExecContext::Kind::switcher}, idle_{ExecContext::Kind::idle, 64};
   Body hardirq_body_, softirq_body_, switch_body_;
-  KTask* current_ = nullptr;    // the scheduler's current, null: idle
-  KTask* last_task_ = nullptr;  // whose caches are warm
-  ExecContext* active_ = &idle_;
-  std::array<ExecContext*, 4> below_{};
-  int depth_ = 0;
-  std::coroutine_handle<> resume_;
-  bool looping_ = false;
-  bool standing_ = false;                                 // since segment_start_, with left_ns of its segment to go
-  bool sw_preempt_ = false;                               // the pending switch was entered as preemption in the kernel
-  bool from_idle_ = false;                                // the running interrupt left idle
-  IrqLine *pending_ = nullptr, *last_pending_ = nullptr;  // a list, in order of arrival
-  unsigned softirq_pending_ = 0;
-  Time segment_start_ = 0, idle_since_ = 0;
-  Time trace_debt_ns_ = 0;
-  Usage usage_;
-  engine::Timer segment_timer_;
-  engine::Timer idle_timer_;  // delivers interrupts after the idle wake latency
 };
 
 inline void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
@@ -151,19 +155,16 @@ inline void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
     charge_irq_time(c, ns);
 }
 
-// The common case of a segment: nothing is pending and no event is due before its end.
-inline bool Cpu::try_run_inline(ExecContext& c, Time ns, Mode m) {
-  if (trace_debt_ns_ != 0) [[unlikely]]
-    ns += std::exchange(trace_debt_ns_, 0);
-  if (ns == 0) return true;
+// The common case of a segment, in as few tests as there can be: nothing is pending, no switch is asked for and no
+// event is due before its end. False: maybe it could have passed all the same; nothing has happened.
+[[gnu::always_inline]] inline bool Cpu::passes_at_once(ExecContext& c, Time ns, Mode m) {
+  if (ns <= 0 || pending_ != nullptr || trace_debt_ns_ != 0) return false;
+  if (m == Mode::user && need_resched()) return false;
+  if (m == Mode::kernel && policy_.anywhere) return false;
+  if (!engine_.try_advance(engine_.now() + ns)) return false;
   c.mode = m;
-  const bool goes_on = (pending_ == nullptr || !may_interrupt(c)) && !preempts_here(c);
-  if (goes_on && engine_.try_advance(engine_.now() + ns)) [[likely]] {
-    charge(c, ns, m);
-    return true;
-  }
-  c.left_ns = ns;
-  return false;
+  charge(c, ns, m);
+  return true;
 }
 
 // ---- awaitables ----------------------------------------------------------------------------------------------------
@@ -203,7 +204,7 @@ struct ExecContext::ScheduleAwaiter {
 };
 
 inline ExecContext::RunAwaiter ExecContext::run_ns(Time ns, Mode m) {
-  return {cpu->try_run_inline(*this, ns, m) ? nullptr : this};
+  return {cpu->passes_at_once(*this, ns, m) || cpu->try_run_inline(*this, ns, m) ? nullptr : this};
 }
 inline bool KTask::resched_at_cond_resched() const { return cpu->resched_at_cond_resched(); }
 inline bool KTask::resched_at_might_sleep() const { return cpu->resched_at_might_sleep(); }

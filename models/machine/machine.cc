@@ -214,6 +214,10 @@ Time Machine::draw(CostId id) {
   return draw_ns(scenario.costs.entries[i], *cost_streams_[i]);
 }
 
+ExecContext::RunAwaiter Machine::draw_and_run(ExecContext& ctx, CostId id, Mode mode) {
+  return {ctx.cpu->try_run_inline(ctx, cost(id), mode) ? nullptr : &ctx};
+}
+
 void Machine::ask_to_reschedule(int target) {
   sched.rq(target).resched = true;
   send_resched(target);

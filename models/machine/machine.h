@@ -65,9 +65,12 @@ class Machine final : public sched::Observer {
 
   // One draw of a cost.
   Time cost(CostId id) {
-    const Time ns = constant_ns_[static_cast<std::size_t>(id)];
+    const Time ns = constant_cost(id);
     return ns != kDrawn ? ns : draw(id);
   }
+  [[nodiscard]] Time constant_cost(CostId id) const { return constant_ns_[static_cast<std::size_t>(id)]; }  // or kDrawn
+  // run_cost() of one that is drawn, or that does not pass at once.
+  ExecContext::RunAwaiter draw_and_run(ExecContext& ctx, CostId id, Mode mode);
 
   Time idle_wake_latency(Time idle_for);  // of a CPU that has been idle so long
   Time cold_move() { return draw_ns(scenario.machine.cold_move_ns, cold_move_); }
@@ -160,8 +163,27 @@ class Machine final : public sched::Observer {
   Body ksoftirqd_body(KTask& t);
 };
 
-inline ExecContext::RunAwaiter run_cost(Machine& m, ExecContext& c, CostId id, Mode mode = Mode::kernel) {
-  return c.run_ns(m.cost(id), mode);
+// One that is drawn never passes at once: kDrawn is no time. Inlined, since most of it goes where the mode is known.
+[[gnu::always_inline]] inline ExecContext::RunAwaiter run_cost(Machine& m, ExecContext& c, CostId id,
+                                                               Mode mode = Mode::kernel) {
+  if (c.cpu->passes_at_once(c, m.constant_cost(id), mode)) [[likely]]
+    return {nullptr};
+  return m.draw_and_run(c, id, mode);
+}
+
+template <class Then>
+auto wait_and(ExecContext& /*frames*/, ExecContext::RunAwaiter cost, Then then) -> decltype(then()) {
+  co_await cost;
+  co_return co_await then();
+}
+
+// The end of a plain function that spends a cost, goes on with `then` and returns the Call of that: where the cost
+// passes at once, as most do, this needs no frame.
+template <class Then>
+auto after(ExecContext& ctx, ExecContext::RunAwaiter cost, Then then) -> decltype(then()) {
+  if (cost.await_ready()) [[likely]]
+    return then();
+  return wait_and(ctx, cost, then);
 }
 
 }  // namespace wakepath::machine
