@@ -26,8 +26,13 @@ void Context::unlink(KTask& t) {
 }
 
 Call<void> Context::complete(ExecContext& ctx, Iocb& iocb) {
-  co_await run_cost(machine_, ctx, CostId::aio_complete);
-  ring_.push_back(&iocb);
+  return machine::after(ctx, run_cost(machine_, ctx, CostId::aio_complete), [this, &ctx, &iocb] {
+    ring_.push_back(&iocb);
+    return waiters_.empty() ? Call<void>{} : wake_waiters(ctx);
+  });
+}
+
+Call<void> Context::wake_waiters(ExecContext& ctx) {
   const std::uint64_t later = next_waiter_;  // the kernel holds the wait queue's lock: nobody joins meanwhile
   for (std::size_t i = 0; i < waiters_.size() && waiters_[i].id < later;) {
     const Waiter w = waiters_[i];

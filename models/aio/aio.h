@@ -52,6 +52,7 @@ class Context {
     std::uint64_t id;  // of this sleep: who wakes it may finish after it sleeps again
   };
   std::uint64_t next_waiter_ = 0;
+  Call<void> wake_waiters(ExecContext& ctx);
   void link(KTask& t, int min_nr);
   void unlink(KTask& t);
 

@@ -203,37 +203,61 @@ Call<void> Queue::wake_tag_waiter(ExecContext& ctx, HwQueue& h) {
 
 Call<void> Queue::submit(KTask& t, Bio& bio, Plug* plug) {
   if (bio.bytes > max_bytes_) [[unlikely]]
-    co_return co_await splitter_->submit(t, bio, plug);
+    return splitter_->submit(t, bio, plug);
   if (bio.polled && poll_hctxs_.empty()) bio.polled = false;  // bio_clear_polled
   HwQueue& h = bio.polled
                    ? *poll_hctxs_[static_cast<std::size_t>(poll_map_.queue_of[static_cast<std::size_t>(t.cpu->id())])]
                    : map(t.cpu->id());
-  co_await run_cost(machine_, t, CostId::tag_alloc);
-  Request* rq = nullptr;
-  if (driver_ != nullptr && plug != nullptr) rq = take_ahead(map(t.cpu->id()), t.cpu->id(), *plug);
+  return machine::after(t, run_cost(machine_, t, CostId::tag_alloc),
+                        [this, &t, &bio, &h, plug] { return allocate(t, bio, h, plug); });
+}
+
+Call<void> Queue::allocate(KTask& t, Bio& bio, HwQueue& h, Plug* plug) {
+  const int cpu = t.cpu->id();
+  Request* rq = driver_ != nullptr && plug != nullptr ? take_ahead(map(cpu), cpu, *plug) : nullptr;
   if (rq == nullptr) {
-    rq = take_tag(h, t.cpu->id());
+    rq = take_tag(h, cpu);
     if (rq == nullptr) [[unlikely]]
-      rq = co_await wait_for_tag(t, h, plug, bio.nowait_request);
-    if (rq != nullptr) rq->ctx_cpu = t.cpu->id();
+      return allocate_later(t, bio, h, plug);
+    rq->ctx_cpu = cpu;
   }
+  return submit_request(t, bio, *rq, plug);
+}
+
+Call<void> Queue::allocate_later(KTask& t, Bio& bio, HwQueue& h, Plug* plug) {
+  Request* rq = co_await wait_for_tag(t, h, plug, bio.nowait_request);
   bio.refused = rq == nullptr;
   if (bio.refused) co_return;
-  bio.hctx = rq->hctx;
-  rq->bio = &bio;
-  rq->next = nullptr;
+  rq->ctx_cpu = t.cpu->id();
+  co_await submit_request(t, bio, *rq, plug);
+}
+
+Call<void> Queue::submit_request(KTask& t, Bio& bio, Request& rq, Plug* plug) {
+  bio.refused = false;
+  bio.hctx = rq.hctx;
+  rq.bio = &bio;
+  rq.next = nullptr;
   ++counters.submitted;
-  if (plug == nullptr) {
-    co_await run_cost(machine_, t, CostId::plug_add);
-    if (elevator_) co_return co_await insert(t, rq, true);
-    if (driver_ != nullptr) co_return co_await driver_->queue_rq(t, *rq);
-    co_return co_await issue_list(t, rq);
-  }
-  if (plug->count >= Plug::kMaxRequests) co_await flush_plug(t, *plug, false);
-  (plug->tail ? plug->tail->next : plug->head) = rq;
-  plug->tail = rq;
-  ++plug->count;
-  co_await run_cost(machine_, t, CostId::plug_add);
+  if (plug == nullptr)
+    return machine::after(t, run_cost(machine_, t, CostId::plug_add), [this, &t, &rq] { return issue_alone(t, rq); });
+  return plug->count < Plug::kMaxRequests ? add_to_plug(t, *plug, rq) : add_to_full_plug(t, *plug, rq);
+}
+
+Call<void> Queue::issue_alone(KTask& t, Request& rq) {
+  if (elevator_) return insert(t, &rq, true);
+  return driver_ != nullptr ? driver_->queue_rq(t, rq) : issue_list(t, &rq);
+}
+
+Call<void> Queue::add_to_full_plug(KTask& t, Plug& plug, Request& rq) {
+  co_await flush_plug(t, plug, false);
+  co_await add_to_plug(t, plug, rq);
+}
+
+Call<void> Queue::add_to_plug(KTask& t, Plug& plug, Request& rq) {
+  (plug.tail ? plug.tail->next : plug.head) = &rq;
+  plug.tail = &rq;
+  ++plug.count;
+  return machine::after(t, run_cost(machine_, t, CostId::plug_add), [] { return Call<void>{}; });
 }
 
 Call<void> Queue::flush_plug(KTask& t, Plug& plug, bool from_schedule) {

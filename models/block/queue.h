@@ -141,6 +141,12 @@ class Queue {
   std::unique_ptr<HwQueue> make_hctx(int index, const QueueMap& map);
   Call<void> run_by_kblockd(ExecContext& ctx, HwQueue& h);
   Call<void> insert(KTask& t, Request* list, bool by_kblockd);
+  Call<void> allocate(KTask& t, Bio& bio, HwQueue& h, Plug* plug);
+  Call<void> allocate_later(KTask& t, Bio& bio, HwQueue& h, Plug* plug);
+  Call<void> submit_request(KTask& t, Bio& bio, Request& rq, Plug* plug);
+  Call<void> issue_alone(KTask& t, Request& rq);
+  Call<void> add_to_plug(KTask& t, Plug& plug, Request& rq);
+  Call<void> add_to_full_plug(KTask& t, Plug& plug, Request& rq);
   Request* take_tag(HwQueue& h, int cpu);
   Request* take_mapped(HwQueue& h, int cpu);
   Request* take_ahead(HwQueue& h, int cpu, Plug& plug);

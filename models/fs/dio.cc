@@ -157,14 +157,18 @@ Call<void> Filesystem::finish(ExecContext& ctx, const Dio& dio) {
 }
 
 Call<void> Filesystem::complete(ExecContext& ctx, Dio& dio) {
-  if (!block_device_) {
-    co_await run_cost(machine_, ctx, CostId::dio_complete);
-    if (dio.unwritten) co_await convert(ctx);
-  }
-  if (dio.completion != nullptr)
-    co_await dio.completion->ki_complete(ctx);
-  else
-    co_await dio.aio->complete(ctx, dio);
+  if (block_device_) return tell(ctx, dio);
+  return machine::after(ctx, run_cost(machine_, ctx, CostId::dio_complete),
+                        [this, &ctx, &dio] { return dio.unwritten ? convert_and_tell(ctx, dio) : tell(ctx, dio); });
+}
+
+Call<void> Filesystem::convert_and_tell(ExecContext& ctx, Dio& dio) {
+  co_await convert(ctx);
+  co_await tell(ctx, dio);
+}
+
+Call<void> Filesystem::tell(ExecContext& ctx, Dio& dio) {
+  return dio.completion != nullptr ? dio.completion->ki_complete(ctx) : dio.aio->complete(ctx, dio);
 }
 
 }  // namespace wakepath::fs

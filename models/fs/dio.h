@@ -76,6 +76,8 @@ class Filesystem {
  private:
   friend struct Dio;
   Call<void> complete(ExecContext& ctx, Dio& dio);
+  Call<void> convert_and_tell(ExecContext& ctx, Dio& dio);
+  static Call<void> tell(ExecContext& ctx, Dio& dio);
   Call<void> convert(ExecContext& ctx);
   bool meets_unwritten();
   Call<void> submit_uring(KTask& t, Dio& dio, block::Plug* plug);

@@ -21,13 +21,17 @@ Workqueue::Workqueue(Machine& m, Workqueues& all, std::string name, Flags f) : m
 }
 
 Call<void> Workqueue::queue(ExecContext& ctx, Work& w, int cpu) {
-  if (w.pending) co_return;
+  if (w.pending) return {};
   w.pending = true;
   w.wq = this;
   Pool& pool = w.running != nullptr ? *w.running->pool : all_.pool(cpu < 0 ? ctx.cpu->id() : cpu, *this);
   ++pool.counters.queued;
-  co_await run_cost(machine_, ctx, CostId::queue_work,
-                    ctx.mode == machine::Mode::user ? machine::Mode::kernel : ctx.mode);
+  const auto mode = ctx.mode == machine::Mode::user ? machine::Mode::kernel : ctx.mode;
+  return machine::after(ctx, run_cost(machine_, ctx, CostId::queue_work, mode),
+                        [this, &ctx, &w, &pool] { return insert(ctx, w, pool); });
+}
+
+Call<void> Workqueue::insert(ExecContext& ctx, Work& w, Pool& pool) {
   machine_.tp.work(*ctx.cpu, trace::EventType::workqueue_queue_work, w.id, w.function_id, name_id_);
   Limits& l = limits[static_cast<std::size_t>(pool.slot)];
   const bool active = l.nr_active < flags_.max_active && l.inactive_head == nullptr;
@@ -39,7 +43,7 @@ Call<void> Workqueue::queue(ExecContext& ctx, Work& w, int cpu) {
     (l.inactive_tail ? l.inactive_tail->next : l.inactive_head) = &w;
     l.inactive_tail = &w;
   }
-  if (pool.needs_kick()) co_await pool.wake_first_idle(ctx);
+  return pool.needs_kick() ? pool.wake_first_idle(ctx) : Call<void>{};
 }
 
 // ---- pool ----------------------------------------------------------------------------------------------------------
@@ -169,15 +173,17 @@ void Pool::retire_surplus() {
   }
 }
 
-Call<void> Pool::wake_first_idle(ExecContext& ctx) { return idle_.empty() ? Call<void>{} : kick_first_idle(ctx); }
-
-Call<void> Pool::kick_first_idle(ExecContext& ctx) {
+Call<void> Pool::wake_first_idle(ExecContext& ctx) {
+  if (idle_.empty()) return {};
   KTask& t = *idle_.back()->task;
-  if (!machine_.would_wake(t)) {
-    co_await machine_.wake_in_vain(ctx);
+  if (machine_.would_wake(t)) return kick(ctx, t);
+  return machine::after(ctx, machine_.wake_in_vain(ctx), [this] {
     ++counters.nop_wakes;
-    co_return;
-  }
+    return Call<void>{};
+  });
+}
+
+Call<void> Pool::kick(ExecContext& ctx, KTask& t) {
   const bool woken = co_await machine_.wake(ctx, t);
   if (!woken)
     ++counters.nop_wakes;

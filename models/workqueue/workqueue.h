@@ -88,6 +88,7 @@ class Workqueue {
 
  private:
   friend class Workqueues;
+  Call<void> insert(ExecContext& ctx, Work& w, Pool& pool);
   struct UnboundPools* pools_ = nullptr;  // of an unbound one
   Machine& machine_;
   class Workqueues& all_;
@@ -130,7 +131,7 @@ class Pool {
   Call<void> process(KTask& t, Worker& w, Work& item);
   Call<void> create_worker(KTask& manager);
   Call<void> wake_first_idle(ExecContext& ctx);
-  Call<void> kick_first_idle(ExecContext& ctx);
+  Call<void> kick(ExecContext& ctx, KTask& t);
   [[nodiscard]] bool too_many_workers() const;
   void retire_surplus();
   Work* take();
