@@ -139,25 +139,24 @@ void Queue::give_back(Plug& plug) {
 
 Request* Queue::take_tag(HwQueue& h, int cpu) {
   if (h.tag_map != nullptr) return take_mapped(h, cpu);
-  if (h.free_tags.empty()) {
-    if (static_cast<int>(h.requests.size()) >= conf_.queue_depth) return nullptr;
-    auto rq = std::make_unique<Request>();  // first use of this tag
-    rq->queue = this;
-    rq->hctx = &h;
-    rq->function_id = timer_function_;
-    rq->device.context = rq.get();
-    rq->device.fire = [](engine::Timer& t, Time) {
-      auto& r = *static_cast<Request*>(t.context);
-      if (!r.bio->polled) return r.hctx->irq->post(r);
-      --r.queue->in_device;
-      r.hctx->poll_cq.push_back(&r);
-    };
-    h.requests.push_back(std::move(rq));
-    return h.requests.back().get();
-  }
-  Request* rq = h.free_tags.back();
-  h.free_tags.pop_back();
-  return rq;
+  if (h.free == nullptr) return take_unused(h);
+  return std::exchange(h.free, h.free->next_free);
+}
+
+Request* Queue::take_unused(HwQueue& h) {
+  if (static_cast<int>(h.requests.size()) >= conf_.queue_depth) return nullptr;
+  Request& rq = *h.requests.emplace_back(std::make_unique<Request>());
+  rq.queue = this;
+  rq.hctx = &h;
+  rq.function_id = timer_function_;
+  rq.device.context = &rq;
+  rq.device.fire = [](engine::Timer& t, Time) {
+    auto& r = *static_cast<Request*>(t.context);
+    if (!r.bio->polled) return r.hctx->irq->post(r);
+    --r.queue->in_device;
+    r.hctx->poll_cq.push_back(&r);
+  };
+  return &rq;
 }
 
 // A submitter without a tag runs the hctx once, then sleeps; going to sleep flushes its plug through kblockd.
@@ -187,7 +186,7 @@ Call<void> Queue::put_tag(ExecContext& ctx, HwQueue& h, Request& rq) {
   if (h.tag_map != nullptr)
     h.tag_map->put(rq.tag, rq.ctx_cpu);
   else
-    h.free_tags.push_back(&rq);
+    rq.next_free = std::exchange(h.free, &rq);
   if (++h.freed_since_wake < h.wake_batch || h.tag_waiters.empty()) return {};
   return wake_tag_waiter(ctx, h);
 }

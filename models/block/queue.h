@@ -51,6 +51,7 @@ struct Request final : machine::HrTimer {
   int tag = 0;           // within its queue
   engine::Timer device;  // completion at the device
   Request* next = nullptr;
+  Request* next_free = nullptr;
 };
 
 // Requests collected by a task before they are issued; 32 at most.
@@ -88,8 +89,8 @@ struct HwQueue {
   int index = 0;
   int nr_ctx = 1;  // CPUs that map to it
   std::vector<std::unique_ptr<Request>> requests;
-  std::vector<Request*> free_tags;
-  std::unique_ptr<TagMap> tag_map;  // of a Driver: says which tag, instead of free_tags
+  Request* free = nullptr;          // given back, the last first
+  std::unique_ptr<TagMap> tag_map;  // of a Driver: says which tag, instead of `free`
   int freed_since_wake = 0, wake_batch = 1;
   int in_ring = 0;       // issued and not yet taken from the ring by an interrupt
   bool stopped = false;  // the ring was full: nothing is issued until an interrupt has taken something
@@ -148,6 +149,7 @@ class Queue {
   Call<void> add_to_plug(KTask& t, Plug& plug, Request& rq);
   Call<void> add_to_full_plug(KTask& t, Plug& plug, Request& rq);
   Request* take_tag(HwQueue& h, int cpu);
+  Request* take_unused(HwQueue& h);
   Request* take_mapped(HwQueue& h, int cpu);
   Request* take_ahead(HwQueue& h, int cpu, Plug& plug);
   Call<Request*> wait_for_tag(KTask& t, HwQueue& h, Plug* plug, bool nowait);

@@ -66,7 +66,9 @@ class FioJob {
   Call<void> sys_io_submit(KTask& t, std::size_t nr);
   Call<int> sys_io_getevents(KTask& t, int min_nr, int nr);
   void fill(IoU& u);
-  int take_file() { return std::exchange(next_file_, (next_file_ + 1) % std::max(1, conf_.nrfiles)); }  // round robin
+  int take_file() {
+    return std::exchange(next_file_, next_file_ + 1 < conf_.nrfiles ? next_file_ + 1 : 0);
+  }  // round robin
   [[nodiscard]] bool is_sync_due() const;
   Call<void> finish_event(KTask& t, IoU& u);
   Call<void> checksum(KTask& t);  // of a block, where it verifies
