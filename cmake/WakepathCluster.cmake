@@ -20,6 +20,7 @@ if(WAKEPATH_SIMGRID_INCLUDE AND WAKEPATH_SIMGRID)
     add_executable(network_twin "${PROJECT_SOURCE_DIR}/tests/cluster/network_twin.cc"
                                 "${PROJECT_SOURCE_DIR}/models/cluster/message.cc"
                                 "${PROJECT_SOURCE_DIR}/models/cluster/network.cc"
+                                "${PROJECT_SOURCE_DIR}/models/cluster/sharing.cc"
                                 "${PROJECT_SOURCE_DIR}/models/cluster/solver.cc"
                                 "${PROJECT_SOURCE_DIR}/models/cluster/change_dates.cc")
     target_include_directories(network_twin SYSTEM PRIVATE "${WAKEPATH_SIMGRID_INCLUDE}")

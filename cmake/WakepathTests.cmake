@@ -7,7 +7,8 @@ add_executable(wakepath_unit "${PROJECT_SOURCE_DIR}/tests/unit/main.cc" "${PROJE
                              ${unit_sources}
                              # of a fleet what needs no SimGrid
                              "${PROJECT_SOURCE_DIR}/models/cluster/message.cc"
-                             "${PROJECT_SOURCE_DIR}/models/cluster/raft.cc")
+                             "${PROJECT_SOURCE_DIR}/models/cluster/raft.cc"
+                             "${PROJECT_SOURCE_DIR}/models/cluster/sharing.cc")
 target_link_libraries(wakepath_unit PRIVATE wakepath_flags wakepath::models wakepath::analysis wakepath::trace
                                             wakepath::engine Catch2::Catch2)
 target_compile_options(wakepath_unit PRIVATE -Wno-conversion -Wno-shadow)  # Catch2 2 is not clean itself

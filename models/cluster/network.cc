@@ -10,6 +10,7 @@
 
 #include "models/cluster/change_dates.h"
 #include "models/cluster/message.h"
+#include "models/cluster/sharing.h"
 
 namespace wakepath::cluster {
 
@@ -33,25 +34,14 @@ Time to_ns(Ps t) { return (t + kPsPerNs - 1) / kPsPerNs; }
 // An end 1 ps after a ns is a rounding error after it.
 Ps without_error(Ps t) { return t % kPsPerNs == 1 ? t - 1 : t; }
 
-struct Link {
-  std::int64_t capacity = 0, used = 0;  // bytes/s; used: as if each transfer on it were alone
-  bool shared = true, plain = true, on = true;
-  std::vector<int> alone;  // transfers that run without the solver
-};
-
 struct Route {
-  struct Use {
-    std::size_t link;
-    double weight;
-    std::int64_t bytes_per_s;
-  };
-  std::vector<Use> uses;
+  Sharing::Demand demand;
   Ps latency = 0;
-  double bytes_per_s = 0;
-  bool plain = true;
+  double factor = 1;  // bytes/s of one unit of the demand's rate
 };
 
-enum class Phase : std::uint8_t { none, retry, latency, alone, solver, disk };
+// moving: it takes bandwidth, as Sharing says; solver: as SimGrid's solver says.
+enum class Phase : std::uint8_t { none, retry, latency, moving, solver, disk };
 
 struct Transfer {
   MessagePtr message;
@@ -59,7 +49,9 @@ struct Transfer {
   Route* route = nullptr;
   std::uint64_t number = 0;  // of this use of the slot
   Time launched = 0;
-  Ps end = 0;  // alone: when it ends
+  // Moving: what was left at `since`, and when it ends as things are.
+  Ps since = 0, end = 0;
+  double left = 0, bytes_per_s = 0;
 };
 
 struct Due {
@@ -85,7 +77,10 @@ struct Network::Impl {
   Solver solver;
   Error named_by;
   std::size_t endpoints = 0;
-  std::vector<Link> links;
+  std::vector<bool> link_on;
+  bool plain = true;  // links that Sharing knows the rules of; SimGrid's solver has all transfers otherwise
+  Sharing sharing;
+  std::vector<int> changed;                    // transfers, by it
   std::vector<std::unique_ptr<Route>> routes;  // by pair of endpoints
   std::vector<Transfer> transfers;
   std::vector<int> free_slots;
@@ -116,7 +111,6 @@ struct Network::Impl {
   Counters counters;
 
   Transfer& at(int slot) { return transfers[static_cast<std::size_t>(slot)]; }
-  Link& link(const Route::Use& u) { return links[u.link]; }
   Route& route(int from, int to) {
     return *routes[static_cast<std::size_t>(from) * endpoints + static_cast<std::size_t>(to)];
   }
@@ -128,12 +122,10 @@ struct Network::Impl {
 
   void renew(int from, int to);
   void read_links();
-  bool too_much(const Route& r);
   void launch(int slot);
   void begin(int slot, Ps now);
+  void pace(Ps now);
   void give_to_solver(int slot, Ps now);
-  void leave_alone(int slot);
-  void take(const Route& r, int sign);
   void arrive(int slot, Ps now);
   void reply(int slot, Ps now);
   void ended(int slot, bool finished);
@@ -152,12 +144,12 @@ void Network::Impl::renew(int from, int to) {
   if (slot == nullptr) slot = std::make_unique<Route>();
   Route& r = *slot;
   r.latency = to_ps(s.latency) / kLatencyGrain * kLatencyGrain;
-  r.bytes_per_s = s.bound * s.factor;
-  r.uses.clear();
-  r.plain = true;
+  r.factor = s.factor;
+  r.demand.bound = s.bound, r.demand.penalty = s.penalty;
+  r.demand.uses.clear();
   for (const auto& [link, weight] : s.uses) {
-    r.uses.push_back({link, weight, static_cast<std::int64_t>(s.bound * weight + 0.999)});
-    r.plain = r.plain && links[link].plain;
+    r.demand.uses.push_back({link, weight});
+    plain = plain && solver.link(link).plain;
   }
   if (r.latency >= window * kPsPerNs) return;
   Error e = named_by;
@@ -168,27 +160,15 @@ void Network::Impl::renew(int from, int to) {
 }
 
 void Network::Impl::read_links() {
-  links.resize(solver.links());
+  link_on.resize(solver.links());
   any_off = false;
   for (std::size_t i = 0; i < endpoints; ++i) any_off = any_off || !solver.is_on(static_cast<int>(i));
-  for (std::size_t i = 0; i < links.size(); ++i) {
+  for (std::size_t i = 0; i < link_on.size(); ++i) {
     const Solver::Link l = solver.link(i);
-    links[i].capacity = static_cast<std::int64_t>(l.bandwidth + 1);
-    links[i].shared = l.shared, links[i].plain = l.plain, links[i].on = l.on;
+    sharing.set_link(i, l.bandwidth, l.shared);
+    link_on[i] = l.on;
     any_off = any_off || !l.on;
   }
-}
-
-void Network::Impl::take(const Route& r, int sign) {
-  for (const auto& u : r.uses) link(u).used += sign * u.bytes_per_s;
-}
-
-// Would it and those that are on its links now be more than a link carries?
-bool Network::Impl::too_much(const Route& r) {
-  return std::any_of(r.uses.begin(), r.uses.end(), [&](const Route::Use& u) {
-    const Link& l = link(u);
-    return l.shared && l.used > 0 && l.used + u.bytes_per_s > l.capacity;
-  });
 }
 
 // On its way at its message's time.
@@ -204,55 +184,47 @@ void Network::Impl::launch(int slot) {
 
 bool Network::Impl::breaks(const Transfer& t) const {
   if (!any_off) return false;
-  const auto off = [&](const Route::Use& u) { return !links[u.link].on; };
+  const auto& uses = t.route->demand.uses;
   return !solver.is_on(t.message->from) || !solver.is_on(t.message->to) ||
-         std::any_of(t.route->uses.begin(), t.route->uses.end(), off);
+         std::any_of(uses.begin(), uses.end(), [&](const Sharing::Use& u) { return !link_on[u.link]; });
 }
 
 // Its latency is paid: from now on it takes bandwidth.
 void Network::Impl::begin(int slot, Ps now) {
-  const Route& r = *at(slot).route;
-  bool shares = !r.plain || too_much(r);
-  if (shares) {  // some may have ended
-    solver.run_to(to_seconds(now));
-    shares = !r.plain || too_much(r);
-  }
+  if (!plain) return give_to_solver(slot, now);
   Transfer& t = at(slot);
-  if (!shares) {
-    take(r, 1);
-    t.phase = Phase::alone;
-    t.end = without_error(now + to_ps(static_cast<double>(t.message->bytes) / r.bytes_per_s));
-    for (const auto& u : r.uses) link(u).alone.push_back(slot);
+  t.phase = Phase::moving;
+  t.since = now;
+  t.left = static_cast<double>(t.message->bytes);
+  t.bytes_per_s = 0;
+  sharing.join(slot, t.route->demand, changed);
+  pace(now);
+}
+
+// Those whose rates are others from now on.
+void Network::Impl::pace(Ps now) {
+  for (const int slot : changed) {
+    Transfer& t = at(slot);
+    if (t.phase != Phase::moving) continue;  // it has been cut off
+    t.left = std::max(0.0, t.left - to_seconds(now - t.since) * t.bytes_per_s);
+    t.since = now;
+    t.bytes_per_s = sharing.rate(slot) * t.route->factor;
+    t.end = kNever;
+    if (t.bytes_per_s <= 0) continue;  // until a link has some bandwidth again
+    t.end = without_error(now + to_ps(t.left / t.bytes_per_s));
     ends.push(due(slot, t.end));
-    return;
   }
-  std::vector<int> met;
-  for (const auto& u : r.uses)
-    if (const Link& l = link(u); l.shared && l.used + u.bytes_per_s > l.capacity)
-      met.insert(met.end(), l.alone.begin(), l.alone.end());
-  std::sort(met.begin(), met.end(), [&](int a, int b) { return at(a).number < at(b).number; });
-  met.erase(std::unique(met.begin(), met.end()), met.end());
-  for (const int m : met) give_to_solver(m, now);
-  take(r, 1);
-  give_to_solver(slot, now);
+  changed.clear();
 }
 
 void Network::Impl::give_to_solver(int slot, Ps now) {
-  Transfer& t = at(slot);
-  double left = static_cast<double>(t.message->bytes);
-  if (t.phase == Phase::alone) {
-    left = to_seconds(t.end - now) * t.route->bytes_per_s;
-    leave_alone(slot);
-  }
+  const Message& m = *at(slot).message;
   ++counters.shared;
   ++in_solver;
-  t.phase = Phase::solver;
-  solver.start(slot, t.message->from, t.message->to, left,
+  at(slot).phase = Phase::solver;
+  solver.run_to(to_seconds(now));
+  solver.start(slot, m.from, m.to, static_cast<double>(m.bytes),
                std::max(to_seconds(now) - solver.now(), to_seconds(kLatePs)));
-}
-
-void Network::Impl::leave_alone(int slot) {
-  for (const auto& u : at(slot).route->uses) std::erase(link(u).alone, slot);
 }
 
 // All of it is through.
@@ -289,7 +261,6 @@ void Network::Impl::ended(int slot, bool finished) {
   --in_solver;
   const Ps now = without_error(to_ps(solver.now()) - kLatePs);
   if (t.phase == Phase::disk) return finished ? reply(slot, now) : cut(slot, now);
-  take(*t.route, -1);
   t.phase = Phase::none;
   if (finished)
     arrive(slot, now);
@@ -319,35 +290,30 @@ void Network::Impl::release(int slot) {
 
 // A date of a profile. What has gone off cuts what is on its way; what is left goes on as things are now.
 void Network::Impl::change(Ps now) {
-  std::vector<int> alone;
-  for (std::size_t i = 0; i < transfers.size(); ++i)
-    if (transfers[i].phase == Phase::alone) alone.push_back(static_cast<int>(i));
-  std::sort(alone.begin(), alone.end(), [&](int a, int b) { return at(a).number < at(b).number; });
-  solver.run_to(to_seconds(now - kPsPerNs));  // what it is given then begins at the date itself
-  for (const int slot : alone)
-    if (at(slot).phase == Phase::alone) give_to_solver(slot, now);
   solver.run_to(to_seconds(now + kLatePs));
   read_links();
   for (std::size_t i = 0; i < routes.size(); ++i)
     if (routes[i] != nullptr) renew(static_cast<int>(i / endpoints), static_cast<int>(i % endpoints));
-  for (Link& l : links) l.used = 0;
   std::vector<int> broken;
   for (std::size_t i = 0; i < transfers.size(); ++i) {
     const Transfer& t = transfers[i];
-    if (t.phase == Phase::solver) take(*t.route, 1);
-    if ((t.phase == Phase::solver || t.phase == Phase::latency || t.phase == Phase::disk) && breaks(t))
-      broken.push_back(static_cast<int>(i));
+    if (t.phase == Phase::none || t.phase == Phase::retry) continue;
+    if (breaks(t)) broken.push_back(static_cast<int>(i));
+    if (t.phase == Phase::moving) sharing.set_penalty(static_cast<int>(i), t.route->demand.penalty);
   }
   std::sort(broken.begin(), broken.end(), [&](int a, int b) { return at(a).number < at(b).number; });
   for (const int slot : broken) {
-    if (const Phase p = at(slot).phase; p != Phase::latency) {
+    if (const Phase p = at(slot).phase; p == Phase::moving) {
+      sharing.leave(slot, changed);
+    } else if (p != Phase::latency) {
       solver.cancel(slot);
       if (at(slot).phase != p) continue;  // SimGrid has told of it
       --in_solver;
-      if (p == Phase::solver) take(*at(slot).route, -1);
     }
     cut(slot, now);
   }
+  sharing.share_all(changed);
+  pace(now);
 }
 
 // The next thing up to `until`; false: there is none.
@@ -361,9 +327,9 @@ bool Network::Impl::step_once(Ps until) {
   if (next == end) {
     const Due d = ends.top();
     ends.pop();
-    if (!is_due(d, Phase::alone)) return true;
-    leave_alone(d.slot);
-    take(*at(d.slot).route, -1);
+    if (!is_due(d, Phase::moving) || at(d.slot).end != d.at) return true;  // its rate has changed since
+    sharing.leave(d.slot, changed);
+    pace(d.at);
     arrive(d.slot, d.at);
   } else if (next == date) {
     ++next_date;
@@ -427,7 +393,12 @@ Network::Network(const Setup& setup) {
 Network::~Network() = default;
 
 Time Network::max_window() const { return impl_->window; }
-const Network::Counters& Network::counters() const { return impl_->counters; }
+
+Network::Counters Network::counters() const {
+  Counters c = impl_->counters;
+  c.shared += impl_->sharing.met();
+  return c;
+}
 
 Time Network::next_change(Time now) const {
   for (std::size_t i = impl_->next_date; i < impl_->dates.size(); ++i)

@@ -6,9 +6,9 @@
 // phase begins by the end of the next window are known by then, as long as the window is no wider than the shortest
 // latency of any route in use (max_window). How wide it is below that changes nothing.
 //
-// Alone or together. A transfer that meets no other beyond what its links carry runs at SimGrid's bound for it: it ends
-// latency + size / bound later, and that is computed here. Where links would carry more than they can, all that share
-// them are given to SimGrid's solver from that moment on, with what they have left, and it shares the bandwidth.
+// Bandwidth. SimGrid's platform says which links a transfer takes, its bound and its penalty; who gets how much is
+// computed by SimGrid's rule (sharing.h), since its solver takes some 2 us a transfer. Where a link has another rule
+// (wifi, a bandwidth that depends on its load), SimGrid's solver has all transfers.
 //
 // Faults come from the platform's profiles, at their own dates; a window never reaches over one (next_change). A link
 // that breaks cuts off what is on its way over it, which is sent again after `retry`; a host that goes off, what is on
@@ -66,7 +66,7 @@ class Network {
   struct Counters {
     std::uint64_t transfers = 0, bytes = 0, shared = 0, cut_off = 0, given_up = 0, disk_operations = 0;
   };
-  [[nodiscard]] const Counters& counters() const;
+  [[nodiscard]] Counters counters() const;
 
  private:
   struct Impl;

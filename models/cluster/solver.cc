@@ -41,8 +41,8 @@ struct Solver::Impl {
   std::vector<sg::Link*> links;
   std::unordered_map<const sg::Link*, std::size_t> link_index;
   std::vector<sg::Disk*> disks;
-  double latency_factor = 1, bandwidth_factor = 1, tcp_gamma = 0;
-  bool cross_traffic = false, limited = false;
+  double latency_factor = 1, bandwidth_factor = 1, tcp_gamma = 0, weight_s = 0;
+  bool cross_traffic = false, max_min = true;
   // Of the transfer that is being started: s of latency that it has left, and how much faster than others its bytes
   // go, since SimGrid takes whole ones and it may have a part of one left.
   double phase = -1, stretch = 1;
@@ -87,7 +87,9 @@ void Solver::Impl::read_settings() {
   bandwidth_factor = simgrid::config::get_value<double>("network/bandwidth-factor");
   tcp_gamma = simgrid::config::get_value<double>("network/TCP-gamma");
   cross_traffic = simgrid::config::get_value<bool>("network/crosstraffic");
-  limited = simgrid::config::get_value<int>("maxmin/concurrency-limit") > 0;
+  weight_s = simgrid::config::get_value<double>("network/weight-S");
+  max_min = simgrid::config::get_value<std::string>("network/solver") == "maxmin" &&
+            simgrid::config::get_value<int>("maxmin/concurrency-limit") <= 0;
   links = engine->get_all_links();
   std::sort(links.begin(), links.end(), [](const auto* a, const auto* b) { return a->get_name() < b->get_name(); });
   for (const sg::Link* l : links) {
@@ -153,7 +155,7 @@ Solver::Link Solver::link(std::size_t i) const {
   using Policy = sg::Link::SharingPolicy;
   const Policy p = l.get_sharing_policy();
   return {l.get_name(), l.get_bandwidth(), l.is_on(), p != Policy::FATPIPE,
-          p != Policy::WIFI && p != Policy::NONLINEAR && !impl_->limited};
+          p != Policy::WIFI && p != Policy::NONLINEAR && impl_->max_min};
 }
 
 // What NetworkCm02Model::communicate makes of it (src/kernel/resource/models/network_cm02.cpp, 3.32).
@@ -179,8 +181,10 @@ Solver::Route Solver::route(int from, int to) const {
       }
     r.uses.emplace_back(i, weight);
   };
+  r.penalty = r.latency;
   for (const sg::Link* l : there) {
     use(l, 1.0);
+    r.penalty += s.weight_s / l->get_bandwidth();
     r.bound = r.bound > 0 ? std::min(r.bound, l->get_bandwidth()) : l->get_bandwidth();
   }
   for (const sg::Link* l : back) use(l, kBackTraffic);

@@ -35,7 +35,7 @@ class Solver {
     double bandwidth = 0;  // bytes/s
     bool on = true;
     bool shared = true;  // transfers share it; otherwise each may have all of it
-    bool plain = true;   // a fixed bandwidth: no wifi, no function of its load
+    bool plain = true;   // shared by max-min fairness: no wifi, no function of its load, no other solver
   };
   [[nodiscard]] std::size_t links() const;
   [[nodiscard]] Link link(std::size_t i) const;
@@ -44,7 +44,8 @@ class Solver {
     std::vector<std::pair<std::size_t, double>> uses;  // link, and how much of it one byte/s takes
     double latency = 0;                                // s, with the model's factor: before a transfer takes bandwidth
     double bound = 0;                                  // of the solver's value for one transfer: links and TCP window
-    double factor = 1;                                 // bytes/s of one unit of it
+    double penalty = 0;                                // its share of a full link is as 1 to this
+    double factor = 1;                                 // bytes/s of one unit of the solver's value
   };
   [[nodiscard]] Route route(int from, int to) const;  // throws scenario::Error
 

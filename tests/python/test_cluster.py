@@ -120,19 +120,63 @@ _PLAIN = ["network/model:CM02", "network/TCP-gamma:0", "network/crosstraffic:0"]
 def test_transfers_end_when_plain_simgrid_ends_them(
     options: list[str], platform: str, begin: int, number: int, sizes: list[int]
 ) -> None:
-    twin = program().parent / "network_twin"
-    if not twin.is_file():
-        pytest.skip("network_twin is built by ./test")
     draw = random.Random(1)
     lines, now = [], begin
     for _ in range(number):
         now += draw.randrange(1, 4000)
         a, b = draw.sample(["n1", "n2", "n3", "load"], 2)
         lines.append(f"{now} {a} {b} {draw.choice(sizes)}")
+    _transfers_end_when_plain_simgrid_ends_them(SCENARIOS / platform, options, lines, 20_000)
+
+
+def _uneven_platform(draw: random.Random, hosts: str) -> str:
+    """Links of all speeds, latencies and ways of sharing, and a core that some routes take."""
+    policies = {h: draw.choice(["SPLITDUPLEX", "SHARED"]) for h in hosts}
+    lines = ["<?xml version='1.0'?>", '<!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">']
+    lines += ['<platform version="4.1">', '<zone id="z" routing="Full">']
+    lines += [f'<host id="{h}" speed="1Gf"/>' for h in hosts]
+    for h in hosts:
+        bandwidth, latency = draw.choice([1.25, 3.125, 12.5]), draw.choice([10, 15, 40])
+        lines.append(
+            f'<link id="{h}" bandwidth="{bandwidth}GBps" latency="{latency}us" sharing_policy="{policies[h]}"/>'
+        )
+    lines.append('<link id="core" bandwidth="4GBps" latency="5us"/>')
+    lines.append('<link id="fat" bandwidth="2GBps" latency="1us" sharing_policy="FATPIPE"/>')
+
+    def use(h: str, way: str) -> str:
+        return f'<link_ctn id="{h}"' + (f' direction="{way}"/>' if policies[h] == "SPLITDUPLEX" else "/>")
+
+    for a in hosts:
+        for b in hosts:
+            middle = draw.choice(["", '<link_ctn id="core"/>', '<link_ctn id="core"/>', '<link_ctn id="fat"/>'])
+            route = use(a, "UP") + middle + use(b, "DOWN")
+            lines += [f'<route src="{a}" dst="{b}" symmetrical="NO">{route}</route>'] if a != b else []
+    return "\n".join([*lines, "</zone>", "</platform>", ""])
+
+
+@pytest.mark.parametrize("options", [_PLAIN, ["network/model:CM02"], ["network/model:LV08"]])
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_so_they_do_on_uneven_platforms(tmp_path: Path, options: list[str], seed: int) -> None:
+    draw, hosts = random.Random(seed), "abcdef"
+    (tmp_path / "platform.xml").write_text(_uneven_platform(draw, hosts))
+    lines, now = [], 0
+    for _ in range(800):
+        now += draw.randrange(1, 3000)
+        a, b = draw.sample(hosts, 2)
+        lines.append(f"{now} {a} {b} {draw.choice([64, 4160, 4160, 65536])}")
+    _transfers_end_when_plain_simgrid_ends_them(tmp_path / "platform.xml", options, lines, 16_000)
+
+
+def _transfers_end_when_plain_simgrid_ends_them(
+    platform: Path, options: list[str], lines: list[str], window: int
+) -> None:
+    twin = program().parent / "network_twin"
+    if not twin.is_file():
+        pytest.skip("network_twin is built by ./test")
 
     def run(how: str) -> list[float]:
         done = subprocess.run(
-            [str(twin), str(SCENARIOS / platform), how, *options],
+            [str(twin), str(platform), how, *options],
             input="\n".join(lines) + "\n",
             capture_output=True,
             text=True,
@@ -141,7 +185,7 @@ def test_transfers_end_when_plain_simgrid_ends_them(
         return [float(x) for x in done.stdout.split()]
 
     plain = run("plain")
-    wide, narrow = run("20000"), run("777")
+    wide, narrow = run(str(window)), run("777")
     assert narrow == wide
     for sent, want, got in zip(lines, plain, wide, strict=True):
         start = int(sent.split()[0])
