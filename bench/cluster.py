@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the coupling with SimGrid costs, and how wall time grows with the nodes of a fleet:
 
-    .venv/bin/python bench/cluster.py [DURATION [REPEATS]]      default: 150ms, 3
+    .venv/bin/python bench/cluster.py [DURATION [REPEATS [THREADS]]]      default: 150ms, 3, one and then one a CPU
 
 Fleets of 3, 9 and 30 nodes of scenarios/replicated_log, each with the same load per node (30,000 records/s). Then
 the same again, keeping every message, and each node by itself with those that reached it, with the same results: that
-is what the nodes cost alone. The best of the repeats counts. The machine must be idle. Exit status 1: the coupling
-costs more than 20 %, or wall time per node grows by more than 1.2 times from 3 nodes.
+is what the nodes cost alone, divided among as many threads as the fleet has. The best of the repeats counts. The machine
+must be idle. Exit status 1: the coupling costs more than 20 %, or wall time per node grows by more than 1.2 times from
+3 nodes.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -59,31 +61,36 @@ def write_fleet(folder: Path, nodes: int) -> Path:
     return file
 
 
-def main() -> int:
-    duration = sys.argv[1] if len(sys.argv) > 1 else "150ms"
-    repeats = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    heads = ("nodes", "records/s", "transfers", "shared", "wall s", "alone s", "cost", "x linear")
-    print("".join(f"{head:>11}" for head in heads))
+def measure(threads: int, duration: str, repeats: int) -> bool:
     ok, per_node = True, 0.0
     for nodes in SIZES:
         with tempfile.TemporaryDirectory() as folder:
-            file = write_fleet(Path(folder), nodes)
+            file = str(write_fleet(Path(folder), nodes))
             walls, alones = [], []
             for _ in range(repeats):
-                walls.append(cluster(str(file), duration=duration, warmup="20ms").data["engine"]["wall_s"])
-                data = cluster(str(file), duration=duration, warmup="20ms", alone=True).data
+                walls.append(cluster(file, duration=duration, warmup="20ms", threads=threads).data["engine"]["wall_s"])
+                data = cluster(file, duration=duration, warmup="20ms", threads=threads, alone=True).data
                 alones.append(data["engine"]["alone_wall_s"])
         wall, alone = min(walls), min(alones)
         per_node = per_node or wall / nodes
         cost, growth = wall / alone - 1, wall / nodes / per_node
         net = data["network"]
         print(
-            f"{nodes:>11}{data['produce']['per_s']:>11,.0f}{net['transfers']:>11,}"
+            f"{threads:>11}{nodes:>11}{data['produce']['per_s']:>11,.0f}{net['transfers']:>11,}"
             f"{net['shared'] / net['transfers']:>11.1%}{wall:>11.2f}{alone:>11.2f}{cost:>11.1%}{growth:>11.2f}",
             flush=True,
         )
         ok = ok and cost <= 0.20 and growth <= 1.2
-    return 0 if ok else 1
+    return ok
+
+
+def main() -> int:
+    duration = sys.argv[1] if len(sys.argv) > 1 else "150ms"
+    repeats = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    numbers = [int(sys.argv[3])] if len(sys.argv) > 3 else sorted({1, len(os.sched_getaffinity(0))})
+    heads = ("threads", "nodes", "records/s", "transfers", "shared", "wall s", "alone s", "cost", "x linear")
+    print("".join(f"{head:>11}" for head in heads))
+    return 0 if all([measure(threads, duration, repeats) for threads in numbers]) else 1
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ file(GLOB unit_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/*_tes
 add_executable(wakepath_unit "${PROJECT_SOURCE_DIR}/tests/unit/main.cc" "${PROJECT_SOURCE_DIR}/tests/unit/tree.cc"
                              ${unit_sources}
                              # of a fleet what needs no SimGrid
+                             "${PROJECT_SOURCE_DIR}/models/cluster/crew.cc"
                              "${PROJECT_SOURCE_DIR}/models/cluster/message.cc"
                              "${PROJECT_SOURCE_DIR}/models/cluster/raft.cc"
                              "${PROJECT_SOURCE_DIR}/models/cluster/sharing.cc")

@@ -17,7 +17,7 @@ constexpr std::size_t kPiece = 256;  // messages that a node alone is given at a
 double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
 }  // namespace
 
-Fleet::Fleet(ClusterConf conf) : conf_(std::move(conf)) {
+Fleet::Fleet(ClusterConf conf, int threads) : conf_(std::move(conf)) {
   const int nodes = static_cast<int>(conf_.nodes.size());
   if (conf_.has_log) place_partitions();
   Network::Setup setup;
@@ -46,8 +46,12 @@ Fleet::Fleet(ClusterConf conf) : conf_(std::move(conf)) {
                           "leave it out, or lower it"};
   if (conf_.window_ns > 0) window_ns_ = conf_.window_ns;
   network_->set_window(window_ns_);
-  for (int i = 0; i < nodes; ++i)
-    nodes_.push_back(std::make_unique<Node>(conf_.nodes[static_cast<std::size_t>(i)], conf_, partitions_, i));
+  crew_ = std::make_unique<Crew>(static_cast<std::size_t>(std::clamp(threads, 1, nodes)), conf_.nodes.size());
+  nodes_.resize(conf_.nodes.size());
+  crew_->run([&](std::size_t i, std::size_t) {  // each thread has its own in its memory
+    nodes_[i] = std::make_unique<Node>(conf_.nodes[i], conf_, partitions_, static_cast<int>(i));
+    nodes_[i]->boot(0);
+  });
   for (std::size_t i = 0; i < conf_.clients.size(); ++i)
     clients_.push_back(std::make_unique<Client>(conf_.clients[i], conf_, partitions_, nodes + static_cast<int>(i),
                                                 static_cast<int>(i)));
@@ -82,39 +86,40 @@ void Fleet::host_changed(const Network::HostChange& c) {
 }
 
 // Nodes and clients to `to`; nothing changes on the way.
-void Fleet::advance(Time to, std::vector<MessagePtr>& arrived, std::vector<MessagePtr>& sent) {
-  std::vector<std::vector<MessagePtr>>& inbox = inbox_;
+void Fleet::advance(Time to, std::vector<MessagePtr>& arrived) {
   const auto put = [&](MessagePtr& m) {
     const auto i = static_cast<std::size_t>(m->to);
     if (i < nodes_.size() && !nodes_[i]->up())
       ;  // the connection is gone with it; it asks for what it lacks when it is back, and clients ask again
     else
-      inbox[i].push_back(std::move(m));
+      inbox_[i].push_back(std::move(m));
   };
   std::size_t n = 0;
   for (; n < arrived.size() && arrived[n]->arrived <= to; ++n) put(arrived[n]);
   arrived.erase(arrived.begin(), arrived.begin() + static_cast<std::ptrdiff_t>(n));
   const auto before = Clock::now();
-  // There and back: whose turn it was last still has its data in the cache.
-  for (std::size_t k = 0; k < nodes_.size(); ++k) {
-    const std::size_t i = windows_ % 2 == 0 ? k : nodes_.size() - 1 - k;
+  crew_->run([&](std::size_t i, std::size_t) {
     if (keep_)
-      for (const MessagePtr& m : inbox[i]) kept_[i].push_back(*m);
-    nodes_[i]->advance(to, inbox[i], sent);
-  }
+      for (const MessagePtr& m : inbox_[i]) kept_[i].push_back(*m);
+    nodes_[i]->advance(to, inbox_[i], sent_[i]);
+  });
   nodes_wall_s_ += seconds_since(before);
-  for (std::size_t i = 0; i < clients_.size(); ++i) clients_[i]->advance(to, inbox[nodes_.size() + i], sent);
-  for (auto& box : inbox) box.clear();
+  for (std::size_t i = 0; i < clients_.size(); ++i) {
+    const std::size_t endpoint = nodes_.size() + i;
+    clients_[i]->advance(to, inbox_[endpoint], sent_[endpoint]);
+  }
+  for (auto& box : inbox_) box.clear();
   now_ = to;
 }
 
 // In the order of time, whoever was advanced first.
-void Fleet::hand_over(std::vector<MessagePtr>& sent) {
+void Fleet::hand_over() {
   order_.clear();
-  for (std::size_t i = 0; i < sent.size(); ++i) order_.push_back({sent[i]->sent, sent[i]->from, i});
+  for (auto& sent : sent_)
+    for (MessagePtr& m : sent) order_.push_back({m->sent, m->from, order_.size(), &m});
   std::sort(order_.begin(), order_.end());
-  for (const Sent& s : order_) network_->send(std::move(sent[s.place]));
-  sent.clear();
+  for (const Sent& s : order_) network_->send(std::move(*s.message));
+  for (auto& sent : sent_) sent.clear();
 }
 
 void Fleet::begin_window() {
@@ -126,10 +131,10 @@ void Fleet::begin_window() {
 void Fleet::run(const std::function<bool(double)>& progress) {
   const auto wall = Clock::now();
   const Time total = conf_.warmup_ns + conf_.duration_ns;
-  for (auto& n : nodes_) n->boot(0);
   inbox_.resize(nodes_.size() + clients_.size());
+  sent_.resize(inbox_.size());
   kept_.resize(nodes_.size());
-  std::vector<MessagePtr> arrived, sent;
+  std::vector<MessagePtr> arrived;
   std::vector<Network::HostChange> changes;
   if (conf_.warmup_ns == 0) begin_window();
   while (now_ < total) {
@@ -141,12 +146,12 @@ void Fleet::run(const std::function<bool(double)>& progress) {
     while (now_ < to) {
       Time next = to;
       if (change != changes.end()) next = std::min(next, std::max(now_, change->at));
-      if (next > now_) advance(next, arrived, sent);
+      if (next > now_) advance(next, arrived);
       for (; change != changes.end() && change->at <= now_; ++change) host_changed(*change);
     }
     for (; change != changes.end(); ++change) host_changed(*change);
     changes.clear();
-    hand_over(sent);
+    hand_over();
     ++windows_;
     if (now_ == conf_.warmup_ns) begin_window();
     if (progress && windows_ % 256 == 0 && !progress(static_cast<double>(now_) / static_cast<double>(total))) {
@@ -159,38 +164,44 @@ void Fleet::run(const std::function<bool(double)>& progress) {
   wall_s_ = seconds_since(wall);
 }
 
-// Every node with what reached it, in one go from boot to end.
+// By as many threads as in the fleet; the one with most to do counts.
 void Fleet::run_alone() {
-  for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    Node node(conf_.nodes[i], conf_, partitions_, static_cast<int>(i));
-    auto next = kept_[i].cbegin();
-    // What reached it is laid ready a piece at a time, so that it is in the cache as it is in the fleet; not counted.
-    const auto advance = [&](Time until) {
-      std::vector<MessagePtr> arrivals, sent;
-      for (bool more = true; more;) {
-        const Time to = static_cast<std::size_t>(kept_[i].cend() - next) > kPiece
-                            ? std::min(until, next[kPiece].arrived - 1)
-                            : until;
-        arrivals.clear();
-        for (; next != kept_[i].cend() && next->arrived <= to; ++next)
-          arrivals.push_back(std::make_unique<Message>(*next));
-        sent.clear();
-        const auto wall = Clock::now();
-        node.advance(to, arrivals, sent);
-        alone_wall_s_ += seconds_since(wall);
-        more = to < until;
-      }
-    };
-    node.boot(0);
-    advance(conf_.warmup_ns);
-    node.begin_window();
-    advance(now_);
-    node.end_window();
-    json here = nodes_[i]->result(), there = node.result();
-    here.erase("engine"), there.erase("engine");  // how the way is cut into runs counts there
-    if (here != there)
-      throw std::logic_error("node " + conf_.nodes[i].name + " alone does something else than in its fleet");
-  }
+  std::vector<double> seconds(crew_->members());
+  crew_->run([&](std::size_t i, std::size_t member) { seconds[member] += run_alone(i); });
+  alone_wall_s_ = *std::max_element(seconds.begin(), seconds.end());
+}
+
+// A node with what reached it, in one go from boot to end. How long its own part takes.
+double Fleet::run_alone(std::size_t i) {
+  Node node(conf_.nodes[i], conf_, partitions_, static_cast<int>(i));
+  double seconds = 0;
+  auto next = kept_[i].cbegin();
+  // What reached it is laid ready a piece at a time, so that it is in the cache as it is in the fleet; not counted.
+  const auto advance = [&](Time until) {
+    std::vector<MessagePtr> arrivals, sent;
+    for (bool more = true; more;) {
+      const Time to =
+          static_cast<std::size_t>(kept_[i].cend() - next) > kPiece ? std::min(until, next[kPiece].arrived - 1) : until;
+      arrivals.clear();
+      for (; next != kept_[i].cend() && next->arrived <= to; ++next)
+        arrivals.push_back(std::make_unique<Message>(*next));
+      sent.clear();
+      const auto wall = Clock::now();
+      node.advance(to, arrivals, sent);
+      seconds += seconds_since(wall);
+      more = to < until;
+    }
+  };
+  node.boot(0);
+  advance(conf_.warmup_ns);
+  node.begin_window();
+  advance(now_);
+  node.end_window();
+  json here = nodes_[i]->result(), there = node.result();
+  here.erase("engine"), there.erase("engine");  // how the way is cut into runs counts there
+  if (here != there)
+    throw std::logic_error("node " + conf_.nodes[i].name + " alone does something else than in its fleet");
+  return seconds;
 }
 
 // Of those that think they lead, the one of the latest term; null: nobody.
@@ -339,8 +350,11 @@ json Fleet::result() const {
   const auto& c = network_->counters();
   r["network"] = {{"transfers", c.transfers}, {"bytes", c.bytes},       {"shared", c.shared},
                   {"cut_off", c.cut_off},     {"given_up", c.given_up}, {"disk_operations", c.disk_operations}};
-  r["engine"] = {
-      {"window_ns", window_ns_}, {"windows", windows_}, {"wall_s", wall_s_}, {"nodes_wall_s", nodes_wall_s_}};
+  r["engine"] = {{"window_ns", window_ns_},
+                 {"windows", windows_},
+                 {"threads", crew_->members()},
+                 {"wall_s", wall_s_},
+                 {"nodes_wall_s", nodes_wall_s_}};
   if (alone_wall_s_ > 0) r["engine"]["alone_wall_s"] = alone_wall_s_;
   return r;
 }

@@ -2,8 +2,8 @@
 // A whole fleet: nodes and clients in step with the network, and the figures.
 //
 // Loop of one window: the network to its end; every node and client to its end with what has arrived; what they sent to
-// the network. A window ends at each change of the platform. Nodes are advanced one after the other: none sees another
-// but through messages, so their order is nothing.
+// the network. A window ends at each change of the platform. None of them sees another but through messages, so the
+// threads of a crew advance them in any order, and the number of threads changes nothing.
 #pragma once
 
 #include <functional>
@@ -13,6 +13,7 @@
 
 #include "models/cluster/client.h"
 #include "models/cluster/config.h"
+#include "models/cluster/crew.h"
 #include "models/cluster/network.h"
 #include "models/cluster/node.h"
 
@@ -20,7 +21,7 @@ namespace wakepath::cluster {
 
 class Fleet {
  public:
-  explicit Fleet(ClusterConf conf);  // throws scenario::Error
+  Fleet(ClusterConf conf, int threads);  // no more than there are nodes; throws scenario::Error
   ~Fleet();
   // progress: share done; false ends the run early.
   void run(const std::function<bool(double)>& progress);
@@ -36,8 +37,9 @@ class Fleet {
   void place_partitions();
   void host_changed(const Network::HostChange& c);
   [[nodiscard]] const Node* leader_of(std::size_t partition) const;
-  void advance(Time to, std::vector<MessagePtr>& arrived, std::vector<MessagePtr>& sent);
-  void hand_over(std::vector<MessagePtr>& sent);
+  void advance(Time to, std::vector<MessagePtr>& arrived);
+  void hand_over();
+  double run_alone(std::size_t i);
   void begin_window();
   [[nodiscard]] nlohmann::ordered_json produce_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json tail_json() const;
@@ -47,12 +49,14 @@ class Fleet {
   std::unique_ptr<Network> network_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<Client>> clients_;
-  std::vector<std::vector<MessagePtr>> inbox_;
-  std::vector<std::vector<Message>> kept_;  // of the whole run, by node
+  std::unique_ptr<Crew> crew_;
+  std::vector<std::vector<MessagePtr>> inbox_, sent_;  // by endpoint
+  std::vector<std::vector<Message>> kept_;             // of the whole run, by node
   struct Sent {
     Time at;
     int from;
     std::size_t place;
+    MessagePtr* message;
     bool operator<(const Sent& o) const {
       if (at != o.at) return at < o.at;
       return from != o.from ? from < o.from : place < o.place;

@@ -3,13 +3,15 @@
 // JSON from standard input, writes the result to standard output; `wakepath cluster` is its user.
 //
 // Request: {"file", "sets": [], "search_dirs": [], "machine", "kernel", "seed", "duration", "warmup", "progress":
-// bool, "alone": bool}. Lines of standard error: {"progress": share} and, with exit status 2, {"error": {file, line,
-// message, suggestion}}.
+// bool, "alone": bool, "threads": as many as the CPUs that it may use}. Lines of standard error: {"progress": share}
+// and, with exit status 2, {"error": {file, line, message, suggestion}}.
 #include <cstdio>
 #include <iostream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
+
+#include <sched.h>
 
 #include "models/cluster/fleet.h"
 
@@ -33,6 +35,11 @@ scenario::LoadOptions options_of(const json& request) {
   return o;
 }
 
+int usable_cpus() {
+  cpu_set_t mask;
+  return sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 1;
+}
+
 int refuse(const scenario::Error& e) {
   const json line{
       {"error", {{"file", e.file}, {"line", e.line}, {"message", e.message}, {"suggestion", e.suggestion}}}};
@@ -50,7 +57,7 @@ int main() {
     const auto conf = cluster::load_cluster(request["file"].get<std::string>(), options_of(request));
     if (!conf) return refuse(conf.error());
     if (request.value("check", false)) return 0;
-    cluster::Fleet fleet(*conf);
+    cluster::Fleet fleet(*conf, request.value("threads", usable_cpus()));
     const bool alone = request.value("alone", false);
     if (alone) fleet.keep_inboxes();
     const bool tell = request.value("progress", false);

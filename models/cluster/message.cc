@@ -12,7 +12,10 @@ struct FreeMessages {
   struct Slot {
     Slot* next;
   };
+  // What one thread makes another may end: no more are kept than are ever on their way.
+  static constexpr std::size_t kMost = 4096;
   Slot* first = nullptr;
+  std::size_t number = 0;
   FreeMessages() = default;
   FreeMessages(const FreeMessages&) = delete;
   FreeMessages& operator=(const FreeMessages&) = delete;
@@ -27,11 +30,14 @@ void* Message::operator new(std::size_t bytes) {
   FreeMessages::Slot* slot = free_messages.first;
   if (slot == nullptr) return ::operator new(bytes);
   free_messages.first = slot->next;
+  --free_messages.number;
   return slot;
 }
 
 void Message::operator delete(void* freed) {
+  if (free_messages.number == FreeMessages::kMost) return ::operator delete(freed);
   free_messages.first = new (freed) FreeMessages::Slot{free_messages.first};
+  ++free_messages.number;
 }
 
 }  // namespace wakepath::cluster

@@ -39,7 +39,7 @@ class ClusterResult:
     def to_json(self, deterministic: bool = False) -> str:
         data = dict(self.data)
         if deterministic:
-            data["engine"] = {k: v for k, v in data["engine"].items() if not k.endswith("wall_s")}
+            data["engine"] = {k: v for k, v in data["engine"].items() if k != "threads" and not k.endswith("wall_s")}
             data["nodes"] = [_without_speed(n) for n in data["nodes"]]
         return json.dumps(data, indent=2) + "\n"
 
@@ -79,11 +79,14 @@ def cluster(
     warmup: str | None = None,
     progress: Callable[[float], Any] | None = None,
     alone: bool = False,
+    threads: int | None = None,
 ) -> ClusterResult:
     """Simulate a cluster file. Wrong input raises InputError with file and line.
 
     alone: afterwards run every node again by itself with what reached it. It must do the same; what that takes is
     `data["engine"]["alone_wall_s"]`, so what the coupling costs is `wall_s` over it.
+    threads: that many advance the nodes, in the fleet and alone; by default as many as there are CPUs that this process
+    may use. Their number changes no result.
     """
     request = {
         "file": file,
@@ -97,6 +100,8 @@ def cluster(
         "progress": progress is not None,
         "alone": alone,
     }
+    if threads is not None:
+        request["threads"] = threads
     said: list[str] = []
     with subprocess.Popen(
         [str(program())], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

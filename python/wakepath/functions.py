@@ -216,6 +216,7 @@ def cluster(
     duration: str | None = None,
     warmup: str | None = None,
     progress: Callable[[float], object] | None = None,
+    threads: int | None = None,
 ) -> ClusterResult:
     """A fleet on a SimGrid platform with a replicated log; the file's folder or name will do."""
     return simulate_cluster(
@@ -227,6 +228,7 @@ def cluster(
         duration=duration,
         warmup=warmup,
         progress=progress,
+        threads=threads,
     )
 
 

@@ -90,6 +90,15 @@ def test_nor_does_the_order_of_nodes_and_hosts(tmp_path: Path) -> None:
     assert _comparable(cluster(str(folder / "one_bad_node.toml"), **SHORT).data) == _comparable(before)
 
 
+@pytest.mark.parametrize("name", ["one_bad_node", "fsync", "host_down"])
+def test_nor_does_the_number_of_threads(name: str) -> None:
+    part = {"duration": "300ms", "warmup": "350ms"} if name == "host_down" else SHORT  # it goes down at 500 ms
+    one, two, three = (cluster(str(SCENARIOS / f"{name}.toml"), threads=n, **part) for n in (1, 2, 9))
+    assert [r.data["engine"]["threads"] for r in (one, two, three)] == [1, 2, 3]  # no more than there are nodes
+    assert two.to_json(deterministic=True) == one.to_json(deterministic=True)
+    assert three.to_json(deterministic=True) == one.to_json(deterministic=True)
+
+
 @pytest.mark.parametrize(("replicas", "legs"), [(1, 1), (3, 2)])
 def test_nodes_and_a_link_take_what_a_formula_says(tmp_path: Path, replicas: int, legs: int) -> None:
     """One record at a time: client to leader and back; with copies, leader to the follower that decides and back."""

@@ -22,6 +22,9 @@ from wakepath.progress import Bar
 @click.option("--seed", metavar="N", help="Seed of the clients' random streams.")
 @click.option("--duration", metavar="T", help="Measured time, with its unit.")
 @click.option("--warmup", metavar="T", help="Time before it that is not counted.")
+@click.option(
+    "--threads", metavar="N", type=click.IntRange(min=1), help="That many advance the nodes; default: one a CPU."
+)
 @click.option("--json", "json_file", metavar="FILE|-", help="Write the result; - is standard output.")
 @click.option("--deterministic", is_flag=True, help="Leave out what depends on this machine's speed.")
 def command(scenario: str, json_file: str | None, deterministic: bool, **values: Any) -> int:
