@@ -66,7 +66,7 @@ class Fleet {
   Time window_ns_ = 0, now_ = 0, measured_ns_ = 0;
   std::uint64_t windows_ = 0;
   nlohmann::ordered_json changes_ = nlohmann::ordered_json::array();
-  double wall_s_ = 0, nodes_wall_s_ = 0, alone_wall_s_ = 0;
+  double wall_s_ = 0, crew_wall_s_ = 0, alone_wall_s_ = 0;
   bool stopped_ = false, measuring_ = false, keep_ = false;
 };
 
