@@ -7,8 +7,8 @@
 // latency of any route in use (max_window). How wide it is below that changes nothing.
 //
 // Bandwidth. SimGrid's platform says which links a transfer takes, its bound and its penalty; who gets how much is
-// computed by SimGrid's rule (sharing.h), since its solver takes some 17,000 instructions a transfer. Where a link has another rule
-// (wifi, a bandwidth that depends on its load), SimGrid's solver has all transfers.
+// computed by SimGrid's rule (sharing.h), since its solver takes some 17,000 instructions a transfer. Where a link has
+// another rule (wifi, a bandwidth that depends on its load), SimGrid's solver has all transfers.
 //
 // Faults come from the platform's profiles, at their own dates; a window never reaches over one (next_change). A link
 // that breaks cuts off what is on its way over it, which is sent again after `retry`; a host that goes off, what is on
