@@ -159,9 +159,13 @@ SHOWN_MOVERS = 3
 
 def moves(data: dict[str, Any]) -> list[str]:
     """Why programs move between CPUs, or stay: of those that have a choice, or that the balancer would have moved."""
+
+    def tells(row: dict[str, Any]) -> bool:
+        refused = [reason["cause"] for reason in row.get("stayed", [])][:1] == ["affinity"]
+        return not row.get("kthread", True) and (row["cpus_allowed"] > 1 or refused)
+
     rows = data.get("migrations", {}).get("tasks", [])
-    told = [row for row in rows if not row.get("kthread", True) and (row["cpus_allowed"] > 1 or row["refused"])]
-    return [row["text"] for row in told[:SHOWN_MOVERS]]
+    return [row["text"] for row in rows if tells(row)][:SHOWN_MOVERS]
 
 
 def trust(data: dict[str, Any]) -> list[str]:

@@ -115,6 +115,8 @@ def test_a_run_prints_why_fio_moves_and_nothing_of_a_job_that_has_one_cpu() -> N
     assert f"why: {row['text']}" in summary(result).splitlines()
     assert not any("rcu" in line for line in moves(result.data))
     assert moves(data_of("migrating_submitter/reactor-inline")) == []
+    assert moves(data_of("starved_completions", duration="50ms")) == []
+    assert "it may not leave it (cpus_allowed)" in moves(data_of("migrating_submitter/reactor-15ms"))[0]
 
 
 def rows(measured: dict[str, float], predicted: dict[str, float]) -> list[Row]:
