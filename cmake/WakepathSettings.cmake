@@ -43,14 +43,15 @@ if(WAKEPATH_SANITIZE)
   target_link_options(wakepath_flags INTERFACE -fsanitize=${WAKEPATH_SANITIZE})
 endif()
 # bench/pgo. What was not run while counting is optimised as ever; what was changed since is compiled without counts.
+# Runs in several threads count past each other: -fprofile-correction.
 if(WAKEPATH_PROFILE AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   message(FATAL_ERROR "WAKEPATH_PROFILE is for g++")
 elseif(WAKEPATH_PROFILE STREQUAL "generate")
-  target_compile_options(wakepath_flags INTERFACE -fprofile-generate -fprofile-update=single)
+  target_compile_options(wakepath_flags INTERFACE -fprofile-generate)
   target_link_options(wakepath_flags INTERFACE -fprofile-generate)
 elseif(WAKEPATH_PROFILE STREQUAL "use")
-  target_compile_options(wakepath_flags INTERFACE -fprofile-use -fprofile-partial-training -Wno-missing-profile
-                                                  -Wno-coverage-mismatch)
+  target_compile_options(wakepath_flags INTERFACE -fprofile-use -fprofile-correction -fprofile-partial-training
+                                                  -Wno-missing-profile -Wno-coverage-mismatch)
 endif()
 if(WAKEPATH_LTO)
   include(CheckIPOSupported)
