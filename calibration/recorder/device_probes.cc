@@ -132,7 +132,8 @@ void probe_kind(Probe& p, Target& target, bool write, double share) {
   }
   r.busy(p.samples(400));
   r.blocking(p.samples(1000));
-  // On the loops' CPU: what the host takes for a doorbell is not the same on each. Few enough to end before the first interrupt.
+  // On the loops' CPU: what the host takes for a doorbell is not the same on each. Few enough to end before the first
+  // interrupt.
   pin(p.options.cpu);
   for (const int n : {1, 2, 4, 8, 16}) r.calls(n, p.samples(400));
 }

@@ -88,7 +88,7 @@ def cluster(
     threads: that many advance the nodes, in the fleet and alone; by default as many as there are CPUs that this process
     may use. Their number changes no result.
     """
-    request = {
+    request: dict[str, Any] = {
         "file": file,
         "sets": list(sets),
         "search_dirs": scenario_dirs(),

@@ -37,6 +37,7 @@ SHOWN = {
         "docs/ublk.md",
         "fio-205     [010]",
     ): "records of a broken schedule, cut down: tests/python/test_explore.py has their like",
+    ("docs/several-cpus.md", "why: fio moved"): "printed by run: tests/python/test_migration_causes.py",
     ("docs/measured-vm.md", "I=/sys/kernel/tracing"): AS_ROOT,
     ("scenarios/starved_completions/README.md", "row               role"): "written by docs/make_starved.py",
     ("scenarios/caller_completes/README.md", "row                 role"): "written by docs/make_caller_completes.py",

@@ -41,9 +41,8 @@ def fio_of(name: str, *sets: str, duration: str = "500ms") -> dict[str, Any]:
             "bound_kthread",
             "the stopper pushed it while it was the running task",
         ),
-        ("migrating_submitter/default-512", "wakeup", "waking_bound_kthread", "[recent_idle]"),
-        ("migrating_submitter/no-shared-cache", "nohz", "bound_kthread", "on behalf of tickless idle CPUs"),
-        ("migrating_submitter/fsperf", "nohz", "bound_kthread", "on behalf of tickless idle CPUs"),
+        ("migrating_submitter/default-512", "wakeup", "waking_bound_kthread", "[idle_cpu]"),
+        ("migrating_submitter/fsperf", "active_balance", "bound_kthread", "the stopper pushed it"),
         ("migrating_submitter/reactor-free", "active_balance", "bound_kthread", "the stopper pushed it"),
         ("stacked_wakeup", "wakeup", "waking_bound_kthread", "[recent_idle]"),
         (f"{QEMU}-6.1-lat20-bs4k-smp4-min10wak15", "active_balance", "bound_kthread", "the stopper pushed it"),
@@ -81,7 +80,8 @@ def test_active_balance_tells_what_was_refused_first() -> None:
     [
         ("migrating_submitter/stacked", (), "kthread_stack", "left with the kthread bound to its CPU, which woke it"),
         ("stacked_wakeup/stacked", (), "kthread_stack", "left with the kthread bound to its CPU, which woke it"),
-        ("migrating_submitter/fsperf-v3", (), "hot", "cache-hot: it had run less than migration_cost_ns before"),
+        ("migrating_submitter/no-shared-cache", (), "running", "a pass that found balance began their count anew"),
+        ("migrating_submitter/fsperf-v3", (), "running", "a pass that found balance began their count anew"),
         ("migrating_submitter/reactor-15ms", (), "affinity", "it may not leave it (cpus_allowed)"),
         (f"{QEMU}-6.1-lat20-bs4k-smp4", (), "running", "a pass that found balance began their count anew"),
         (HOST, (), "pack_awake", "its CPU was awake and had room (sched_vcpu_pack)"),
@@ -97,6 +97,13 @@ def test_what_stays_has_its_reason_and_its_counts(name: str, sets: tuple[str, ..
     assert words in top["text"]
     assert "fio never moved" in row["text"]
     assert f"{why} ({top['count']})" in row["text"]
+
+
+def test_who_waits_for_a_worker_that_preempts_it_is_cache_hot() -> None:
+    row = fio_of("migrating_submitter/fsperf-v3", duration="4s")
+    hot = next(c for c in row["stayed"] if c["cause"] == "hot")
+    assert hot["count"] == row["refused"]["hot"] > 0
+    assert "cache-hot: it had run less than migration_cost_ns before" in hot["text"]
 
 
 @pytest.mark.parametrize(

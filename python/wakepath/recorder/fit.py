@@ -272,20 +272,13 @@ def fit_windows(
     chosen = {p.key: i for i, p in enumerate(problem.parameters)}
     columns = [chosen[k] for k in keys]
     labels = problem.labels()
-    by_id = {c.id: c for c in problem.cases}
-    sigmas = np.array([SIGMA[name] for _, name in labels])
-    scatter = scatter_of(problem)
-    spread = np.linalg.cholesky(scatter)  # residuals, ln = spread @ r
-    whiten = np.linalg.inv(spread) * sigmas
-
-    def full(x: Vector) -> list[float]:
-        values = [0.0] * len(problem.parameters)
-        for i, v in zip(columns, x, strict=True):
-            values[i] = float(v)
-        return values
+    spread = np.linalg.cholesky(scatter_of(problem)).astype(np.float64)  # residuals, ln = spread @ r
+    whiten = np.linalg.inv(spread) * np.array([SIGMA[name] for _, name in labels])
 
     def figures(of: Problem, points: list[Vector]) -> Vector:
-        found: Vector = np.array(of.evaluate([full(p) for p in points])) @ whiten.T
+        values = np.zeros((len(points), len(problem.parameters)))
+        values[:, columns] = points
+        found: Vector = np.array(of.evaluate(values.tolist())) @ whiten.T
         return found
 
     beside = figures(whole, [means])[0] - figures(problem, [means])[0]
@@ -316,10 +309,10 @@ def fit_windows(
     weight = 1 / np.sqrt(1 + (r / ROBUST) ** 2)
     told = np.linalg.inv((jac.T * weight) @ jac + np.eye(directions.shape[1]))
     whitened = np.eye(len(means)) + directions @ (told - np.eye(directions.shape[1])) @ directions.T
-    moved = spread @ jac
-    leverage = np.clip(np.einsum("ij,jk,ik->i", moved, told, moved) / np.diag(scatter) * weight, 0.0, 0.9)
-    left = spread @ r / np.sqrt(1 - leverage)
-    measured = [median_sigma(by_id[case], name) for case, name in labels]
+    left = without_leverage(r, jac, told, weight, spread)
+    measured = [
+        median_sigma(c, name) for c, figure in zip(problem.cases, problem.targets, strict=True) for name in figure
+    ]
     return WindowFit(
         keys=keys,
         x=means + root @ z,
@@ -327,10 +320,20 @@ def fit_windows(
         labels=labels,
         before=spread @ before,
         after=spread @ r,
-        discrepancy=discrepancy_of(labels, left, measured),
+        discrepancy=discrepancy_of(labels, list(left), measured),
         runs=problem.evaluations + whole.evaluations,
         determined=directions.shape[1],
     )
+
+
+def without_leverage(r: Vector, jac: Vector, told: Vector, weight: Vector, spread: Vector) -> Vector:
+    """Residuals, ln, as they would be if no figure had a say in its own prediction."""
+    import numpy as np
+
+    moved = spread @ jac
+    share = np.einsum("ij,jk,ik->i", moved, told, moved) / (spread**2).sum(axis=1) * weight
+    found: Vector = spread @ r / np.sqrt(1 - np.clip(share, 0.0, 0.9))
+    return found
 
 
 def median_sigma(case: Case, name: str) -> float:
