@@ -17,7 +17,7 @@ target_compile_definitions(wakepath_ratchet PRIVATE WAKEPATH_SOURCE_DIR="${PROJE
 # What bench/peers.py lays side by side: the same work done by wakepath and by its peers, a program each.
 add_custom_target(wakepath_peers)
 function(wakepath_peer name)
-  add_executable(peers_${name} EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/bench/peers/${name}.cc")
+  add_executable(peers_${name} "${PROJECT_SOURCE_DIR}/bench/peers/${name}.cc")
   target_link_libraries(peers_${name} PRIVATE wakepath_flags wakepath::models wakepath::analysis ${ARGN})
   target_compile_definitions(peers_${name} PRIVATE WAKEPATH_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   set_target_properties(peers_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/peers")

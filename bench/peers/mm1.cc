@@ -53,7 +53,7 @@ struct Sleep {  // until somebody wakes it
 struct Model {
   explicit Model(std::uint64_t seed) : arrivals(seed, "arrivals"), services(seed, "services") {}
 
-  Call<void> arrive(Process& p, std::int64_t n) {
+  Body arrive(Process& p, std::int64_t n) {
     for (; n > 0; --n) {
       co_await Hold{p, sample_exponential(arrivals, kArrival)};
       queue.push_back(engine.now());
@@ -61,7 +61,7 @@ struct Model {
       idle = false;
     }
   }
-  Call<void> serve(Process& p, std::int64_t n) {
+  Body serve(Process& p, std::int64_t n) {
     for (; n > 0; --n) {
       while (queue.empty()) {
         idle = true;
@@ -87,7 +87,7 @@ struct Model {
 int main(int argc, char* argv[]) {
   const std::int64_t n = argc > 1 ? std::atoll(argv[1]) : 1'000'000;
   Model m(argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1);
-  const Call<void> arrive = m.arrive(m.source, n), serve = m.serve(m.server, n);
+  const Body arrive = m.arrive(m.source, n), serve = m.serve(m.server, n);
   m.source.waits = arrive.handle();
   m.server.waits = serve.handle();
   m.engine.arm(m.source.timer, 0);
