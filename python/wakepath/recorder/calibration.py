@@ -274,6 +274,9 @@ def report_lines(outcome: Calibration) -> list[str]:
             f"{f', {law.servers} servers' if law.servers > 1 else ''}"
             f"{', one interrupt a batch' if law.interrupt_on_drain else ''}"
         )
+    for name, table in outcome.tables.items():
+        if name.startswith("program."):
+            lines.append(f"beside the load: {name.removeprefix('program.')}, {table['run']} every {table['period']}")
     if w := outcome.windows:
         lines.append(
             f"{len({c for c, _ in w.labels})} windows, {len(w.keys)} costs felt, "

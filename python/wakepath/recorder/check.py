@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA = "wakepath.check/1"
-CPU_TIMES = ("fio_cpu_ns_per_s", "kworker_cpu_ns_per_s")
+OF_TASKS = ("fio_cpu_ns_per_s", "kworker_cpu_ns_per_s")
 METRICS = ("iops", "context_switches_per_s", "fio_cpu_ns_per_s", "kworker_cpu_ns_per_s", "idle")
 # What is asked for: mean distance, in percent of the median.
 BARS = {"iops": 5.0, "context_switches_per_s": 10.0, "fio_cpu_ns_per_s": 8.0}
@@ -169,7 +169,7 @@ def device_sets(describe: dict[str, Any], factor: float) -> tuple[str, ...]:
 def cpu_ns_per_io(figures: Mapping[str, float]) -> float:
     """Of the load and the kernel's workers."""
     rate = figures.get("iops", 0.0)
-    return sum(figures.get(name, 0.0) for name in CPU_TIMES) / rate if rate > 0 else 0.0
+    return sum(figures.get(name, 0.0) for name in OF_TASKS) / rate if rate > 0 else 0.0
 
 
 def drift_of_costs(reference: dict[str, Any], options: Options) -> float:
