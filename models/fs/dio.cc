@@ -51,7 +51,7 @@ Call<bool> Filesystem::update_time(KTask& t, Inode& inode, bool nowait) {
   co_return true;
 }
 
-// The same way with what io_uring asks for; libaio's does not look at any of it.
+// The same way with what io_uring asks for; libaio's looks at the timestamps alone, and waits.
 Call<void> Filesystem::submit_uring(KTask& t, Dio& dio, block::Plug* plug) {
   dio.would_block = dio.done = dio.by_caller = false;
   if (!block_device_ &&
@@ -104,6 +104,7 @@ Call<void> Filesystem::submit(KTask& t, Dio& dio, block::Plug* plug) {
     co_await run_cost(machine_, t, CostId::bdev_dio_submit);
   } else {
     if (t.resched_at_might_sleep()) co_await t.schedule(true);  // inode lock
+    if (dio.write && dio.inode != nullptr) co_await update_time(t, *dio.inode, false);
     co_await run_cost(machine_, t, CostId::fs_dio_submit);
     if (t.resched_at_might_sleep()) co_await t.schedule(true);  // extent lock, allocations
   }
