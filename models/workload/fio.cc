@@ -218,38 +218,53 @@ void FioJob::count(IoU& u) {
 }
 
 Call<void> FioJob::commit(KTask& t) {
-  co_await run_cost(machine_, t, CostId::fio_submit_call, Mode::user);
   if (uring_ != nullptr) {
+    co_await run_cost(machine_, t, CostId::fio_submit_call, Mode::user);
     ++window_.submit_calls;
     co_await uring_->commit(t, static_cast<unsigned>(queued_.size()));
     submitted_ += queued_.size();
+    for (IoU* u : queued_) u->issue = machine_.now();
   } else {
-    co_await sys_io_submit(t, queued_.size());
+    co_await commit_ring(t);
   }
-  for (IoU* u : queued_) u->issue = machine_.now();  // fio_libaio_queued: after io_submit returned
   queued_.clear();
 }
 
-Call<void> FioJob::sys_io_submit(KTask& t, std::size_t nr) {
+// fio_libaio_commit: what is queued lies in a ring as long as the depth, and io_submit takes an array: up to the
+// ring's end, then the rest.
+Call<void> FioJob::commit_ring(KTask& t) {
+  const std::size_t entries = io_us_.size();
+  for (std::size_t at = 0; at < queued_.size();) {
+    const auto batch = std::span(queued_).subspan(at, std::min(queued_.size() - at, entries - ring_tail_));
+    co_await run_cost(machine_, t, CostId::fio_submit_call, Mode::user);
+    co_await sys_io_submit(t, batch);
+    for (IoU* u : batch) u->issue = machine_.now();  // fio_libaio_queued: after io_submit returned
+    ring_tail_ = (ring_tail_ + batch.size()) % entries;
+    at += batch.size();
+  }
+}
+
+Call<void> FioJob::sys_io_submit(KTask& t, std::span<IoU* const> batch) {
   constexpr std::size_t kPlugThreshold = 2;  // AIO_PLUG_THRESHOLD
+  const auto nr = static_cast<std::int64_t>(batch.size());
   ++window_.submit_calls;
   co_await run_cost(machine_, t, CostId::syscall_entry);
-  machine_.tp.syscall(*t.cpu, EventType::sys_enter_io_submit, ctx_id_, static_cast<std::int64_t>(nr), 0, 0);
+  machine_.tp.syscall(*t.cpu, EventType::sys_enter_io_submit, ctx_id_, nr, 0, 0);
   co_await run_cost(machine_, t, CostId::io_submit_call);
   block::Plug plug;
-  block::Plug* use = nr > kPlugThreshold ? &plug : nullptr;
-  for (std::size_t i = 0; i < nr; ++i) {
+  block::Plug* use = batch.size() > kPlugThreshold ? &plug : nullptr;
+  for (IoU* u : batch) {
     co_await run_cost(machine_, t, CostId::io_submit_iocb);
     if (!conf_.direct) {  // done within the call: the event is in the ring when it returns
-      co_await transfer(t, *queued_[i]);
-      co_await aio_.complete(t, queued_[i]->dio);
+      co_await transfer(t, *u);
+      co_await aio_.complete(t, u->dio);
     } else {
-      co_await fs_.submit(t, queued_[i]->dio, use);
+      co_await fs_.submit(t, u->dio, use);
     }
     ++submitted_;
   }
   if (use != nullptr) co_await fs_.queue().flush_plug(t, plug, false);
-  machine_.tp.syscall(*t.cpu, EventType::sys_exit_io_submit, ctx_id_, 0, 0, static_cast<std::int64_t>(nr));
+  machine_.tp.syscall(*t.cpu, EventType::sys_exit_io_submit, ctx_id_, 0, 0, nr);
   if (t.work_at_user_exit()) co_await machine::exit_to_user_mode_loop(t);
   co_await run_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,7 +64,8 @@ class FioJob {
   Call<void> pace(KTask& t);
   Call<void> commit(KTask& t);  // io_submit of what is queued: not nothing
   Call<void> reap(KTask& t, int min);
-  Call<void> sys_io_submit(KTask& t, std::size_t nr);
+  Call<void> commit_ring(KTask& t);
+  Call<void> sys_io_submit(KTask& t, std::span<IoU* const> batch);
   Call<int> sys_io_getevents(KTask& t, int min_nr, int nr);
   void fill(IoU& u);
   int take_file() {
@@ -88,6 +90,7 @@ class FioJob {
   KTask* task_ = nullptr;
   std::vector<std::unique_ptr<IoU>> io_us_;
   std::vector<IoU*> free_, queued_;
+  std::size_t ring_tail_ = 0;  // libaio: where in fio's ring the next commit begins
   std::vector<aio::Iocb*> events_;
   std::unique_ptr<FioUring> uring_;
   std::vector<std::uint64_t> ids_;
