@@ -114,6 +114,12 @@ class Loop {
       take();
     }
   }
+  // What was recorded; what is in flight is not.
+  void forget() {
+    out.ios.clear();
+    out.calls.clear();
+    std::fill(record_of_.begin(), record_of_.end(), kNone);
+  }
   LoopResult out;
   std::int64_t ios = 0, calls = 0;
 
@@ -215,6 +221,27 @@ LoopResult run_loop(const Options& o, Target& target, const LoopSetting& setting
   t.interrupts = b.interrupts - a.interrupts;
   loop.drain();
   return std::move(loop.out);
+}
+
+Samples cost_of_stamps(const Options& o, Target& target, const LoopSetting& setting, double turn_s, int rounds) {
+  Loop loop(o, target, setting);
+  const auto turn_ns = static_cast<std::int64_t>(turn_s * 1e9);
+  // CPU time a request, in 0.001 ns; 0 where there was none.
+  const auto cost = [&](bool stamps) -> std::int64_t {
+    loop.forget();
+    const std::int64_t ios = loop.ios, cpu = thread_cpu_ns();
+    loop.run(now_ns() + turn_ns, stamps);
+    return loop.ios == ios ? 0 : (thread_cpu_ns() - cpu) * 1000 / (loop.ios - ios);
+  };
+  cost(true);  // warm
+  Samples ratios("loop_cpu_ratio", static_cast<std::size_t>(rounds));
+  for (int round = 0; round < rounds; ++round) {
+    // with, without, without, with: a drift hits both alike
+    const std::int64_t first = cost(true), second = cost(false), third = cost(false), last = cost(true);
+    if (first > 0 && second > 0 && third > 0 && last > 0) ratios.add((first + last) * 100'000 / (second + third));
+  }
+  loop.drain();
+  return ratios;
 }
 
 int run_load(const Options& o) {

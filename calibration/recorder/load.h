@@ -11,6 +11,7 @@
 #include "calibration/recorder/format.h"
 #include "calibration/recorder/probe.h"
 #include "calibration/recorder/ring.h"
+#include "calibration/recorder/samples.h"
 
 namespace wakepath::recorder {
 
@@ -50,5 +51,9 @@ struct LoopResult {
 };
 
 LoopResult run_loop(const Options& options, Target& target, const LoopSetting& setting);
+
+// What stamps cost: CPU time a request with them over that without, in 0.00001, of `rounds` of four turns of `turn_s`
+// each. Short turns of one loop that goes on: a shared machine is faster or slower from second to second.
+Samples cost_of_stamps(const Options& options, Target& target, const LoopSetting& setting, double turn_s, int rounds);
 
 }  // namespace wakepath::recorder

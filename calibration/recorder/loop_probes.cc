@@ -6,28 +6,16 @@
 namespace wakepath::recorder {
 namespace {
 
-// CPU time a request with and without stamps, in turns: what recording costs.
 void probe_overhead(Probe& p, Target& target, bool write) {
-  constexpr int kDepth = 32;
-  const int turns = p.options.quick ? 4 : 32;
-  Samples with("loop_cpu_recorded", static_cast<std::size_t>(turns)),
-      without("loop_cpu_unrecorded", static_cast<std::size_t>(turns));
-  for (int turn = 0; turn < 2 * turns; ++turn) {
-    // with, without, without, with: a drift hits both alike
-    const bool stamp = turn % 4 == 0 || turn % 4 == 3;
-    const LoopSetting s{.depth = kDepth,
-                        .batch = kDepth,
-                        .complete_min = 1,
-                        .complete_max = kDepth,
-                        .write = write,
-                        .stamp = stamp,
-                        .seconds = p.seconds(0.25),
-                        .max_records = 100'000};
-    const LoopTotals t = run_loop(p.options, target, s).totals;
-    if (t.ios > 0) (stamp ? with : without).add(t.cpu_ns * 10 / t.ios);  // in 0.1 ns
-  }
-  p.out.cost(with);
-  p.out.cost(without);
+  constexpr int kDepth = 32, kRounds = 200;
+  const LoopSetting s{.depth = kDepth,
+                      .batch = kDepth,
+                      .complete_min = 1,
+                      .complete_max = kDepth,
+                      .write = write,
+                      .stamp = true,
+                      .max_records = 100'000};
+  p.out.cost(cost_of_stamps(p.options, target, s, 0.02, p.options.quick ? 16 : kRounds));
 }
 
 void probe_depths(Probe& p, Target& target, bool write, double share) {
