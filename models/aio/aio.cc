@@ -28,8 +28,12 @@ void Context::unlink(KTask& t) {
 Call<void> Context::complete(ExecContext& ctx, Iocb& iocb) {
   return machine::after(ctx, run_cost(machine_, ctx, CostId::aio_complete), [this, &ctx, &iocb] {
     ring_.push_back(&iocb);
-    return waiters_.empty() ? Call<void>{} : wake_waiters(ctx);
+    return waiters_.empty() ? put(ctx) : wake_waiters(ctx);
   });
+}
+
+Call<void> Context::put(ExecContext& ctx) {
+  return machine::after(ctx, run_cost(machine_, ctx, CostId::aio_put), [] { return Call<void>{}; });
 }
 
 Call<void> Context::wake_waiters(ExecContext& ctx) {
@@ -48,6 +52,7 @@ Call<void> Context::wake_waiters(ExecContext& ctx) {
     else
       ++i;
   }
+  co_await run_cost(machine_, ctx, CostId::aio_put);
 }
 
 int Context::take(int nr, std::vector<Iocb*>& out) {

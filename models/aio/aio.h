@@ -53,6 +53,7 @@ class Context {
   };
   std::uint64_t next_waiter_ = 0;
   Call<void> wake_waiters(ExecContext& ctx);
+  Call<void> put(ExecContext& ctx);  // iocb_put: the last a completion costs, after the waiters are woken
   void link(KTask& t, int min_nr);
   void unlink(KTask& t);
 

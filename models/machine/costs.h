@@ -50,8 +50,10 @@ namespace wakepath::machine {
   X(stopper, "cpu_stopper_thread: from its switch-in to the work")                                                \
   X(queue_work, "queue_work: append one item")                                                                    \
   X(nop_wake, "try_to_wake_up that finds the task runnable")                                                      \
+  X(wake_entry, "try_to_wake_up of a sleeper: its caller's and its own locks, up to the tracepoint sched_waking") \
   X(wake_before_clock, "try_to_wake_up up to the run queue's clock update")                                       \
   X(wake_after_clock, "try_to_wake_up after it: enqueue, preemption check")                                       \
+  X(wake_return, "try_to_wake_up: from the tracepoint sched_wakeup back to the caller")                           \
   X(requeue_before_clock, "try_to_wake_up of a task with delayed dequeue: wake_before_clock")                     \
   X(requeue_after_clock, "... and wake_after_clock")                                                              \
   X(schedule_entry, "__schedule up to the clock update")                                                          \
@@ -76,7 +78,8 @@ namespace wakepath::machine {
   X(work_retire, "process_one_work after cond_resched")                                                           \
   X(dio_complete, "iomap_dio_complete with a trivial end_io")                                                     \
   X(dio_convert, "extra of an unwritten extent: conversion transaction")                                          \
-  X(aio_complete, "aio_complete without wake")                                                                    \
+  X(aio_complete, "aio_complete up to its waiters, without a wakeup")                                             \
+  X(aio_put, "aio_complete: put the iocb, its file and its context, once waiters are woken")                      \
   X(worker_create, "kthreadd: create one worker")                                                                 \
   X(worker_manage, "manager: ask for a worker and take it over")                                                  \
   X(task_work_add, "task_work_add: push one callback and set its flag; without a wakeup")                         \

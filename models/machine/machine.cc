@@ -242,16 +242,21 @@ Call<bool> Machine::find_awake(ExecContext& ctx) {
 
 Call<bool> Machine::wake_sleeper(ExecContext& ctx, KTask& t, bool sync) {
   Cpu& here = *ctx.cpu;
-  tp.sched_task(here, trace::EventType::sched_waking, t, t.cpu->id());
   const Mode mode = ctx.kind == ExecContext::Kind::task ? Mode::irqs_off : ctx.mode;  // pi_lock and the run queue's
+  co_await run_cost(*this, ctx, CostId::wake_entry, mode);
+  if (!t.sleeping) co_return false;  // somebody on another CPU was faster, here or below
+  tp.sched_task(here, trace::EventType::sched_waking, t, t.cpu->id());
   const bool delayed = t.st.se.sched_delayed;
   co_await run_cost(*this, ctx, delayed ? CostId::requeue_before_clock : CostId::wake_before_clock, mode);
-  if (!t.sleeping) co_return false;  // somebody on another CPU was faster
+  if (!t.sleeping) co_return false;
   t.sleeping = false;
   // Still queued (delayed, or on its CPU between setting its state and schedule()): it is woken there, by whoever it
   // is.
   if (smp && t.st.on_rq == sched::OnRq::no && sched.rq(t.cpu->id()).curr != &t.st) {
-    if (co_await place(ctx, t, sync, mode)) co_return true;
+    if (co_await place(ctx, t, sync, mode)) {
+      co_await run_cost(*this, ctx, CostId::wake_return, ctx.mode);
+      co_return true;
+    }
   }
   const int target = t.cpu->id();  // a balancing CPU may have pulled the task elsewhere before the costs are spent
   const sched::WakeResult r = sched.wake_up(t.st, target, now());
@@ -268,6 +273,7 @@ Call<bool> Machine::wake_sleeper(ExecContext& ctx, KTask& t, bool sync) {
     if (!smp || !smp->polls(target)) co_await run_cost(*this, ctx, CostId::ipi_send, mode);
     send_resched(target);
   }
+  co_await run_cost(*this, ctx, CostId::wake_return, ctx.mode);
   co_return r.woken;
 }
 
