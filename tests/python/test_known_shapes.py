@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+from pathlib import Path
+
 import pytest
 
 import wakepath as wp
@@ -92,7 +96,7 @@ def test_fios_verify_costs_a_checksum_of_each_block() -> None:
 
 
 def test_the_first_write_of_a_tick_pays_for_the_files_timestamps() -> None:
-    """Their clock moves once a tick, and XFS changes them in a transaction: 250 a second however many writes there are."""
+    """Their clock moves once a tick, and XFS changes them in a transaction: 250 a second, however many writes."""
 
     def system_ns_per_s(rw: str, cost: str) -> float:
         sets = [
@@ -108,3 +112,37 @@ def test_the_first_write_of_a_tick_pays_for_the_files_timestamps() -> None:
     without = {rw: system_ns_per_s(rw, "0ns") for rw in ("randwrite", "randread")}
     assert system_ns_per_s("randwrite", "20us") - without["randwrite"] == pytest.approx(250 * 20_000, rel=0.02)
     assert system_ns_per_s("randread", "20us") == without["randread"]
+
+
+RECORD = re.compile(r"\s*(\S+)-\d+ +\[\d+\] \S+ +(\d+): (\w+)")
+
+
+def records(path: Path, name: str, *sets: str) -> list[tuple[str, int, str, str]]:
+    """Who, when (ns), which tracepoint, the line."""
+    wp.run(wp.Scenario.load(name, set=["run.duration=5ms", "run.warmup=20ms", *sets]), trace=str(path))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [(m[1], int(m[2]), m[3], line) for line in lines if (m := RECORD.match(line))]
+
+
+def test_an_item_that_wakes_the_submitter_spends_its_costs_around_the_wakeup(tmp_path: Path) -> None:
+    """Before sched_waking the end of the write and the locks, after sched_wakeup the way back and the iocb's end."""
+    costs = {"dio_complete": 200, "aio_complete": 70, "wake_entry": 110, "wake_return": 130, "aio_put": 90}
+    sets = [f"costs.{name}={ns}ns" for name, ns in costs.items()]
+    found = records(tmp_path / "t.txt", "starved_completions/qemu-6.1", *sets)
+
+    def between(first: str, second: str) -> list[int]:
+        both = [(a, b) for a, b in pairwise(found) if (a[2], b[2]) == (first, second) and a[0].startswith("kworker")]
+        return [b[1] - a[1] for a, b in both]
+
+    assert len(between("workqueue_execute_start", "sched_waking")) > 50
+    assert set(between("workqueue_execute_start", "sched_waking")) == {200 + 70 + 110}
+    assert set(between("sched_wakeup", "workqueue_execute_end")) == {130 + 90}
+
+
+def test_a_batch_that_reaches_the_end_of_fios_ring_is_two_calls(tmp_path: Path) -> None:
+    """fio keeps what it submits in a ring as long as its depth; io_submit takes an array."""
+    fio = {"iodepth": 8, "iodepth_batch_submit": 8, "iodepth_batch_complete_min": 3, "iodepth_batch_complete_max": 3}
+    sets = [f"workload.fio.{key}={value}" for key, value in fio.items()]
+    found = records(tmp_path / "t.txt", "starved_completions/qemu-6.1-root", "run.warmup=0s", *sets)
+    calls = [int(m[1], 16) for *_, line in found if (m := re.search(r"sys_io_submit\(.*nr: (?:0x)?([0-9a-f]+)", line))]
+    assert calls[:9] == [8, 3, 3, 2, 1, 3, 3, 1, 2]

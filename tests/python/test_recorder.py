@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import lzma
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def test_what_is_no_urtrace_is_refused_with_its_line(tmp_path: Path, text: str, 
 
 
 def test_equations_determine_sums_and_leave_the_split_to_the_table() -> None:
-    rows = [fit.Equation("syscall", 300.0, 0.02, {"a": 1.0, "b": 1.0})]
+    rows = [fit.Equation("syscall", 300.0, 0.02, {"a": 1.0, "b": 1.0}, "probes")]
     solved = fit.solve_equations(rows, {"a": 50.0, "b": 100.0}, {})
     a, b = (s * math.exp(x) for s, x in zip(solved.start_ns[:2], solved.x[:2], strict=True))
     assert a + b == pytest.approx(300.0, rel=0.1)  # the rest is taken for the speed of that second
@@ -82,20 +83,21 @@ def test_equations_determine_sums_and_leave_the_split_to_the_table() -> None:
 
 
 def test_one_wrong_probe_does_not_bend_the_others() -> None:
-    rows = [fit.Equation(f"p{i}", 100.0, 0.05, {"a": 1.0}) for i in range(5)]
-    rows.append(fit.Equation("wrong", 1000.0, 0.05, {"a": 1.0}))
+    rows = [fit.Equation(f"p{i}", 100.0, 0.05, {"a": 1.0}, "probes") for i in range(5)]
+    rows.append(fit.Equation("wrong", 1000.0, 0.05, {"a": 1.0}, "probes"))
     solved = fit.solve_equations(rows, {"a": 80.0}, {})
     assert 80.0 * math.exp(solved.x[0]) == pytest.approx(100.0, rel=0.1)
 
 
 def test_traces_and_probes_of_another_second_tell_ratios() -> None:
-    """The traces were taken while the CPU was a fifth slower: b is twice a, whatever the level."""
-    probes = [fit.Equation(f"p{i}", 100.0, 0.02, {"a": 1.0}) for i in range(2)]
-    traces = [fit.Equation("trace_a", 120.0, 0.02, {"a": 1.0}), fit.Equation("trace_b", 240.0, 0.02, {"b": 1.0})]
-    solved = fit.solve_equations(probes + traces, {"a": 100.0, "b": 100.0}, {})
+    """One trace was taken while the CPU was a fifth slower, another while it was a fifth faster: b is twice a."""
+    probes = [fit.Equation(f"p{i}", 100.0, 0.02, {"a": 1.0}, "probes") for i in range(2)]
+    slow = [fit.Equation(f"trace_{k}", ns, 0.02, {k: 1.0}, "one") for k, ns in (("a", 120.0), ("b", 240.0))]
+    fast = [fit.Equation(f"turn_{k}", ns, 0.02, {k: 1.0}, "another") for k, ns in (("a", 80.0), ("b", 160.0))]
+    solved = fit.solve_equations(probes + slow + fast, {"a": 100.0, "b": 100.0}, {})
     a, b = (s * math.exp(x) for s, x in zip(solved.start_ns[:2], solved.x[:2], strict=True))
     assert b / a == pytest.approx(2.0, rel=0.03)
-    assert [said for _, said in solved.rows] == pytest.approx([100, 100, 120, 240], rel=0.03)
+    assert [said for _, said in solved.rows] == pytest.approx([100, 100, 120, 240, 80, 160], rel=0.03)
     # ... and the level is known less well than any one row says.
     assert math.sqrt(solved.covariance[0, 0]) > 0.05
 
@@ -120,6 +122,8 @@ def test_every_name_in_the_equations_is_a_cost() -> None:
     kinds |= {"trace_doorbell"}
     kinds |= {"trace_issue", "trace_end_request", "trace_wakeup", "trace_submit_io", "trace_user_io"}
     kinds |= {"trace_wake_to_clock", "trace_clock_to_wakeup", "trace_preempted", "trace_back_to_items"}
+    kinds |= {f"trace{engine}_{part}" for engine in ("", "_uring") for part in ("item_to_waking", "wakeup_to_end")}
+    kinds |= {"trace_uring_work_item", "turn_drain/32", "turn_batch1/32", "turn_batch2/32", "turn_preempted"}
     rows = fit.equations({k: cost(k, 100.0) for k in kinds}, has=lambda _: True)
     assert {row.kind for row in rows} == kinds
     assert {name for row in rows for name in row.sums} <= set(_core.cost_names()) | {fit.RECORD}
@@ -179,6 +183,13 @@ def test_intervals_of_a_trace_count_only_undisturbed_neighbours(tmp_path: Path) 
     assert set(found.samples["trace_work_item"]) == {2000}
 
 
+def trace_of(folder: Path, steps: Sequence[tuple[int, str, str]]) -> str:
+    """A trace of CPU 1: us, who, what."""
+    path = folder / "t.txt"
+    path.write_text("".join(f" {who}     [001] ..... {100 + us / 1e6:.6f}: {what}\n" for us, who, what in steps))
+    return str(path)
+
+
 def test_a_preempted_kworker_tells_what_wakeup_and_switch_take(tmp_path: Path) -> None:
     """fio is woken by an item, preempts, sleeps, and the kworker goes on: 3, 5, 7 and 11 us between the records."""
     item = "work struct 0: function iomap_dio_complete_work"
@@ -197,11 +208,54 @@ def test_a_preempted_kworker_tells_what_wakeup_and_switch_take(tmp_path: Path) -
         (60, "<idle>-0", f"sched_switch: {from_idle}"),
         (62, "kworker/1:0-9", f"workqueue_execute_start: {item}"),
     ]
-    path = tmp_path / "t.txt"
-    path.write_text("".join(f" {who}     [001] ..... {100 + us / 1e6:.6f}: {what}\n" for us, who, what in steps))
-    found = finish(trace_costs(str(path), 1, 36)).samples
+    found = finish(trace_costs(trace_of(tmp_path, steps), 1, 36)).samples
     wanted = {"trace_wake_to_clock": 3, "trace_clock_to_wakeup": 5, "trace_preempted": 7, "trace_back_to_items": 11}
     assert {k: found[k] for k in wanted} == {k: [1000 * us] for k, us in wanted.items()}
+
+
+@pytest.mark.parametrize("engine", ["io_getevents", "io_uring_enter"])
+def test_an_item_has_two_parts_around_the_wakeup_of_the_submitter(tmp_path: Path, engine: str) -> None:
+    item = "work struct 0: function iomap_dio_complete_work"
+    steps = [
+        (0, "fio-7", f"sys_{engine}(a: 1)"),
+        (10, "kworker/1:0-9", f"workqueue_execute_start: {item}"),
+        (13, "kworker/1:0-9", "sched_waking: comm=fio pid=7 prio=120 target_cpu=001"),
+        (20, "kworker/1:0-9", "sched_wakeup: comm=fio pid=7 prio=120 target_cpu=001"),
+        (25, "kworker/1:0-9", f"workqueue_execute_end: {item}"),
+        (30, "kworker/1:0-9", f"workqueue_execute_start: {item}"),
+        (37, "kworker/1:0-9", f"workqueue_execute_end: {item}"),
+    ]
+    found = trace_costs(trace_of(tmp_path, steps), 1, 36).samples
+    kind = "trace_uring" if engine == "io_uring_enter" else "trace"
+    assert (found[f"{kind}_item_to_waking"], found[f"{kind}_wakeup_to_end"]) == ([3000], [5000])
+    assert found[f"{kind}_work_item"] == [7000]
+
+
+def test_whole_turns_are_taken_where_little_is_recorded(tmp_path: Path) -> None:
+    """A drain of what was submitted by two calls, the turn after it, and a kworker that is preempted. Where items are
+    recorded, so that a turn is mostly records, there are none."""
+
+    def switch(before: str, state: str, after: str) -> str:
+        return f"sched_switch: prev_comm={before} prev_pid=1 prev_prio=120 prev_state={state} ==> next_comm={after}"
+
+    kworker, fio, waking = "kworker/1:0-9", "fio-7", "sched_waking: comm=fio pid=7 prio=120 target_cpu=001"
+    drain = [(0, kworker, waking), (40, kworker, switch("kworker/1:0", "I", "fio"))]
+    batch = [
+        (50, fio, "sys_io_submit -> 0x19"),
+        (60, fio, "sys_io_submit -> 0x7"),
+        (240, fio, switch("fio", "S", "swapper/1")),
+    ]
+    steps = [*drain, *batch, *((t + 1000, *what) for t, *what in [*drain, *batch])]
+    preempted = [
+        (0, fio, switch("fio", "S", "kworker/1:0")),
+        (1, kworker, waking),
+        (3, kworker, switch("kworker/1:0", "R+", "fio")),
+    ]
+    steps += [(t + 2000, *what) for t, *what in preempted]
+    found = trace_costs(trace_of(tmp_path, steps), 1, 36).samples
+    assert dict(found) == {"turn_batch2/32": [200_000] * 2, "turn_drain/32": [40_000], "turn_preempted": [3000]}
+    steps.insert(1, (1, kworker, "workqueue_execute_start: work struct 0: function iomap_dio_complete_work"))
+    assert not [k for k in trace_costs(trace_of(tmp_path, steps), 1, 36).samples if k.startswith("turn_")]
 
 
 def test_a_doorbell_is_what_io_submit_takes_after_its_last_request(tmp_path: Path) -> None:

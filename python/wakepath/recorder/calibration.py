@@ -30,6 +30,7 @@ WAY_TO_THE_EYE = (
     *("idle_leave", "schedule_entry", "schedule_pick", "switch_finish", "worker_wake", "work_begin", "dio_complete"),
     *("uring_rw_done", "task_work_add", "ipi_send", "ipi_latency", "uring_task_work", "uring_cqe", "uring_flush"),
 )
+RATIO_UNITS = 100_000  # of loop_cpu_ratio
 CPU_WIDE = ("context_switches_per_s", "busy")  # counted for the CPU, whoever ran
 Report = Callable[[str, float], object]
 
@@ -52,16 +53,14 @@ def read_traces(recording: Recording) -> list[TraceCosts]:
     target = recording.facts.get("target", {})
     irqs, cpus = target.get("irqs") or [None], target.get("irq_cpus") or [None]
     cpu = cpus[0] if cpus[0] is not None else recording.facts["cpu"]["online"][-1]
-    # What several traces tell is taken from the first: equations.toml is of libaio, of items that follow each other.
-    traces = sorted(recording.traces, key=lambda path: ("libaio" not in path.name, "root" not in path.name, path.name))
-    return [finish(trace_costs(str(path), cpu, irqs[0])) for path in traces]
+    return [finish(trace_costs(str(path), cpu, irqs[0])) for path in sorted(recording.traces)]
 
 
 def measured_costs(recording: Recording, traces: list[TraceCosts]) -> dict[str, Cost]:
     found = dict(recording.probes.costs) if recording.probes else {}
-    for trace in traces:
-        for kind, cost in trace.costs().items():
-            found.setdefault(kind, cost)
+    # What several traces tell is taken from the one in which it comes most often: it is warm there, and matters.
+    for cost in sorted((c for trace in traces for c in trace.costs()), key=lambda c: c.n):
+        found[cost.kind] = cost
     null = recording.state.get("fio_null_ns", {}).get("32")
     if null:
         found["fio_null_32"] = Cost("fio_null_32", 1, float(null), (float(null),), ())
@@ -69,12 +68,11 @@ def measured_costs(recording: Recording, traces: list[TraceCosts]) -> dict[str, 
 
 
 def overhead_of(costs: dict[str, Cost]) -> tuple[float, float] | None:
-    """CPU time a request with stamps over that without, less one; its standard error over the turns."""
-    with_stamps, without = costs.get("loop_cpu_recorded"), costs.get("loop_cpu_unrecorded")
-    if with_stamps is None or without is None or without.median_ns <= 0:
+    """CPU time a request with stamps over that without, less one; its standard error over the rounds."""
+    ratio = costs.get("loop_cpu_ratio")
+    if ratio is None or ratio.median_ns <= 0:
         return None
-    error = math.hypot(*(fit.bootstrap_sigma(c.blocks, c.median_ns) for c in (with_stamps, without)))
-    return with_stamps.median_ns / without.median_ns - 1, error
+    return ratio.median_ns / RATIO_UNITS - 1, fit.bootstrap_sigma(ratio.blocks, ratio.median_ns)
 
 
 def _start_ns(table: dict[str, Any]) -> dict[str, float]:
@@ -171,7 +169,7 @@ def _prior(outcome: Calibration, machine: str, recording: Recording) -> tuple[li
     import numpy as np
 
     linear = outcome.linear
-    known = {f"costs.{name}": i for i, name in enumerate(linear.names) if name not in fit.NOT_COSTS}
+    known = {f"costs.{name}": i for i, name in enumerate(linear.names) if fit.is_cost(name)}
     keys = sorted(_parameters(machine))
     x, covariance = np.zeros(len(keys)), np.eye(len(keys)) * PRIOR**2
     at = [(i, known[k]) for i, k in enumerate(keys) if k in known]

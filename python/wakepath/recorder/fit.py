@@ -49,9 +49,8 @@ DRAWS = 64
 SEED = 1
 RECORD = "trace_record"  # a record's own cost, while tracing: fitted with the rest, not part of the machine
 RECORD_NS, RECORD_SIGMA = 250.0, 0.7
-SPEEDS = ("speed_of_traces", "speed_of_probes")
-NOT_COSTS = (RECORD, *SPEEDS)
-SPEED_SIGMA = 0.1  # of a few seconds on a shared host, beside the mean of minutes
+SPEED_OF = "speed of "  # what was measured in the same seconds
+SPEED_SIGMA = 0.12  # of a few seconds on a shared host, beside the mean of minutes: runs of one setting, 9 to 16 %
 SCREEN_S, SCREEN_WARMUP = "40ms", "10ms"
 WINDOW_S, WINDOW_WARMUP = "200ms", "40ms"
 WHOLE_S = "1200ms"
@@ -67,6 +66,11 @@ class Equation:
     measured_ns: float
     sigma: float
     sums: dict[str, float]
+    seconds: str
+
+
+def is_cost(name: str) -> bool:
+    return name != RECORD and not name.startswith(SPEED_OF)
 
 
 def bootstrap_sigma(blocks: Sequence[float], median: float, draws: int = 200) -> float:
@@ -98,7 +102,7 @@ def equations(costs: Mapping[str, Cost], *, has: Callable[[str], bool]) -> list[
             if row.get("record"):
                 sums[RECORD] = float(row["record"])
             sigma = math.hypot(row["sigma"], bootstrap_sigma(cost.blocks, cost.median_ns))
-            found.append(Equation(cost.kind, cost.median_ns, sigma, sums))
+            found.append(Equation(cost.kind, cost.median_ns, sigma, sums, cost.seconds))
     return found
 
 
@@ -121,14 +125,14 @@ def solve_equations(rows: list[Equation], start: Mapping[str, float], priors: Ma
     index = {name: i for i, name in enumerate(names)}
     base = np.array([start[name] for name in names])
     prior = np.array([priors.get(name, RECORD_SIGMA if name == RECORD else PRIOR) for name in names])
-    prior = np.append(prior, [SPEED_SIGMA] * len(SPEEDS))
+    moments = sorted({row.seconds for row in rows})
+    prior = np.append(prior, [SPEED_SIGMA] * len(moments))
     counts = np.zeros((len(rows), len(names)))
     for r, row in enumerate(rows):
         for name, n in row.sums.items():
             if name in index:
                 counts[r, index[name]] = n
-    traced = np.array([row.kind.startswith("trace_") for row in rows])
-    speeds = np.column_stack([traced, ~traced]).astype(float)
+    speeds = np.array([[float(row.seconds == moment) for moment in moments] for row in rows]).reshape(len(rows), -1)
     measured = np.array([row.measured_ns for row in rows])
     sigma = np.array([row.sigma for row in rows])
     x = np.zeros(len(prior))
@@ -148,8 +152,8 @@ def solve_equations(rows: list[Equation], start: Mapping[str, float], priors: Ma
     singular = np.linalg.svd(jac[:, : len(names)] * prior[: len(names)], compute_uv=False) if len(rows) else np.zeros(0)
     determined = int((singular > 1.0).sum())
     return Linear(
-        names + list(SPEEDS),
-        [*map(float, base), *(1.0 for _ in SPEEDS)],
+        names + [SPEED_OF + moment for moment in moments],
+        [*map(float, base), *(1.0 for _ in moments)],
         x,
         covariance,
         list(zip(rows, map(float, said), strict=True)),

@@ -251,7 +251,7 @@ def _interleaved(session: Session, runner: Runner, settings: list[Setting]) -> d
     """Round by round, so that a drift of the machine meets all settings alike; the reference every few runs."""
     plan = session.plan
     one_s = plan.window_s + RAMP_S + TAIL_S + 0.5
-    keep_s = len(_to_trace(session, settings)) * (plan.trace_s + one_s)
+    keep_s = 2 * len(_to_trace(session, settings)) * (plan.trace_s + one_s)
     runs: dict[Setting, list[dict[str, float]]] = {s: [] for s in settings}
     order: list[tuple[float, dict[str, float]]] = []
     planned = _order(settings, plan.repeats)
@@ -294,8 +294,8 @@ def _traces(session: Session, runner: Runner, settings: list[Setting], facts: di
     """The kernel's side: short windows in a trace instance, else by perf, each with its setting beside it."""
     chosen = _to_trace(session, settings)
 
-    def keep(s: Setting, text: str) -> None:
-        name = f"trace-{s.name}.txt.xz"
+    def keep(s: Setting, text: str, what: str = "") -> None:
+        name = f"trace-{what}{s.name}.txt.xz"
         with lzma.open(session.out / name, "wt", preset=1) as f:
             f.write(text)
         setting = setting_of(s, facts, place.cpu, group_of(s, facts["cgroup"]["version"]))
@@ -305,7 +305,9 @@ def _traces(session: Session, runner: Runner, settings: list[Setting], facts: di
         with tracefs.Instance() as instance:
             for s in chosen:
                 session.report(f"tracing {s.name}", 0.97)
-                keep(s, _traced(runner, s, instance, session.plan.trace_s))
+                keep(s, _traced(runner, s, instance, session.plan.trace_s, tracefs.EVENTS))
+                if s.engine == "libaio":
+                    keep(s, _traced(runner, s, instance, session.plan.trace_s, tracefs.EVENTS_OF_TURNS), "turns-")
         session.part("trace")
     except tracefs.NoTraceError as no_instance:
         try:
@@ -318,12 +320,12 @@ def _traces(session: Session, runner: Runner, settings: list[Setting], facts: di
             session.lack("trace", f"{no_instance}; {no_perf}", "root with tracefs, or leave for perf")
 
 
-def _traced(runner: Runner, s: Setting, instance: tracefs.Instance, seconds: float) -> str:
+def _traced(runner: Runner, s: Setting, instance: tracefs.Instance, seconds: float, events: tuple[str, ...]) -> str:
     import threading
 
     def window() -> None:
         time.sleep(TRACE_AFTER_S)
-        instance.start()
+        instance.start(events)
         time.sleep(seconds)
         instance.stop()
 

@@ -14,7 +14,7 @@ import re
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wakepath.paths import read_text
 from wakepath.recorder.urtrace import Cost
@@ -25,6 +25,7 @@ _FTRACE = re.compile(
 _PERF = re.compile(r"^\s*(\S.*?)\s+(\d+)(?:/\d+)?\s+\[(\d+)\]\s+(\d+)\.(\d{6,9}):\s+\w+:(\w+): ?(.*)$")
 _WOKEN = re.compile(r"comm=(\S+)")
 _SWITCH = re.compile(r"prev_comm=(\S+) .*prev_state=(\S+) ==> next_comm=(\S+)")
+_WORKER = "kworker/"
 _BLOCKS = 16
 _PLUG = 32  # requests at which a plug is issued: the doorbell of a longer batch is in its middle
 
@@ -49,12 +50,17 @@ class Drain:
 
 @dataclass
 class TraceCosts:
+    path: str = ""
     samples: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     drains: list[Drain] = field(default_factory=list)
     per_interrupt: list[int] = field(default_factory=list)
 
-    def costs(self) -> dict[str, Cost]:
-        return {kind: cost_of(kind, values) for kind, values in self.samples.items() if len(values) >= 50}
+    def costs(self) -> list[Cost]:
+        return [
+            replace(cost_of(kind, values), seconds=self.path)
+            for kind, values in self.samples.items()
+            if len(values) >= 50
+        ]
 
 
 def middle(values: Sequence[int]) -> float:
@@ -91,30 +97,35 @@ def number_in(text: str, pattern: str) -> int | None:
 
 
 def trace_costs(path: str, cpu: int, disk_irq: int | None) -> TraceCosts:
-    found = TraceCosts()
+    found = TraceCosts(path)
     last: dict[int, Record] = {}
-    state = _Submit()
+    state, turns = _Submit(), _Turns()
     device = _Device(found, disk_irq)
+    ring = items = False
     for r in records(path):
         device.see(r)
+        ring = ring or r.name.endswith("_io_uring_enter")
+        items = items or r.name == "workqueue_execute_start"
         before = last.get(r.cpu)
         last[r.cpu] = r
         if r.cpu != cpu:
             continue
+        turns.see(found, r)
         if before is not None:
             _neighbours(found, before, r)
+            _within_item(found, before, r, "trace_uring" if ring else "trace")
             if (before.name, r.name) == ("block_rq_issue", "exit_io_submit") and device.has_woken(state.requests):
                 found.samples["trace_doorbell"].append(r.ns - before.ns)
         state.see(found, r)
+    if items:  # a full trace: its turns are mostly records
+        found.samples = defaultdict(list, {k: v for k, v in found.samples.items() if not k.startswith("turn_")})
     return found
 
 
 def _neighbours(found: TraceCosts, a: Record, b: Record) -> None:
     took = b.ns - a.ns
     pair = (a.name, b.name)
-    if pair == ("workqueue_execute_start", "workqueue_execute_end") and "dio_complete" in a.text:
-        found.samples["trace_work_item"].append(took)
-    elif pair == ("workqueue_execute_end", "workqueue_execute_start") and "dio_complete" in b.text:
+    if pair == ("workqueue_execute_end", "workqueue_execute_start") and "dio_complete" in b.text:
         found.samples["trace_next_item"].append(took)
     elif pair == ("block_rq_issue", "block_rq_issue"):
         found.samples["trace_issue"].append(took)
@@ -132,9 +143,23 @@ def _neighbours(found: TraceCosts, a: Record, b: Record) -> None:
         found.samples["trace_complete_to_queue"].append(took)
 
 
+def _within_item(found: TraceCosts, a: Record, b: Record, engine: str) -> None:
+    """A work item that ends a write, and the two parts of one that wakes the submitter."""
+    pair = (a.name, b.name)
+    if pair == ("workqueue_execute_start", "workqueue_execute_end") and "dio_complete" in a.text:
+        kind = "work_item"
+    elif pair == ("workqueue_execute_start", "sched_waking") and "dio_complete" in a.text and not _is_of_worker(b.text):
+        kind = "item_to_waking"
+    elif pair == ("sched_wakeup", "workqueue_execute_end") and "dio_complete" in b.text and not _is_of_worker(a.text):
+        kind = "wakeup_to_end"
+    else:
+        return
+    found.samples[f"{engine}_{kind}"].append(b.ns - a.ns)
+
+
 def _is_of_worker(text: str) -> bool:
     m = _WOKEN.search(text)
-    return m is not None and m[1].startswith("kworker/")
+    return m is not None and m[1].startswith(_WORKER)
 
 
 def _beside_switch(found: TraceCosts, a: Record, b: Record) -> None:
@@ -143,13 +168,51 @@ def _beside_switch(found: TraceCosts, a: Record, b: Record) -> None:
     m = _SWITCH.search(switch.text)
     if m is None or "dio_complete" not in other.text:
         return
-    before, state, after = m[1].startswith("kworker/"), m[2], m[3].startswith("kworker/")
+    before, state, after = m[1].startswith(_WORKER), m[2], m[3].startswith(_WORKER)
     if switch is b and other.name == "workqueue_execute_end" and before and state == "R+" and not after:
         found.samples["trace_preempted"].append(b.ns - a.ns)
     elif switch is a and other.name == "workqueue_execute_start" and after and not before:
         if m[1].startswith("swapper"):
             return  # woken from idle: it begins, and does not go on with a pass that was broken off
         found.samples["trace_back_to_items"].append(b.ns - a.ns)
+
+
+class _Turns:
+    """Whole turns of the submitter and of the kworker, where hardly anything is recorded within one (EVENTS_OF_TURNS):
+    what a record takes is felt in none of these, and a hundred records are in those of a full trace."""
+
+    def __init__(self) -> None:
+        self._turn = 0  # begin of the one under way
+        self._from_submitter = self._drained = False
+        self._woken_ns = 0
+        self._comm = ""  # of the submitter: whom a kworker wakes
+        self._submitted = self._calls = self._batch = 0
+
+    def see(self, found: TraceCosts, r: Record) -> None:
+        if r.name == "sched_waking":
+            m = _WOKEN.search(r.text)
+            if r.comm.startswith(_WORKER) and m is not None and not m[1].startswith(_WORKER) and self._woken_ns == 0:
+                self._comm, self._woken_ns = m[1], r.ns
+        elif r.name == "exit_io_submit":
+            self._submitted += max(0, number_in(r.text, r"-> (0x[0-9a-f]+|\d+)") or 0)
+            self._calls += 1
+        elif r.name == "sched_switch" and (m := _SWITCH.search(r.text)) is not None:
+            self._ended(found, r.ns, m[1], m[2], m[3])
+
+    def _ended(self, found: TraceCosts, ns: int, before: str, state: str, after: str) -> None:
+        slept = not state.startswith("R")
+        if before.startswith(_WORKER) and after == self._comm:
+            if slept and self._woken_ns > 0 and self._batch > 0:
+                found.samples[f"turn_drain/{self._batch}"].append(ns - self._woken_ns)
+            elif not slept and self._from_submitter:
+                found.samples["turn_preempted"].append(ns - self._turn)
+            self._drained, self._submitted, self._calls = slept, 0, 0
+        elif before == self._comm and after.startswith("swapper"):
+            # All that was in flight had ended, and is submitted again.
+            self._batch = self._submitted if self._drained else 0
+            if self._batch > 0:
+                found.samples[f"turn_batch{self._calls}/{self._batch}"].append(ns - self._turn)
+        self._from_submitter, self._turn, self._woken_ns = before == self._comm, ns, 0
 
 
 class _Submit:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ EVENTS = (
     "syscalls/sys_enter_io_uring_enter",
     "syscalls/sys_exit_io_uring_enter",
 )
+# Whole turns of a task: so few that what they take is not felt.
+EVENTS_OF_TURNS = ("sched/sched_switch", "sched/sched_waking", "syscalls/sys_exit_io_submit")
 
 
 class NoTraceError(Exception):
@@ -93,9 +96,7 @@ class Instance:
             (self._path / "trace_clock").write_text("mono")
             (self._path / "buffer_size_kb").write_text(str(BUFFER_KB))
             for event in EVENTS:
-                switch = self._path / "events" / event / "enable"
-                if switch.exists():
-                    switch.write_text("1")
+                if (self._path / "events" / event / "enable").exists():
                     self.events.append(event)
         except OSError as error:
             _remove(self._path)
@@ -105,7 +106,10 @@ class Instance:
     def __exit__(self, *_: Any) -> None:
         _remove(self._path)
 
-    def start(self) -> None:
+    def start(self, events: Container[str] = EVENTS) -> None:
+        """From now on, `events` of those that the kernel has."""
+        for event in self.events:
+            (self._path / "events" / event / "enable").write_text(str(int(event in events)))
         (self._path / "trace").write_text("")
         (self._path / "tracing_on").write_text("1")
 

@@ -26,6 +26,7 @@ class Cost:
     median_ns: float
     blocks: tuple[float, ...]
     quantiles: tuple[int, ...]
+    seconds: str = "probes"  # within which it was measured: those of one trace, of the probes
 
     @property
     def name(self) -> str:
