@@ -145,25 +145,67 @@ std::size_t end_of_string(std::string_view text, std::size_t at) {
   return text.size();
 }
 
-// The line of the first character beyond ASCII outside strings and comments; 0: none. A quote begins a string only
-// where a key or a value may begin: the parser takes one that follows something else for a part of that.
+// Where a string may begin: there alone a quote begins one for the parser. Anywhere else it is a part of what it stands
+// in, a number say, and so are the characters behind it.
+class StringStarts {
+ public:
+  [[nodiscard]] bool here() const { return here_; }
+  void after_string() { here_ = false; }
+  void after(char c) {
+    switch (c) {
+      case ' ':
+      case '\t':
+      case '\r':
+        return;
+      case '\n':
+        if (open_.empty()) in_key_ = true;
+        here_ = true;
+        return;
+      case '[':
+      case '{':
+        if (!here_) return;
+        open_ += c;
+        in_key_ = in_key_ || c == '{';  // [ of a table's name, or of an array
+        return;
+      case ']':
+      case '}':
+        if (!open_.empty()) open_.pop_back();
+        here_ = false;
+        return;
+      case ',':
+        here_ = !open_.empty();
+        in_key_ = here_ && open_.back() == '{';
+        return;
+      case '=':
+        here_ = in_key_;
+        in_key_ = false;
+        return;
+      default:
+        here_ = c == '.' && in_key_;
+    }
+  }
+
+ private:
+  std::string open_;  // brackets
+  bool in_key_ = true, here_ = true;
+};
+
+// The line of the first character beyond ASCII outside strings and comments; 0: none.
 int line_beyond_ascii(std::string_view text) {
-  constexpr std::string_view kBefore = "\n=,.[{";
   std::size_t i = text.substr(0, 3) == "\xEF\xBB\xBF" ? 3 : 0;
-  char last = '\n';  // that is no space
+  StringStarts starts;
   while (i < text.size()) {
     if (static_cast<unsigned char>(text[i]) >= 0x80) {
       return static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(i), '\n')) + 1;
     }
-    if ((text[i] == '"' || text[i] == '\'') && kBefore.find(last) != std::string_view::npos) {
-      last = text[i];
+    if ((text[i] == '"' || text[i] == '\'') && starts.here()) {
       i = end_of_string(text, i);
-      if (text[i - 1] == '\n') last = '\n';
+      starts.after_string();
+      if (text[i - 1] == '\n') starts.after('\n');
     } else if (text[i] == '#') {
       i = std::min(text.find('\n', i), text.size());
     } else {
-      if (text[i] != ' ' && text[i] != '\t' && text[i] != '\r') last = text[i];
-      ++i;
+      starts.after(text[i++]);
     }
   }
   return 0;

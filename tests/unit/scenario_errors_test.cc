@@ -171,6 +171,14 @@ TEST_CASE("letters outside ASCII stand in quotes and comments, and nowhere else"
   CHECK(with_text("# 30 µs\ntitle = \"µ\"\n[run]\nduration = 30µs\n") == "t.toml:4: " + wrong);
   CHECK(with_text("title = 'µ' # µ\nä = 1\n") == "t.toml:2: " + wrong);
   CHECK(with_text("title = \"\"\"µ\n\"\" µ\n\"\"\"\n[run]\nseed = 1˾\n") == "t.toml:5: " + wrong);
+  // A quote within something else begins no string.
+  for (const char* value :
+       {"2\"16.\"µ", "2.\"µ\"", "2=\"µ\"", "[1, 2.\"µ\"]", "[2=\"µ\"]", "2[\"µ\"]", "{a = 2.\"µ\"}"})
+    CHECK(with_text(std::string("a = ") + value + "\n") == "t.toml:1: " + wrong);
+  // These are TOML, and some other error.
+  for (const char* line : {"a.\"µ\" = 1", "a = [1, \"µ\"]", "a = [\n\"µ\",\n{b = \"µ\", \"µ\" = 1, c.\"µ\" = 2}]",
+                           "[\"µ\".\"µ\"]", "[[a.'µ']]", "a = {b = {c = 1}, d = 'µ'}"})
+    CHECK(with_text(std::string(line) + "\n").find(wrong) == std::string::npos);
 }
 
 TEST_CASE("programs say what they need", "[scenario][errors]") {
