@@ -25,16 +25,16 @@ struct TieBreaker {
 
 class Engine {
  public:
+  Engine() { queue_.arm(beyond_, 1); }
   void set_tie_breaker(TieBreaker* b) { ties_ = b; }
   [[nodiscard]] Time now() const { return now_; }
   void arm(Timer& t, Time at) { queue_.arm(t, at); }
   void arm_in(Timer& t, Time delay) { queue_.arm(t, now_ + delay); }
   void cancel(Timer& t) { queue_.cancel(t); }
-  [[nodiscard]] Time next_time() const { return queue_.next_time(); }
 
   // Moves the clock to `t` if no event is due at or before it and the run does not end before it.
   bool try_advance(Time t) {
-    if (t >= queue_.next_time() || t > until_) return false;
+    if (t >= queue_.next_time()) return false;
     now_ = t;  // the queue learns of it with the next event
     ++steps_;
     return true;
@@ -49,7 +49,7 @@ class Engine {
 
   // Runs every event up to and including `until`; ends earlier by a limit, the hook, or stop().
   Stop run(Time until, const Limits& limits) {
-    until_ = until;
+    queue_.arm(beyond_, until + 1);
     stop_ = Stop::none;
     const auto wall_start = std::chrono::steady_clock::now();
     std::int64_t next_check = events_ + steps_ + kCheckEvery;
@@ -94,10 +94,11 @@ class Engine {
     if (limits.progress && !limits.progress(now_)) stop_ = Stop::cancelled;
   }
 
-  Time now_ = 0, until_ = 0;
+  Time now_ = 0;
   std::int64_t events_ = 0, steps_ = 0;
   TieBreaker* ties_ = nullptr;
   Stop stop_ = Stop::none;
+  Timer beyond_;  // never pops: always armed just after the end of the run, so that next_time() is the one to look at
   EventQueue queue_;
 };
 

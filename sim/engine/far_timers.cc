@@ -11,12 +11,23 @@ FarTimers::FarTimers() {
   for (TimerLink& head : heads_) head.next = head.prev = &head;
 }
 
-void FarTimers::add(Timer& t) { link_last(t, slot_of(t.at)); }
+void FarTimers::add(Timer& t) {
+  const Slot slot = slot_of(t.at);
+  TimerLink& head = heads_[slot.index()];
+  t.slot_ = kFar;
+  t.next = &head;
+  t.prev = head.prev;
+  head.prev->next = &t;
+  head.prev = &t;
+  mark_used(slot);
+}
 
 void FarTimers::remove(Timer& t) {
   t.next->prev = t.prev;
   t.prev->next = t.next;
-  if (t.next == t.prev) mark_empty(static_cast<unsigned>(t.next - heads_.data()));  // only the head is left
+  if (t.next != t.prev) return;
+  const auto index = static_cast<unsigned>(t.next - heads_.data());  // only the head is left
+  mark_empty({index / kSlotsPerLevel, index % kSlotsPerLevel});
 }
 
 void FarTimers::add_first(Timer& t, Time now) {
@@ -24,8 +35,8 @@ void FarTimers::add_first(Timer& t, Time now) {
     base_ = now;
   else if (t.at < base_) [[unlikely]]
     lower_base(now);
-  const unsigned slot = slot_of(t.at);
-  TimerLink& head = heads_[slot];
+  const Slot slot = slot_of(t.at);
+  TimerLink& head = heads_[slot.index()];
   t.slot_ = kFar;
   t.prev = &head;
   t.next = head.next;
@@ -34,8 +45,8 @@ void FarTimers::add_first(Timer& t, Time now) {
   mark_used(slot);
 }
 
-TimerLink* FarTimers::detach(unsigned slot) {
-  TimerLink& head = heads_[slot];
+TimerLink* FarTimers::detach(Slot slot) {
+  TimerLink& head = heads_[slot.index()];
   TimerLink* first = head.next;
   head.next = head.prev = &head;
   mark_empty(slot);
@@ -44,14 +55,13 @@ TimerLink* FarTimers::detach(unsigned slot) {
 
 Time FarTimers::take_earliest(NearTimers& near) {
   for (;;) {
-    const unsigned slot = lowest_slot(), level = slot / kSlotsPerLevel;
-    TimerLink& head = heads_[slot];
+    const Slot slot = lowest_slot();
+    TimerLink& head = heads_[slot.index()];
     unsigned n = 0;
     for (TimerLink* l = head.next; l != &head && n <= kFew; l = l->next) ++n;
-    const unsigned shift = level * kDigitBits;
+    const unsigned shift = slot.level * kDigitBits;
     const auto above = ~std::uint64_t{0} << shift << kDigitBits;  // the digits that are the base's
-    const std::uint64_t begin =
-        (static_cast<std::uint64_t>(base_) & above) | (std::uint64_t{slot % kSlotsPerLevel} << shift);
+    const std::uint64_t begin = (static_cast<std::uint64_t>(base_) & above) | (std::uint64_t{slot.digit} << shift);
     if (n <= kFew) [[likely]] {
       for (TimerLink *l = detach(slot), *next; l != &head; l = next) {
         next = l->next;
@@ -60,7 +70,7 @@ Time FarTimers::take_earliest(NearTimers& near) {
       if (levels_used_ == 0) return kNever;
       return static_cast<Time>(begin + (std::uint64_t{1} << shift));  // something is later, so it does not overflow
     }
-    if (level == 0) {  // many of one time
+    if (slot.level == 0) {  // many of one time
       for (n = 0; n < kFew; ++n) {
         auto& t = static_cast<Timer&>(*head.next);
         remove(t);
@@ -72,13 +82,12 @@ Time FarTimers::take_earliest(NearTimers& near) {
   }
 }
 
-void FarTimers::spread(unsigned slot, Time begin) {
-  const TimerLink* const end = &heads_[slot];
+void FarTimers::spread(Slot slot, Time begin) {
+  const TimerLink* const end = &heads_[slot.index()];
   base_ = begin;
   for (TimerLink *l = detach(slot), *next; l != end; l = next) {
     next = l->next;
-    auto& t = static_cast<Timer&>(*l);
-    link_last(t, slot_of(t.at));
+    add(static_cast<Timer&>(*l));
   }
 }
 
@@ -87,12 +96,11 @@ void FarTimers::spread(unsigned slot, Time begin) {
 void FarTimers::lower_base(Time base) {
   const auto differing = static_cast<std::uint64_t>(base ^ base_);
   const unsigned level = (static_cast<unsigned>(std::bit_width(differing)) - 1) / kDigitBits;
-  const auto digit = static_cast<unsigned>(base_ >> (level * kDigitBits)) % kSlotsPerLevel;
-  const unsigned slot = level * kSlotsPerLevel + digit;
-  TimerLink& head = heads_[slot];
-  while (levels_used_ != 0 && lowest_slot() < level * kSlotsPerLevel) {
-    const unsigned from = lowest_slot();
-    TimerLink* const last = heads_[from].prev;
+  const Slot slot{level, static_cast<unsigned>(base_ >> (level * kDigitBits)) % kSlotsPerLevel};
+  TimerLink& head = heads_[slot.index()];
+  while (levels_used_ != 0 && lowest_slot().level < level) {
+    const Slot from = lowest_slot();
+    TimerLink* const last = heads_[from.index()].prev;
     TimerLink* const first = detach(from);
     first->prev = head.prev;
     head.prev->next = first;

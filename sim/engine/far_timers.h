@@ -52,37 +52,31 @@ class FarTimers {
   static constexpr unsigned kLevels = 64 / kDigitBits;
   static constexpr unsigned kFew = 12;  // are taken at once: that leaves room for what is armed meanwhile
 
-  [[nodiscard]] unsigned slot_of(Time at) const {
+  struct Slot {
+    unsigned level, digit;
+    [[nodiscard]] unsigned index() const { return level * kSlotsPerLevel + digit; }
+  };
+  [[nodiscard]] Slot slot_of(Time at) const {
     const auto differing = static_cast<std::uint64_t>(at ^ base_);
     const unsigned level = (static_cast<unsigned>(std::bit_width(differing | 1)) - 1) / kDigitBits;
-    const auto digit = static_cast<unsigned>(at >> (level * kDigitBits)) % kSlotsPerLevel;
-    return level * kSlotsPerLevel + digit;
+    return {level, static_cast<unsigned>(at >> (level * kDigitBits)) % kSlotsPerLevel};
   }
-  void link_last(Timer& t, unsigned slot) {
-    detail::TimerLink& head = heads_[slot];
-    t.slot_ = kFar;
-    t.next = &head;
-    t.prev = head.prev;
-    head.prev->next = &t;
-    head.prev = &t;
-    mark_used(slot);
+  void mark_used(Slot slot) {
+    slots_used_[slot.level] |= 1U << slot.digit;
+    levels_used_ |= 1U << slot.level;
   }
-  void mark_used(unsigned slot) {
-    slots_used_[slot / kSlotsPerLevel] |= 1U << (slot % kSlotsPerLevel);
-    levels_used_ |= 1U << (slot / kSlotsPerLevel);
+  void mark_empty(Slot slot) {
+    auto& used = slots_used_[slot.level];
+    used &= ~(1U << slot.digit);
+    if (used == 0) levels_used_ &= ~(1U << slot.level);
   }
-  void mark_empty(unsigned slot) {
-    auto& used = slots_used_[slot / kSlotsPerLevel];
-    used &= ~(1U << (slot % kSlotsPerLevel));
-    if (used == 0) levels_used_ &= ~(1U << (slot / kSlotsPerLevel));
-  }
-  [[nodiscard]] unsigned lowest_slot() const {
+  [[nodiscard]] Slot lowest_slot() const {
     const auto level = static_cast<unsigned>(std::countr_zero(levels_used_));
-    return level * kSlotsPerLevel + static_cast<unsigned>(std::countr_zero(slots_used_[level]));
+    return {level, static_cast<unsigned>(std::countr_zero(slots_used_[level]))};
   }
   // Unlinks the whole list: its timers are linked among themselves, the last one's next is the head.
-  detail::TimerLink* detach(unsigned slot);
-  void spread(unsigned slot, Time begin);
+  detail::TimerLink* detach(Slot slot);
+  void spread(Slot slot, Time begin);
   void lower_base(Time base);
 
  public:
@@ -98,7 +92,7 @@ class FarTimers {
 template <class Receiver>
 void FarTimers::drain(Receiver&& receive) {
   while (levels_used_ != 0) {
-    detail::TimerLink& head = heads_[lowest_slot()];
+    detail::TimerLink& head = heads_[lowest_slot().index()];
     auto& t = static_cast<Timer&>(*head.next);
     remove(t);
     receive(t);

@@ -23,12 +23,13 @@ class Fifo {
     return slots_[first_];
   }
   void push_back(T value) {
-    if (size_ == slots_.size()) grow();
-    slots_[(first_ + size_++) & (slots_.size() - 1)] = std::move(value);
+    if (size_ == capacity_) [[unlikely]]
+      grow();
+    slots_[(first_ + size_++) & (capacity_ - 1)] = std::move(value);
   }
   void pop_front() {
     WAKEPATH_CHECK(size_ > 0, "the first of an empty queue leaves");
-    first_ = (first_ + 1) & (slots_.size() - 1);
+    first_ = (first_ + 1) & (capacity_ - 1);
     --size_;
   }
   T take_front() {
@@ -41,13 +42,15 @@ class Fifo {
  private:
   void grow() {
     std::vector<T> more(slots_.empty() ? kFirst : 2 * slots_.size());
-    for (std::size_t i = 0; i < size_; ++i) more[i] = std::move(slots_[(first_ + i) & (slots_.size() - 1)]);
+    for (std::size_t i = 0; i < size_; ++i) more[i] = std::move(slots_[(first_ + i) & (capacity_ - 1)]);
     slots_ = std::move(more);
+    capacity_ = slots_.size();
     first_ = 0;
   }
 
   static constexpr std::size_t kFirst = 16;
   std::vector<T> slots_;
+  std::size_t capacity_ = 0;  // slots_.size(), which is a subtraction and a division
   std::size_t first_ = 0, size_ = 0;
 };
 

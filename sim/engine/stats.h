@@ -23,11 +23,9 @@ namespace wakepath::engine {
 class Histogram {
  public:
   void record(Time value) {
-    WAKEPATH_CHECK(value >= 0, "a negative time in a histogram");
-    const std::size_t bucket = bucket_of(value);
-    if (bucket >= counts_.size()) [[unlikely]]
-      grow(bucket);
-    ++counts_[bucket];
+    if (static_cast<std::uint64_t>(value) >= end_) [[unlikely]]
+      grow(value);
+    ++counts_[bucket_of(value)];
     ++count_;
     WAKEPATH_CHECK(!__builtin_add_overflow(sum_, value, &sum_), "the sum of a histogram passes 2^63");
     if (value < min_) min_ = value;
@@ -35,7 +33,10 @@ class Histogram {
   }
 
   void merge(const Histogram& other) {
-    if (other.counts_.size() > counts_.size()) counts_.resize(other.counts_.size());
+    if (other.end_ > end_) {
+      counts_.resize(other.counts_.size());
+      end_ = other.end_;
+    }
     for (std::size_t i = 0; i < other.counts_.size(); ++i) counts_[i] += other.counts_[i];
     count_ += other.count_;
     WAKEPATH_CHECK(!__builtin_add_overflow(sum_, other.sum_, &sum_), "the sum of a histogram passes 2^63");
@@ -73,13 +74,17 @@ class Histogram {
     const unsigned shift = static_cast<unsigned>(std::bit_width(v | kBuckets)) - 1 - kBucketBits;
     return shift * kBuckets + static_cast<std::size_t>(v >> shift);
   }
-  static Time start_of(std::size_t bucket) {
+  static std::uint64_t start_of(std::size_t bucket) {
     const unsigned shift = shift_of(bucket);
-    return static_cast<Time>(static_cast<std::uint64_t>(bucket - shift * kBuckets) << shift);
+    return static_cast<std::uint64_t>(bucket - shift * kBuckets) << shift;
   }
 
   // To the end of the power of two, so that it happens a few times only.
-  void grow(std::size_t bucket) { counts_.resize((bucket / kBuckets + 1) * kBuckets); }
+  void grow(Time value) {
+    WAKEPATH_CHECK(value >= 0, "a negative time in a histogram");
+    counts_.resize((bucket_of(value) / kBuckets + 1) * kBuckets);
+    end_ = start_of(counts_.size());
+  }
 
   // The n values of a bucket are taken to lie in the middle of n equal parts of it.
   [[nodiscard]] Time value_of_rank(std::int64_t rank) const {
@@ -89,11 +94,12 @@ class Histogram {
     const Wide width = Wide{1} << shift_of(bucket);
     const auto part = static_cast<std::uint64_t>(2 * (rank - before) - 1);
     const auto parts = static_cast<std::uint64_t>(2 * counts_[bucket]);
-    const Time value = start_of(bucket) + static_cast<Time>(width * part / parts);
+    const Time value = static_cast<Time>(start_of(bucket) + static_cast<std::uint64_t>(width * part / parts));
     return std::clamp(value, min_, max_);
   }
 
   std::vector<std::int64_t> counts_;
+  std::uint64_t end_ = 0;  // the least value without a bucket, 2^63 where there are all
   std::int64_t count_ = 0;
   Time sum_ = 0;
   Time min_ = kNever;
