@@ -15,6 +15,7 @@ Cpu::Cpu(Machine& m, int id)
       rq_(m.sched.rq(id)),
       policy_(m.preemption),
       irq_time_accounting_(m.scenario.kernel.irq_time_accounting),
+      hurdles_(policy_.anywhere ? kAnywherePreempts : 0),
       machine_(m),
       id_(id) {
   for (ExecContext* c : {&hardirq_, &softirq_, &switcher_, &idle_}) c->cpu = this;
@@ -73,6 +74,7 @@ Usage Cpu::usage_now() const {
 
 bool Cpu::try_run_inline(ExecContext& c, Time ns, Mode m) {
   ns += std::exchange(trace_debt_ns_, 0);
+  hurdles_ &= static_cast<std::uint8_t>(~kDebt);
   if (ns == 0) return true;
   c.mode = m;
   const bool goes_on = (pending_ == nullptr || !may_interrupt(c)) && !preempts_here(c);
@@ -140,6 +142,7 @@ void Cpu::raise(IrqLine& line) {
   line.next_pending = nullptr;
   (pending_ != nullptr ? last_pending_->next_pending : pending_) = &line;
   last_pending_ = &line;
+  hurdles_ |= kPending;
   if (looping_) return;    // seen at the next segment
   if (machine_.in_loop) {  // another CPU's code runs now: go through the event queue
     if (!idle_timer_.armed()) engine_.arm(idle_timer_, engine_.now());
@@ -237,6 +240,7 @@ Body Cpu::hardirq_body(ExecContext& ctx) {
   for (;;) {
     IrqLine& line = *pending_;
     pending_ = line.next_pending;
+    if (pending_ == nullptr) hurdles_ &= static_cast<std::uint8_t>(~kPending);
     line.pending = false;
     ++interrupts;
     co_await run_cost(machine_, ctx, from_idle_ ? CostId::idle_exit : CostId::irq_delivery);

@@ -72,8 +72,11 @@ class alignas(64) Cpu {
 
   // The kernel side of the awaitables.
   // The next segment of the active context: true when it has passed at once. Else it lies in c and is to be started.
+  bool runs_inline(ExecContext& c, Time ns, Mode m) {
+    return (ns > 0 && passes_at_once(engine_, c, ns, m)) || try_run_inline(c, ns, m);
+  }
   bool try_run_inline(ExecContext& c, Time ns, Mode m);
-  bool passes_at_once(ExecContext& c, Time ns, Mode m);
+  bool passes_at_once(engine::Engine& engine, ExecContext& c, Time ns, Mode m);
   void start_segment(ExecContext& c, std::coroutine_handle<> h);
   void start_schedule(ExecContext& c, std::coroutine_handle<> h, bool preempt);
   void resume_user(KTask& t, std::coroutine_handle<> h, Time left_ns);  // the end of user_return_body
@@ -84,7 +87,10 @@ class alignas(64) Cpu {
   [[nodiscard]] bool resched_at_cond_resched() const { return policy_.cond_resched && need_resched(); }
   [[nodiscard]] bool resched_at_might_sleep() const { return policy_.might_sleep && need_resched(); }
 
-  void add_trace_debt(Time ns) { trace_debt_ns_ += ns; }
+  void add_trace_debt(Time ns) {
+    trace_debt_ns_ += ns;
+    hurdles_ |= kDebt;
+  }
   [[nodiscard]] Usage usage_now() const;  // with the running segment or idle stretch
   std::uint64_t switches = 0;
   std::uint64_t interrupts = 0;
@@ -114,6 +120,12 @@ class alignas(64) Cpu {
     return c.mode == Mode::kernel && policy_.anywhere && (policy_.full ? need_resched() : rq_.resched);
   }
 
+  // What keeps a segment from passing at once without a closer look.
+  enum Hurdle : std::uint8_t {
+    kPending = 1,           // an interrupt is
+    kDebt = 2,              // records are to be paid for
+    kAnywherePreempts = 4,  // in the kernel, by the preemption model
+  };
   Body hardirq_body(ExecContext& ctx);
   Body softirq_body(ExecContext& ctx);
   Body switch_body(ExecContext& ctx);
@@ -128,6 +140,7 @@ class alignas(64) Cpu {
   std::coroutine_handle<> resume_;
   const Preemption policy_;
   const bool irq_time_accounting_;
+  std::uint8_t hurdles_;
   bool looping_ = false;
   bool standing_ = false;  // since segment_start_, with left_ns of its segment to go
   engine::Timer segment_timer_;
@@ -156,12 +169,12 @@ inline void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
 }
 
 // The common case of a segment, in as few tests as there can be: nothing is pending, no switch is asked for and no
-// event is due before its end. False: maybe it could have passed all the same; nothing has happened.
-[[gnu::always_inline]] inline bool Cpu::passes_at_once(ExecContext& c, Time ns, Mode m) {
-  if (ns <= 0 || pending_ != nullptr || trace_debt_ns_ != 0) return false;
+// event is due before its end; ns > 0; the engine is given, since whoever asks has it at hand. False: maybe it could
+// have passed all the same; nothing has happened.
+[[gnu::always_inline]] inline bool Cpu::passes_at_once(engine::Engine& engine, ExecContext& c, Time ns, Mode m) {
+  if ((hurdles_ & (m == Mode::kernel ? kPending | kDebt | kAnywherePreempts : kPending | kDebt)) != 0) return false;
   if (m == Mode::user && need_resched()) return false;
-  if (m == Mode::kernel && policy_.anywhere) return false;
-  if (!engine_.try_advance(engine_.now() + ns)) return false;
+  if (!engine.try_advance(engine.now() + ns)) return false;
   c.mode = m;
   charge(c, ns, m);
   return true;
@@ -204,7 +217,7 @@ struct ExecContext::ScheduleAwaiter {
 };
 
 inline ExecContext::RunAwaiter ExecContext::run_ns(Time ns, Mode m) {
-  return {cpu->passes_at_once(*this, ns, m) || cpu->try_run_inline(*this, ns, m) ? nullptr : this};
+  return {cpu->runs_inline(*this, ns, m) ? nullptr : this};
 }
 inline bool KTask::resched_at_cond_resched() const { return cpu->resched_at_cond_resched(); }
 inline bool KTask::resched_at_might_sleep() const { return cpu->resched_at_might_sleep(); }

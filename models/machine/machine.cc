@@ -75,9 +75,8 @@ Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPo
   sched.set_lazy(preemption.lazy);
   for (std::size_t i = 0; i < kCostCount; ++i) {
     const Cost& c = s.costs.entries[i];
-    const bool is_constant = c.kind == Cost::Kind::constant;
-    constant_ns_[i] = is_constant ? c.ns : kDrawn;
-    if (!is_constant)
+    constant_ns_[i] = c.kind == Cost::Kind::constant && c.ns > 0 ? c.ns : kDrawn;
+    if (constant_ns_[i] == kDrawn)
       cost_streams_[i] = std::make_unique<engine::RandomStream>(
           s.run.seed, std::string("cost.") + cost_name(static_cast<CostId>(i)), 0);
   }

@@ -142,8 +142,8 @@ class Machine final : public sched::Observer {
   Call<bool> wake_sleeper(ExecContext& ctx, KTask& t, bool sync);
   Call<bool> place(ExecContext& ctx, KTask& t, bool sync, Mode mode);
 
-  static constexpr Time kDrawn = -1;
-  std::array<Time, kCostCount> constant_ns_{};  // kDrawn: it has a distribution
+  static constexpr Time kDrawn = Time{1} << 62;  // longer than any run, so that it never passes at once
+  std::array<Time, kCostCount> constant_ns_{};   // kDrawn: it has a distribution, or is 0
   std::array<std::unique_ptr<engine::RandomStream>, kCostCount> cost_streams_;
   engine::RandomStream deep_idle_, cold_move_;
   std::map<std::string, sched::TaskGroup*> groups_;
@@ -163,27 +163,36 @@ class Machine final : public sched::Observer {
   Body ksoftirqd_body(KTask& t);
 };
 
-// One that is drawn never passes at once: kDrawn is no time. Inlined, since most of it goes where the mode is known.
+// One that is drawn never passes at once: so long is kDrawn. Inlined, since most of it goes where the mode is known.
 [[gnu::always_inline]] inline ExecContext::RunAwaiter run_cost(Machine& m, ExecContext& c, CostId id,
                                                                Mode mode = Mode::kernel) {
-  if (c.cpu->passes_at_once(c, m.constant_cost(id), mode)) [[likely]]
+  if (c.cpu->passes_at_once(m.engine, c, m.constant_cost(id), mode)) [[likely]]
     return {nullptr};
   return m.draw_and_run(c, id, mode);
 }
 
-template <class Then>
-auto wait_and(ExecContext& /*frames*/, ExecContext::RunAwaiter cost, Then then) -> decltype(then()) {
-  co_await cost;
+template <class Awaitable, class Then>
+auto wait_and(ExecContext& /*frames*/, Awaitable first, Then then) -> decltype(then()) {
+  co_await first;
   co_return co_await then();
 }
 
 // The end of a plain function that spends a cost, goes on with `then` and returns the Call of that: where the cost
 // passes at once, as most do, this needs no frame.
 template <class Then>
-auto after(ExecContext& ctx, ExecContext::RunAwaiter cost, Then then) -> decltype(then()) {
+[[gnu::always_inline]] inline auto after(ExecContext& ctx, ExecContext::RunAwaiter cost, Then then)
+    -> decltype(then()) {
   if (cost.await_ready()) [[likely]]
     return then();
   return wait_and(ctx, cost, then);
+}
+
+// The same behind a might_sleep().
+template <class Then>
+[[gnu::always_inline]] inline auto after_might_sleep(KTask& t, Then then) -> decltype(then()) {
+  if (!t.resched_at_might_sleep()) [[likely]]
+    return then();
+  return wait_and(t, t.schedule(true), then);
 }
 
 }  // namespace wakepath::machine
