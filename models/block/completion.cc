@@ -188,7 +188,8 @@ Call<void> QueueInterrupt::sweep(ExecContext& ctx) {
   if (hctx_.stopped) co_await queue_.restart_stopped(ctx, hctx_);
   for (Request *rq = batch, *next; rq != nullptr; rq = next) {
     next = rq->next;  // ending it gives the tag back
-    co_await queue_.end_request(ctx, *rq);
+    co_await queue_.end_bio(ctx, *rq);
+    co_await queue_.put_tag(ctx, *rq);
   }
   if (thread_ == nullptr) machine_.tp.irq(*cpu, EventType::irq_handler_exit, number, name_id);
 }

@@ -181,7 +181,8 @@ Call<Request*> Queue::wait_for_tag(KTask& t, HwQueue& h, Plug* plug, bool nowait
   }
 }
 
-Call<void> Queue::put_tag(ExecContext& ctx, HwQueue& h, Request& rq) {
+Call<void> Queue::put_tag(ExecContext& ctx, Request& rq) {
+  HwQueue& h = *rq.hctx;
   rq.bio = nullptr;
   if (h.tag_map != nullptr)
     h.tag_map->put(rq.tag, rq.ctx_cpu);
@@ -447,14 +448,19 @@ Call<int> Queue::poll(ExecContext& ctx, HwQueue& h) {
   co_return ended;
 }
 
-Call<void> Queue::end_request(ExecContext& ctx, Request& rq) {
-  Bio& bio = *rq.bio;
+Call<void> Queue::end_bio(ExecContext& ctx, Request& rq) {
+  const Bio& bio = *rq.bio;
   machine_.tp.request(*ctx.cpu, EventType::block_rq_complete, bio.sector, bio.write, bio.bytes);
-  co_await run_cost(machine_, ctx, CostId::rq_end);
-  ++counters.completed;
-  counters.completed_where_submitted += rq.ctx_cpu == ctx.cpu->id();
-  co_await bio.end_io(ctx);
-  co_await put_tag(ctx, *rq.hctx, rq);
+  return machine::after(ctx, run_cost(machine_, ctx, CostId::rq_end), [this, &ctx, &rq] {
+    ++counters.completed;
+    counters.completed_where_submitted += rq.ctx_cpu == ctx.cpu->id();
+    return rq.bio->end_io(ctx);
+  });
+}
+
+Call<void> Queue::end_request(ExecContext& ctx, Request& rq) {
+  co_await end_bio(ctx, rq);
+  co_await put_tag(ctx, rq);
 }
 
 }  // namespace wakepath::block

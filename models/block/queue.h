@@ -153,7 +153,8 @@ class Queue {
   Request* take_mapped(HwQueue& h, int cpu);
   Request* take_ahead(HwQueue& h, int cpu, Plug& plug);
   Call<Request*> wait_for_tag(KTask& t, HwQueue& h, Plug* plug, bool nowait);
-  Call<void> put_tag(ExecContext& ctx, HwQueue& h, Request& rq);
+  Call<void> end_bio(ExecContext& ctx, Request& rq);  // the first half of end_request; then put_tag
+  Call<void> put_tag(ExecContext& ctx, Request& rq);
   Call<void> wake_tag_waiter(ExecContext& ctx, HwQueue& h);
   Call<void> issue_list(ExecContext& ctx, Request* first);
   Call<void> issue_runs(ExecContext& ctx, Request* first);

@@ -39,14 +39,13 @@ bool Filesystem::meets_unwritten() {
 // inode_needs_update_time and its consequence. False: it would have to be changed, and the caller may not wait. XFS
 // looks at NOWAIT here (kiocb_modified), ext4 does not (file_modified).
 Call<bool> Filesystem::update_time(KTask& t, Inode& inode, bool nowait) {
-  const std::int64_t coarse = machine_.now() / machine_.tick_ns();
-  if (inode.stamp == coarse) co_return true;
+  if (!is_stale(inode)) co_return true;
   if (nowait && machine_.scenario.fs.type == "xfs") {
     co_await run_cost(machine_, t, CostId::uring_eagain);
     co_return false;
   }
   co_await run_cost(machine_, t, CostId::file_update_time);
-  inode.stamp = coarse;
+  inode.stamp = coarse_time();
   if (inode.pages != nullptr) cache_->change_inode(*inode.pages, false);
   co_return true;
 }
@@ -92,31 +91,37 @@ Call<void> Filesystem::submit_uring(KTask& t, Dio& dio, block::Plug* plug) {
   }
 }
 
+// No coroutine, nor what it calls: libaio's I/Os mostly pass all of it at once.
 Call<void> Filesystem::submit(KTask& t, Dio& dio, block::Plug* plug) {
   dio.fs = this;
   dio.function_id = work_function_;
   dio.submitting = true;
   dio.ended = dio.failed = false;
   dio.unwritten = dio.write && !block_device_ && meets_unwritten();
-  if (dio.completion != nullptr) co_return co_await submit_uring(t, dio, plug);
-  if (block_device_) {
-    if (t.resched_at_might_sleep()) co_await t.schedule(true);  // allocation of the bio
-    co_await run_cost(machine_, t, CostId::bdev_dio_submit);
-  } else {
-    if (t.resched_at_might_sleep()) co_await t.schedule(true);  // inode lock
-    if (dio.write && dio.inode != nullptr) co_await update_time(t, *dio.inode, false);
-    co_await run_cost(machine_, t, CostId::fs_dio_submit);
-    if (t.resched_at_might_sleep()) co_await t.schedule(true);  // extent lock, allocations
-  }
+  if (dio.completion != nullptr) return submit_uring(t, dio, plug);
+  return plug == nullptr && !block_device_ ? submit_with_own_plug(t, dio) : enter_queue(t, dio, plug);
+}
+
+Call<void> Filesystem::submit_with_own_plug(KTask& t, Dio& dio) {
   block::Plug own;
-  const bool own_plug = plug == nullptr && !block_device_;
-  co_await queue_.submit(t, dio, own_plug ? &own : plug);
-  if (own_plug) co_await queue_.flush_plug(t, own, false);
-  dio.submitting = false;
-  if (dio.ended) {
-    ++counters.in_submitter;
-    co_await complete(t, dio);
-  }
+  co_await enter_queue(t, dio, &own);
+  co_await queue_.flush_plug(t, own, false);
+}
+
+Call<void> Filesystem::enter_queue(KTask& t, Dio& dio, block::Plug* plug) {
+  const auto submit = [this, &t, &dio, plug] { return queue_.submit(t, dio, plug); };
+  const auto map = [this, &t, submit] {
+    return machine::after(t, run_cost(machine_, t, CostId::fs_dio_submit), [&t, submit] {
+      return machine::after_might_sleep(t, submit);  // extent lock, allocations
+    });
+  };
+  return machine::after_might_sleep(
+      t, [this, &t, &dio, submit, map] {  // inode lock; block device: allocation of the bio
+        if (block_device_) return machine::after(t, run_cost(machine_, t, CostId::bdev_dio_submit), submit);
+        if (dio.write && dio.inode != nullptr && is_stale(*dio.inode)) [[unlikely]]
+          return machine::wait_and(t, update_time(t, *dio.inode, false), map);
+        return map();
+      });
 }
 
 Call<void> Dio::end_io(ExecContext& ctx) {
@@ -155,6 +160,11 @@ Call<void> Filesystem::convert(ExecContext& ctx) {
 Call<void> Filesystem::finish(ExecContext& ctx, const Dio& dio) {
   co_await run_cost(machine_, ctx, CostId::dio_complete);
   if (dio.unwritten) co_await convert(ctx);
+}
+
+Call<void> Filesystem::complete_in_submitter(KTask& t, Dio& dio) {
+  ++counters.in_submitter;
+  return complete(t, dio);
 }
 
 Call<void> Filesystem::complete(ExecContext& ctx, Dio& dio) {

@@ -34,6 +34,11 @@ struct IoCompletion {
 struct Dio final : block::Bio, workqueue::Work, aio::Iocb {
   Call<void> end_io(ExecContext& ctx) override;
   Call<void> function(KTask& worker) override;  // iomap_dio_complete_work
+  // The submitter gives up its reference. True: the bio has ended already.
+  bool put() {
+    submitting = false;
+    return ended;
+  }
   Filesystem* fs = nullptr;
   aio::Context* aio = nullptr;
   bool submitting = false;  // the submitter still holds its reference
@@ -56,8 +61,10 @@ class Filesystem {
  public:
   // raw: the block device itself, whatever fs.type says of another device.
   Filesystem(Machine& m, block::Queue& q, workqueue::Workqueues& wqs, bool raw = false);
-  // One asynchronous direct read or write: returns when it is queued (or, rarely, already complete).
+  // One asynchronous direct read or write: returns when it is queued. What has no completion of its own still has its
+  // submitter's reference then: `if (dio.put()) co_await fs.complete_in_submitter(t, dio)`.
   Call<void> submit(KTask& t, Dio& dio, block::Plug* plug);
+  Call<void> complete_in_submitter(KTask& t, Dio& dio);
   // iomap_dio_complete in the issuer's context, for what ended with caller_completes.
   Call<void> finish(ExecContext& ctx, const Dio& dio);
   [[nodiscard]] bool is_block_device() const { return block_device_; }
@@ -81,6 +88,10 @@ class Filesystem {
   Call<void> convert(ExecContext& ctx);
   bool meets_unwritten();
   Call<void> submit_uring(KTask& t, Dio& dio, block::Plug* plug);
+  Call<void> submit_with_own_plug(KTask& t, Dio& dio);
+  Call<void> enter_queue(KTask& t, Dio& dio, block::Plug* plug);
+  [[nodiscard]] std::int64_t coarse_time() const { return machine_.now() / machine_.tick_ns(); }
+  [[nodiscard]] bool is_stale(const Inode& inode) const { return inode.stamp != coarse_time(); }
   Call<bool> update_time(KTask& t, Inode& inode, bool nowait);
   Call<bool> lock(KTask& t, Inode& inode, bool nowait);
   Call<void> unlock(KTask& t, Inode& inode);

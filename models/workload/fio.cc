@@ -260,6 +260,7 @@ Call<void> FioJob::sys_io_submit(KTask& t, std::span<IoU* const> batch) {
       co_await aio_.complete(t, u->dio);
     } else {
       co_await fs_.submit(t, u->dio, use);
+      if (u->dio.put()) co_await fs_.complete_in_submitter(t, u->dio);
     }
     ++submitted_;
   }

@@ -231,7 +231,22 @@ machine::Body Pool::body(KTask& t, Worker& w) {
       do {
         Work* item = next_for(w);
         if (item == nullptr) break;
-        co_await process(t, w, *item);
+        // process_one_work: not a coroutine of its own, for the frame it would need for each item.
+        ++counters.items;
+        w.current = item;
+        w.item_started_exec_ns = t.st.sum_exec_runtime_ns;
+        co_await run_cost(machine_, t, CostId::work_begin);
+        if (leaves_others(w, *item)) co_await wake_first_idle(t);
+        const Taken taken = take_up(w, *item);
+        machine_.tp.work(*t.cpu, trace::EventType::workqueue_execute_start, taken.id, taken.function_id,
+                         taken.wq->name_id());
+        co_await item->function(t);  // the item may be queued again, or be gone, after this
+        machine_.tp.work(*t.cpu, trace::EventType::workqueue_execute_end, taken.id, taken.function_id,
+                         taken.wq->name_id());
+        co_await run_cost(machine_, t, CostId::work_end);
+        if (t.resched_at_cond_resched()) co_await t.schedule(true);
+        co_await run_cost(machine_, t, CostId::work_retire);
+        retire(w, taken);
       } while (w.scheduled != nullptr || (head_ != nullptr && nr_running_ <= 1));
       w.prep = true;
       t.sleep_hooks = nullptr;  // what it sleeps for now is its own: nobody counts on it
@@ -245,38 +260,32 @@ machine::Body Pool::body(KTask& t, Worker& w) {
   }
 }
 
-Call<void> Pool::process(KTask& t, Worker& w, Work& item) {
-  ++counters.items;
-  w.current = &item;
-  w.item_started_exec_ns = t.st.sum_exec_runtime_ns;
-  co_await run_cost(machine_, t, CostId::work_begin);
+// An item whose worker does not count as running while it works: is another worker to be woken for the rest?
+bool Pool::leaves_others(Worker& w, const Work& item) {
   const bool intensive = item.wq->flags().cpu_intensive && !unbound_;
   if (intensive) {
     w.cpu_intensive = true;
     --nr_running_;
   }
-  if ((intensive || unbound_) && head_ != nullptr && nr_running_ == 0) co_await wake_first_idle(t);
+  return (intensive || unbound_) && head_ != nullptr && nr_running_ == 0;
+}
+
+Pool::Taken Pool::take_up(Worker& w, Work& item) {
   item.pending = false;
-  Workqueue& wq = *item.wq;
-  const bool persistent = item.persistent;
-  if (persistent) item.running = &w;
-  const auto item_id = item.id;
-  const auto item_function = item.function_id;
-  machine_.tp.work(*t.cpu, trace::EventType::workqueue_execute_start, item_id, item_function, wq.name_id());
-  co_await item.function(t);  // the item may be queued again, or be gone, after this
-  machine_.tp.work(*t.cpu, trace::EventType::workqueue_execute_end, item_id, item_function, wq.name_id());
-  co_await run_cost(machine_, t, CostId::work_end);
-  if (t.resched_at_cond_resched()) co_await t.schedule(true);
-  co_await run_cost(machine_, t, CostId::work_retire);
-  if (persistent) item.running = nullptr;
+  if (item.persistent) item.running = &w;
+  return {item.persistent ? &item : nullptr, item.wq, item.id, item.function_id};
+}
+
+void Pool::retire(Worker& w, const Taken& taken) {
+  if (taken.persistent != nullptr) taken.persistent->running = nullptr;
   w.current = nullptr;
   if (w.cpu_intensive) {
     w.cpu_intensive = false;
     ++nr_running_;
   }
-  Limits& l = wq.limits[static_cast<std::size_t>(slot)];
+  Limits& l = taken.wq->limits[static_cast<std::size_t>(slot)];
   --l.nr_active;
-  if (l.inactive_head != nullptr && l.nr_active < wq.flags().max_active) {
+  if (l.inactive_head != nullptr && l.nr_active < taken.wq->flags().max_active) {
     Work* next = l.inactive_head;
     l.inactive_head = next->next;
     if (l.inactive_head == nullptr) l.inactive_tail = nullptr;

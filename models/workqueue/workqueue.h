@@ -128,7 +128,15 @@ class Pool {
   friend struct Worker;
   Worker& make_worker(KTask* creator);
   Work* next_for(Worker& w);
-  Call<void> process(KTask& t, Worker& w, Work& item);
+  struct Taken {       // of an item what is needed once it has run
+    Work* persistent;  // null: it may be gone
+    Workqueue* wq;
+    std::uint64_t id;
+    trace::StringId function_id;
+  };
+  bool leaves_others(Worker& w, const Work& item);
+  static Taken take_up(Worker& w, Work& item);
+  void retire(Worker& w, const Taken& taken);
   Call<void> create_worker(KTask& manager);
   Call<void> wake_first_idle(ExecContext& ctx);
   Call<void> kick(ExecContext& ctx, KTask& t);
