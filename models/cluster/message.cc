@@ -7,6 +7,8 @@
 namespace wakepath::cluster {
 
 namespace {
+constexpr std::align_val_t kAlign{alignof(Message)};
+
 // Of this thread, so that nothing is shared; given back when it ends.
 struct FreeMessages {
   struct Slot {
@@ -20,7 +22,7 @@ struct FreeMessages {
   FreeMessages(const FreeMessages&) = delete;
   FreeMessages& operator=(const FreeMessages&) = delete;
   ~FreeMessages() {
-    while (first != nullptr) ::operator delete(std::exchange(first, first->next));
+    while (first != nullptr) ::operator delete(std::exchange(first, first->next), kAlign);
   }
 };
 thread_local FreeMessages free_messages;
@@ -28,14 +30,14 @@ thread_local FreeMessages free_messages;
 
 void* Message::operator new(std::size_t bytes) {
   FreeMessages::Slot* slot = free_messages.first;
-  if (slot == nullptr) return ::operator new(bytes);
+  if (slot == nullptr) return ::operator new(bytes, kAlign);
   free_messages.first = slot->next;
   --free_messages.number;
   return slot;
 }
 
 void Message::operator delete(void* freed) {
-  if (free_messages.number == FreeMessages::kMost) return ::operator delete(freed);
+  if (free_messages.number == FreeMessages::kMost) return ::operator delete(freed, kAlign);
   free_messages.first = new (freed) FreeMessages::Slot{free_messages.first};
   ++free_messages.number;
 }

@@ -60,25 +60,30 @@ struct Beat {
   std::int64_t term = 0;
 };
 
-struct Message {
+// What every kind uses is in its first two cache lines. The lines of the others are written by who uses them: a message
+// is made on one machine and read on another, each time out of the cache.
+struct alignas(64) Message {
+  Message() {}  // neither of the last two is there
   Kind kind = Kind::produce;
+  bool write = false;    // disk_request
   int from = 0, to = 0;  // endpoints: nodes first, then clients
   int partition = 0;
   std::uint64_t record = 0;     // its identity: client and number
   std::int64_t index = 0;       // its place in the partition's log
   std::int64_t term = 0;        // of the sender
-  std::int64_t entry_term = 0;  // replicate: of the entry
   std::int64_t bytes = 0;       // on the wire
-  Time asked = 0;               // produce, reply: when the client sent it
   Time sent = 0;                // when it left its machine
   Time arrived = 0;             // when it reached the other
-  Steps steps;                  // ack: of the follower, for this record
+  std::int64_t entry_term = 0;  // replicate: of the entry
+  Time asked = 0;               // produce, reply: when the client sent it
   Time replicated = 0;          // ack: when the leader had sent it; reply: up to when `shares` tells
-  Shares shares;                // reply
+  std::int64_t data = 0;        // bytes for or of the disk
   int disk = -1;                // disk_request: which; `record` is the request's own number
-  bool write = false;
-  std::int64_t data = 0;  // bytes for or of the disk
   std::vector<Beat> beats;
+  union {
+    Steps steps;    // ack: of the follower, for this record
+    Shares shares;  // reply
+  };
 
   // From a list of those that are free, the last one first: what is on its way stays in the cache.
   static void* operator new(std::size_t bytes);

@@ -2,7 +2,7 @@
 #include "models/cluster/raft.h"
 
 #include <algorithm>
-#include <functional>
+#include <memory>
 #include <utility>
 
 namespace wakepath::cluster {
@@ -22,8 +22,7 @@ Raft::Raft(int self, int partition, const Partition& where, Replica& log, const 
   leader_ = where.first_leader;
   if (leader_ != self) return;
   role_ = Role::leader;
-  for (const int n : where.replicas)
-    if (n != self) followers_[n].next = 0;
+  begin_leading(0);
 }
 
 MessagePtr Raft::to(int node, Kind kind) const {
@@ -39,15 +38,14 @@ MessagePtr Raft::to(int node, Kind kind) const {
 
 std::int64_t Raft::produce(std::uint64_t record) {
   const std::int64_t index = log_.append({record, term_});
-  for (auto& [node, f] : followers_)
-    if (f.next == index) replicate(node);
+  for (Follower& f : followers_)
+    if (f.next == index) replicate(f);
   return index;
 }
 
 // The next entry that the follower lacks.
-void Raft::replicate(int node) {
-  Follower& f = followers_.at(node);
-  MessagePtr m = to(node, Kind::replicate);
+void Raft::replicate(Follower& f) {
+  MessagePtr m = to(f.node, Kind::replicate);
   m->index = f.next;
   m->record = log_[f.next].record;
   m->entry_term = log_[f.next].term;
@@ -69,18 +67,23 @@ void Raft::acknowledge(const Steps& steps, std::uint64_t record, Time replicated
   MessagePtr m = to(leader_, Kind::ack);
   m->index = upto - 1;
   m->record = record;
-  m->steps = steps;
+  std::construct_at(&m->steps, steps);
   m->replicated = replicated;
   out.push_back(std::move(m));
 }
 
 void Raft::commit() {
-  matches_.assign(1, log_.durable());
-  for (const auto& [node, f] : followers_) matches_.push_back(f.match);
-  std::sort(matches_.begin(), matches_.end(), std::greater<>());
-  const std::int64_t upto = matches_[where_.replicas.size() / 2];
+  const auto on_majority = [&](std::int64_t upto) {
+    std::size_t copies = log_.durable() >= upto ? 1 : 0;
+    for (const Follower& f : followers_) copies += f.match >= upto ? 1 : 0;
+    return copies > where_.replicas.size() / 2;
+  };
+  std::int64_t most = committed_;
+  if (log_.durable() > most && on_majority(log_.durable())) most = log_.durable();
+  for (const Follower& f : followers_)
+    if (f.match > most && on_majority(f.match)) most = f.match;
   // Raft 5.4.2: what an earlier term left is committed with the first entry of this one.
-  if (upto > committed_ && log_.term_before(upto) == term_) committed_ = upto;
+  if (most > committed_ && log_.term_before(most) == term_) committed_ = most;
 }
 
 void Raft::on_entry(const Message& m, std::vector<Accepted>& accepted) {
@@ -101,9 +104,9 @@ void Raft::on_entry(const Message& m, std::vector<Accepted>& accepted) {
 
 // ---- finding where two logs agree ----------------------------------------------------------------------------------
 
-void Raft::probe(int node, std::int64_t index) {
-  followers_.at(node).next = -1;
-  MessagePtr m = to(node, Kind::probe);
+void Raft::probe(Follower& f, std::int64_t index) {
+  f.next = -1;
+  MessagePtr m = to(f.node, Kind::probe);
   m->index = index;
   m->entry_term = log_.term_before(index);
   out.push_back(std::move(m));
@@ -171,13 +174,23 @@ void Raft::lead() {
   role_ = Role::leader;
   leader_ = self_;
   committed_ = 0;
-  followers_.clear();
   early_.clear();
-  for (const int n : where_.replicas) {
-    if (n == self_) continue;
-    followers_[n];
-    probe(n, log_.size());
-  }
+  begin_leading(-1);
+  for (const int n : where_.replicas)
+    if (Follower* f = follower(n)) probe(*f, log_.size());
+}
+
+void Raft::begin_leading(std::int64_t next) {
+  followers_.clear();
+  for (const int n : where_.replicas)
+    if (n != self_) followers_.push_back({n, 0, next});
+  std::sort(followers_.begin(), followers_.end(), [](const auto& a, const auto& b) { return a.node < b.node; });
+}
+
+Raft::Follower* Raft::follower(int node) {
+  const auto f =
+      std::find_if(followers_.begin(), followers_.end(), [&](const auto& each) { return each.node == node; });
+  return f == followers_.end() ? nullptr : &*f;
 }
 
 // Somebody is further: whatever this copy was, it follows.
@@ -217,8 +230,8 @@ void Raft::handle(const Message& m, std::vector<Accepted>& accepted) {
     if (m.kind == Kind::request_vote) out.push_back(to(m.from, Kind::vote));  // tells our term
     return;
   }
-  const auto f = followers_.find(m.from);
-  const bool ours = leads() && f != followers_.end();
+  Follower* f = follower(m.from);
+  const bool ours = leads() && f != nullptr;
   switch (m.kind) {
     case Kind::replicate:
       if (leader_ != m.from) heard_beat(m.from, m.term);
@@ -232,25 +245,24 @@ void Raft::handle(const Message& m, std::vector<Accepted>& accepted) {
     case Kind::vote:
       return on_vote(m);
     case Kind::hello:
-      if (ours) probe(m.from, std::min(m.index, log_.size()));
+      if (ours) probe(*f, std::min(m.index, log_.size()));
       return;
     case Kind::lack:
-      if (ours && f->second.next < 0) probe(m.from, std::min(m.index, log_.size()));
+      if (ours && f->next < 0) probe(*f, std::min(m.index, log_.size()));
       return;
     case Kind::match:
-      if (!ours || f->second.next >= 0) return;
-      f->second.match = std::max(f->second.match, m.data);
-      f->second.next = m.index;
+      if (!ours || f->next >= 0) return;
+      f->match = std::max(f->match, m.data);
+      f->next = m.index;
       break;
     case Kind::ack:
-      if (!ours || m.index + 1 <= f->second.match) return;
-      f->second.match = m.index + 1;
+      if (!ours || m.index + 1 <= f->match) return;
+      f->match = m.index + 1;
       break;
     default:
       return;
   }
-  while (f->second.next >= 0 && f->second.next < log_.size() && f->second.next - f->second.match < kCatchUp)
-    replicate(m.from);
+  while (f->next >= 0 && f->next < log_.size() && f->next - f->match < kCatchUp) replicate(*f);
   commit();
 }
 

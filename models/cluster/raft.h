@@ -61,6 +61,7 @@ class Raft {
 
  private:
   struct Follower {
+    int node = 0;
     std::int64_t match = 0;  // that many are durable there, and the same as here
     std::int64_t next = -1;  // what it is sent next; -1: it is not known yet where its log agrees with ours
   };
@@ -73,8 +74,10 @@ class Raft {
   void on_entry(const Message& m, std::vector<Accepted>& accepted);
   void acknowledge(const Steps& steps, std::uint64_t record, Time replicated);
   void lead();
-  void probe(int node, std::int64_t index);
-  void replicate(int node);
+  void begin_leading(std::int64_t next);       // what each follower is sent first
+  [[nodiscard]] Follower* follower(int node);  // null: none of ours
+  void probe(Follower& f, std::int64_t index);
+  void replicate(Follower& f);
   void commit();
 
   int self_, partition_;
@@ -86,13 +89,12 @@ class Raft {
   std::int64_t verified_ = 0;  // follower: so much of the log is known to be the leader's ...
   std::int64_t told_ = 0;      // ... and so much of that it has told to be durable
   std::int64_t committed_ = 0;
-  std::map<int, Follower> followers_;
+  std::vector<Follower> followers_;  // by node
   struct Early {
     Replica::Entry entry;
     Cause cause;
   };
   std::map<std::int64_t, Early> early_;  // entries that came before their predecessors
-  std::vector<std::int64_t> matches_;    // used by commit()
 };
 
 }  // namespace wakepath::cluster

@@ -136,7 +136,8 @@ Call<void> Reactor::handle(KTask& t, MessagePtr& message) {
       co_return;
     }
     const std::int64_t index = s.raft.produce(m.record);
-    s.pending.push_back({index, std::move(message), handled});
+    message->replicated = handled;
+    s.pending.push_back({index, std::move(message)});
     settle(partition, s, nullptr, nullptr);
     write(partition, index, cause, handled);
     co_return;

@@ -46,20 +46,23 @@ class Reactor {
   [[nodiscard]] const Raft& raft(int partition) const { return served(partition).raft; }
 
  private:
-  struct Append {  // one write: a record of the log, or a vote
+  struct Ballot {  // a vote on its way to the disk
+    Vote vote;
+    std::vector<MessagePtr> then;  // what is sent afterwards
+  };
+  // One write: a record of the log, or a vote. Whole cache lines: the writes of a fleet do not stay in the cache.
+  struct alignas(64) Append {
     fs::Dio dio;
     int partition = 0;
-    std::int64_t index = 0;  // -1: a vote
+    std::int64_t index = 0;
     Replica::Entry entry;
     Time sent = 0;  // what made it write this was
     Steps steps;
-    Vote vote;
-    std::vector<MessagePtr> then;  // a vote: what is sent afterwards
+    std::unique_ptr<Ballot> ballot;  // null: a record
   };
   struct Pending {  // a record that waits for its quorum, at its leader
     std::int64_t index = 0;
-    MessagePtr request;
-    Time handled = 0;
+    MessagePtr request;  // `replicated`: when it was handled
   };
   struct Buffered {  // fsync: written to the page cache, not durable yet
     std::int64_t index;
@@ -109,7 +112,7 @@ class Reactor {
 
   // reactor_quorum.cc
   void settle(int partition, Served& s, const Message* ack, const Steps* own);
-  void answer(Pending p, const Message* ack, const Steps* own);
+  void answer(MessagePtr request, const Message* ack, const Steps* own);
   void refuse(MessagePtr request, int leader);
   void keep_time();  // beats that are due, and leaders that have been waited for too long
   void send_beats();

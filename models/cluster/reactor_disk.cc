@@ -75,8 +75,8 @@ void Reactor::write(int partition, std::int64_t index, const Cause& cause, Time 
 // A vote goes to the disk before anybody hears of it.
 void Reactor::persist(int partition, Served& s) {
   Append& a = take_append();
-  a.partition = partition, a.index = -1, a.vote = *s.raft.to_persist;
-  a.then = std::exchange(s.raft.after_persist, {});
+  a.partition = partition;
+  a.ballot = std::make_unique<Ballot>(Ballot{*s.raft.to_persist, std::exchange(s.raft.after_persist, {})});
   a.dio.sector = next_sector_;
   next_sector_ += a.dio.bytes / 512;
   s.raft.to_persist.reset();
@@ -142,11 +142,10 @@ Call<void> Reactor::sys_io_submit(KTask& t) {
 
 Call<void> Reactor::finish(KTask& t, Append& a) {
   co_await t.run_ns(cost(NetCost::reactor_durable), Mode::user);
-  if (a.index < 0) {
+  if (const auto ballot = std::move(a.ballot)) {
     Vote& kept = node_.vote(a.partition);
-    if (a.vote.term >= kept.term) kept = a.vote;
-    for (MessagePtr& m : a.then) to_send_.push_back(std::move(m));
-    a.then.clear();
+    if (ballot->vote.term >= kept.term) kept = ballot->vote;
+    for (MessagePtr& m : ballot->then) to_send_.push_back(std::move(m));
   } else {
     ++node_.appended;
     a.steps.bio_ended = node_.now() - machine_.now() + a.dio.bio_ended_at;

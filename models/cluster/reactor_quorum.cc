@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What a reactor answers: records that a quorum has, with where their time went; who leads; and that it lives.
 #include <algorithm>
+#include <memory>
 
 #include "models/cluster/message.h"
 #include "models/cluster/reactor_parts.h"
@@ -38,19 +39,20 @@ void Reactor::settle(int partition, Served& s, const Message* ack, const Steps* 
     ++node_.elections_won;
   }
   s.led = raft.leads();
-  while (!s.pending.empty() && s.pending.front().index < raft.committed()) answer(s.pending.take_front(), ack, own);
+  while (!s.pending.empty() && s.pending.front().index < raft.committed())
+    answer(s.pending.take_front().request, ack, own);
 }
 
 // The request's message goes back as its answer.
-void Reactor::answer(Pending p, const Message* ack, const Steps* own) {
+void Reactor::answer(MessagePtr request, const Message* ack, const Steps* own) {
   const Time now = node_.now();
-  Message& r = *p.request;
-  Shares& s = r.shares;
+  Message& r = *request;
+  Shares& s = *std::construct_at(&r.shares);
   s.leader.node = node_.id();
   Path path{r.asked};
   path.to(r.sent, s.retry);
   path.to(r.arrived, s.network);
-  path.to(p.handled, s.leader.wait);
+  path.to(r.replicated, s.leader.wait);
   if (own != nullptr) {
     path.to(own->submitted, s.leader.submit);
     path.to(own->bio_ended, s.leader.device);
@@ -70,7 +72,7 @@ void Reactor::answer(Pending p, const Message* ack, const Steps* own) {
   r.to = std::exchange(r.from, node_.id());
   r.bytes = kSmallMessage;
   r.replicated = now;
-  to_send_.push_back(std::move(p.request));
+  to_send_.push_back(std::move(request));
 }
 
 void Reactor::refuse(MessagePtr request, int leader) {
