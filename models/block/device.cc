@@ -2,6 +2,7 @@
 #include "models/block/device.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "models/block/queue.h"
 #include "models/machine/draw.h"
@@ -41,10 +42,12 @@ Time DeviceLaw::completion_time(Time now, const Bio& bio) {
   if (bio.flush) return now + service_time(bio);
   Time done = now;
   if (!delay_only_) {
-    auto server = std::min_element(free_at_.begin(), free_at_.end());
-    const bool asleep = notified_ && *server <= now;
-    done = (asleep ? now + machine::draw_ns(d_.latency_ns, latency_) : std::max(now, *server)) + service_time(bio);
-    *server = done;
+    std::pop_heap(free_at_.begin(), free_at_.end(), std::greater<>());
+    Time& server = free_at_.back();
+    const bool asleep = notified_ && server <= now;
+    done = (asleep ? now + machine::draw_ns(d_.latency_ns, latency_) : std::max(now, server)) + service_time(bio);
+    server = done;
+    std::push_heap(free_at_.begin(), free_at_.end(), std::greater<>());
   }
   if (cap_step_ > 0) {  // a token bucket as a virtual clock that may run behind by burst - 1 steps
     cap_free_ = std::max(cap_free_, done - (d_.cap_burst - 1) * cap_step_) + cap_step_;

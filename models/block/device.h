@@ -33,7 +33,7 @@ class DeviceLaw {
   [[nodiscard]] engine::Time transfer_time(const Bio& bio) const;
   const scenario::Device& d_;
   bool delay_only_, serial_, notified_, reads_differ_;
-  std::vector<engine::Time> free_at_;  // by server
+  std::vector<engine::Time> free_at_;  // of the servers, which are alike: a heap, the one that is free first in front
   engine::Time cap_free_ = 0;          // virtual time of the cap's bucket
   engine::Time cap_step_ = 0;
   engine::RandomStream service_, latency_, flush_;
