@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sim/engine/event_queue.h"
 
+#include <cstdint>
 #include <exception>
+#include <utility>
 
 #include "sim/engine/check.h"
 
 namespace wakepath::engine {
+namespace {
+
+// Of a crowd of timers each has an owner of its own, whose turn it is next: out of the near cache by now.
+void fetch_owner(const Timer& t) {
+  constexpr std::uintptr_t kLine = 64, kLines = 3;
+  const auto owner = reinterpret_cast<std::uintptr_t>(t.context);
+  for (std::uintptr_t i = 0; i < kLines; ++i) __builtin_prefetch(reinterpret_cast<const void*>(owner + i * kLine));
+}
+
+}  // namespace
 
 void Timer::destroyed_armed() {
   WAKEPATH_CHECK_NOEXCEPT(std::uncaught_exceptions() > 0,
@@ -20,11 +32,15 @@ void EventQueue::arm(Timer& t, Time at) {
   t.at = at;
   t.queue_ = this;
   ++size_;
-  if (at < limit_ && near_.full()) [[unlikely]]
-    make_room();
-  if (at >= limit_) return far_.add(t);
-  near_.add(t);
-  first_at_ = near_.first_at();
+  if (at >= block_ && at < limit_) {
+    dense_.add(t);
+  } else {
+    if (at < limit_ && near_.full()) [[unlikely]]
+      make_room();
+    if (at >= limit_) return far_.add(t);
+    near_.add(t);
+  }
+  if (at < first_at_) first_at_ = at;
 }
 
 void EventQueue::cancel(Timer& t) {
@@ -32,36 +48,58 @@ void EventQueue::cancel(Timer& t) {
   WAKEPATH_CHECK(t.queue_ == this, "the timer is armed in another queue");
   t.queue_ = nullptr;
   --size_;
-  if (t.slot_ == FarTimers::kFar) [[unlikely]] {
+  if (t.slot_ == FarTimers::kFar) {
     far_.remove(t);
-    if (far_.empty()) limit_ = kNever;
+    if (far_.empty() && block_ == kNever) limit_ = kNever;
     return;
   }
-  near_.remove(t);
-  first_at_ = near_.first_at();
-  if (first_at_ == kNever) [[unlikely]]
-    refill();
+  if (t.slot_ == DenseTimers::kDense)
+    dense_.remove(t);
+  else
+    near_.remove(t);
+  find_first();
 }
 
 Timer* EventQueue::pop() {
   if (size_ == 0) return nullptr;
   --size_;
-  Timer* t = near_.first();
-  near_.remove_first();
+  Timer* t;
+  if (near_.empty()) {
+    t = &dense_.first_of(first_at_);
+    dense_.remove(*t);
+  } else {
+    t = near_.first();
+    near_.remove_first();
+  }
   t->queue_ = nullptr;
   now_ = t->at;
-  first_at_ = near_.first_at();
-  if (first_at_ == kNever) refill();
+  find_first();
+  if (block_ != kNever && near_.empty()) fetch_owner(dense_.first_of(first_at_));
   return t;
 }
 
-void EventQueue::refill() {
-  if (limit_ == kNever) return;  // there are none
-  limit_ = far_.take_earliest(near_);
+void EventQueue::find_first() {
   first_at_ = near_.first_at();
+  if (first_at_ == kNever) first_at_ = dense_.first_at();
+  if (first_at_ == kNever) refill();
+}
+
+void EventQueue::refill() {
+  block_ = limit_ = kNever;
+  if (far_.empty()) return;
+  limit_ = far_.take_earliest(near_, dense_);
+  if (!dense_.empty()) block_ = dense_.begin();
+  first_at_ = near_.empty() ? dense_.first_at() : near_.first_at();
 }
 
 void EventQueue::make_room() {
+  if (block_ != kNever) {
+    for (limit_ = std::exchange(block_, kNever); !dense_.empty();) {
+      Timer& t = dense_.last();
+      dense_.remove(t);
+      far_.add_first(t, now_);
+    }
+  }
   for (std::size_t n = 0; n < NearTimers::kCapacity / 2; ++n) {
     Timer& t = near_.take_last();
     far_.add_first(t, now_);
@@ -78,9 +116,10 @@ void EventQueue::advance_to(Time now) {
 void EventQueue::clear() {
   const auto disarm = [](Timer& t) { t.queue_ = nullptr; };
   near_.drain(disarm);
+  dense_.drain(disarm);
   far_.drain(disarm);
   size_ = 0;
-  first_at_ = limit_ = kNever;
+  first_at_ = block_ = limit_ = kNever;
 }
 
 }  // namespace wakepath::engine

@@ -3,17 +3,20 @@
 //
 // The earliest timers, sixteen at most, are kept in order (near_timers.h), all others in lists by time (far_timers.h):
 //
-//     near_  all due before limit_, and of those due at limit_ some that were armed first
-//     far_   the rest; when near_ has become empty it is filled again from there
+//     near_   all due before block_
+//     dense_  all due from block_ on, before limit_
+//     far_    the rest; when the others have become empty they are filled again from there
 //
-// A timer that is armed for a time before limit_ joins the near ones; where these are full, the later half of them goes
+// A timer that is armed for a time before block_ joins the near ones; where these are full, the later half of them goes
 // back to the far ones, which lowers limit_. So what a simulated CPU arms and cancels all the time, the end of a
-// segment a few microseconds ahead, never sees the lists. Arm, cancel and pop are O(1) and nothing is allocated;
-// next_time() is a load.
+// segment a few microseconds ahead, never sees the lists. Where many are due within 256 ns, as with a hundred busy
+// CPUs, they come as a block with a list for each nanosecond (dense_timers.h); else there is none, and block_ is
+// kNever. Arm, cancel and pop are O(1) and nothing is allocated; next_time() is a load.
 #pragma once
 
 #include <cstddef>
 
+#include "sim/engine/dense_timers.h"
 #include "sim/engine/far_timers.h"
 #include "sim/engine/near_timers.h"
 #include "sim/engine/time.h"
@@ -46,14 +49,17 @@ class EventQueue {
   [[nodiscard]] bool empty() const { return size_ == 0; }
 
  private:
+  void find_first();
   void refill();
   void make_room();
 
   Time now_ = 0;
-  Time first_at_ = kNever;  // near_'s, which is empty only when there is no timer
-  Time limit_ = kNever;     // kNever while far_ is empty
+  Time first_at_ = kNever;  // near_'s or dense_'s, which are both empty only when there is no timer
+  Time block_ = kNever;
+  Time limit_ = kNever;  // without a block: kNever while far_ is empty
   std::size_t size_ = 0;
   NearTimers near_;
+  DenseTimers dense_;
   FarTimers far_;
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sim/engine/far_timers.h"
 
+#include <algorithm>
+
 #include "sim/engine/near_timers.h"
 
 namespace wakepath::engine {
@@ -11,23 +13,12 @@ FarTimers::FarTimers() {
   for (TimerLink& head : heads_) head.next = head.prev = &head;
 }
 
-void FarTimers::add(Timer& t) {
-  const Slot slot = slot_of(t.at);
-  TimerLink& head = heads_[slot.index()];
-  t.slot_ = kFar;
-  t.next = &head;
-  t.prev = head.prev;
-  head.prev->next = &t;
-  head.prev = &t;
-  mark_used(slot);
-}
+void FarTimers::add(Timer& t) { link_last(t, slot_of(t.at)); }
 
 void FarTimers::remove(Timer& t) {
   t.next->prev = t.prev;
   t.prev->next = t.next;
-  if (t.next != t.prev) return;
-  const auto index = static_cast<unsigned>(t.next - heads_.data());  // only the head is left
-  mark_empty({index / kSlotsPerLevel, index % kSlotsPerLevel});
+  if (t.next == t.prev) mark_empty(static_cast<unsigned>(t.next - heads_.data()));  // only the head is left
 }
 
 void FarTimers::add_first(Timer& t, Time now) {
@@ -35,8 +26,8 @@ void FarTimers::add_first(Timer& t, Time now) {
     base_ = now;
   else if (t.at < base_) [[unlikely]]
     lower_base(now);
-  const Slot slot = slot_of(t.at);
-  TimerLink& head = heads_[slot.index()];
+  const unsigned slot = slot_of(t.at);
+  TimerLink& head = heads_[slot];
   t.slot_ = kFar;
   t.prev = &head;
   t.next = head.next;
@@ -45,62 +36,53 @@ void FarTimers::add_first(Timer& t, Time now) {
   mark_used(slot);
 }
 
-TimerLink* FarTimers::detach(Slot slot) {
-  TimerLink& head = heads_[slot.index()];
+TimerLink* FarTimers::detach(unsigned slot) {
+  TimerLink& head = heads_[slot];
   TimerLink* first = head.next;
   head.next = head.prev = &head;
   mark_empty(slot);
   return first;
 }
 
-Time FarTimers::take_earliest(NearTimers& near) {
+Time FarTimers::take_earliest(NearTimers& near, DenseTimers& dense) {
   for (;;) {
-    const Slot slot = lowest_slot();
-    TimerLink& head = heads_[slot.index()];
+    const unsigned slot = lowest_slot(), level = slot / kSlotsPerLevel, shift = shift_of(level);
+    const TimerLink* const head = &heads_[slot];
     unsigned n = 0;
-    for (TimerLink* l = head.next; l != &head && n <= kFew; l = l->next) ++n;
-    const unsigned shift = slot.level * kDigitBits;
+    for (const TimerLink* l = head->next; l != head && n <= kFew; l = l->next) ++n;
     const auto above = ~std::uint64_t{0} << shift << kDigitBits;  // the digits that are the base's
-    const std::uint64_t begin = (static_cast<std::uint64_t>(base_) & above) | (std::uint64_t{slot.digit} << shift);
-    if (n <= kFew) [[likely]] {
-      for (TimerLink *l = detach(slot), *next; l != &head; l = next) {
-        next = l->next;
-        near.add(static_cast<Timer&>(*l));
-      }
-      if (levels_used_ == 0) return kNever;
-      return static_cast<Time>(begin + (std::uint64_t{1} << shift));  // something is later, so it does not overflow
+    const auto begin = static_cast<Time>((static_cast<std::uint64_t>(base_) & above) |
+                                         (std::uint64_t{slot % kSlotsPerLevel} << shift));
+    if (n > kFew && level > 0) {
+      spread(slot, begin);
+      continue;
     }
-    if (slot.level == 0) {  // many of one time
-      for (n = 0; n < kFew; ++n) {
-        auto& t = static_cast<Timer&>(*head.next);
-        remove(t);
-        near.add(t);
-      }
-      return static_cast<Time>(begin);
+    if (n > kFew) {
+      base_ = begin;
+      dense.begin_block(begin);
+      take_all(slot, [&](Timer& t) { dense.add(t); });
+      return std::min(begin, kNever - DenseTimers::kWidth) + DenseTimers::kWidth;
     }
-    spread(slot, static_cast<Time>(begin));
+    take_all(slot, [&](Timer& t) { near.add(t); });
+    if (empty()) return kNever;
+    return begin + static_cast<Time>(std::uint64_t{1} << shift);  // something is later, so it does not overflow
   }
 }
 
-void FarTimers::spread(Slot slot, Time begin) {
-  const TimerLink* const end = &heads_[slot.index()];
+void FarTimers::spread(unsigned slot, Time begin) {
   base_ = begin;
-  for (TimerLink *l = detach(slot), *next; l != end; l = next) {
-    next = l->next;
-    add(static_cast<Timer&>(*l));
-  }
+  take_all(slot, [this](Timer& t) { link_last(t, slot_of(t.at)); });
 }
 
 // Below the level where the two bases differ, all times have the old base's digit there: they go into its slot, which
 // is empty, in order of time.
 void FarTimers::lower_base(Time base) {
-  const auto differing = static_cast<std::uint64_t>(base ^ base_);
-  const unsigned level = (static_cast<unsigned>(std::bit_width(differing)) - 1) / kDigitBits;
-  const Slot slot{level, static_cast<unsigned>(base_ >> (level * kDigitBits)) % kSlotsPerLevel};
-  TimerLink& head = heads_[slot.index()];
-  while (levels_used_ != 0 && lowest_slot().level < level) {
-    const Slot from = lowest_slot();
-    TimerLink* const last = heads_[from.index()].prev;
+  const unsigned level = level_of(static_cast<std::uint64_t>(base ^ base_));
+  const unsigned slot = level * kSlotsPerLevel + static_cast<unsigned>(base_ >> shift_of(level)) % kSlotsPerLevel;
+  TimerLink& head = heads_[slot];
+  while (levels_used_ != 0 && lowest_slot() < level * kSlotsPerLevel) {
+    const unsigned from = lowest_slot();
+    TimerLink* const last = heads_[from].prev;
     TimerLink* const first = detach(from);
     first->prev = head.prev;
     head.prev->next = first;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The pending timers that are not near: lists by time, put into order a few at a time, when their turn comes.
+// The pending timers whose turn is not near: lists by time, taken out a block at a time, when their turn comes.
 //
-// 16 levels of 16 slots. A slot of level L is 16^L ns wide; a timer lies on the level of the highest hexadecimal digit
-// in which its time differs from `base_`, in the slot of that digit:
+// 14 levels of 16 slots. A slot of level L is 256 * 16^L ns wide; a timer lies on the level of the highest hexadecimal
+// digit in which its time differs from `base_`, in the slot of that digit, the last two digits left out:
 //
-//     base_   . . . b3 b2 b1 b0        at  . . . b3 b2 x1 x0   x1 > b1: level 1, slot x1, after everything of level 0
+//     base_   . . . b4 b3 b2 xx      at  . . . b4 b3 x2 xx   x2 > b2: level 0, slot x2
+//                                    at  . . . b4 x3 xx xx   x3 > b3: level 1, slot x3, after everything of level 0
 //
 // The lowest slot of the lowest level that is in use holds the earliest. take_earliest() hands it out whole if it holds
-// few; else the base moves to its beginning and its timers are spread over the levels below, until one holds few. So
-// the slots that are handed out are as wide as suits the number of timers, and what is in order is no more than is
+// few or is a block of 256 ns; else the base moves to its beginning and its timers are spread over the levels below,
+// until one is. So what is handed out is as wide as suits the number of timers, and what is in order is no more than is
 // near. Source of the idea: W. T. Tang, R. S. M. Goh, I. L.-J. Thng, "Ladder queue", ACM TOMACS 15 (2005).
 //
 // Invariants:
@@ -23,6 +24,7 @@
 #include <bit>
 #include <cstdint>
 
+#include "sim/engine/dense_timers.h"
 #include "sim/engine/timer.h"
 
 namespace wakepath::engine {
@@ -39,9 +41,9 @@ class FarTimers {
   // Before all that are here: none of them is earlier. now <= t.at.
   void add_first(Timer& t, Time now);
   void remove(Timer& t);
-  // Moves some of the earliest to `near`, which is empty. Returns the time from which on timers are here and not there:
-  // one that is due then comes after all of that time that were handed out. kNever: none is left.
-  Time take_earliest(NearTimers& near);
+  // Moves the earliest to `near` where they are few, else to `dense`; both are empty, and there is one here. Returns
+  // the end of what was handed out: what is armed for that time or later belongs here.
+  Time take_earliest(NearTimers& near, DenseTimers& dense);
   // Hands out all, in order of time.
   template <class Receiver>
   void drain(Receiver&& receive);
@@ -49,34 +51,51 @@ class FarTimers {
  private:
   static constexpr unsigned kDigitBits = 4;
   static constexpr unsigned kSlotsPerLevel = 1U << kDigitBits;
-  static constexpr unsigned kLevels = 64 / kDigitBits;
-  static constexpr unsigned kFew = 12;  // are taken at once: that leaves room for what is armed meanwhile
+  static constexpr unsigned kBlockBits = DenseTimers::kBlockBits;
+  static constexpr unsigned kLevels = (64 - kBlockBits) / kDigitBits;
+  static constexpr unsigned kFew = 12;  // are near: that leaves room for what is armed meanwhile
 
-  struct Slot {
-    unsigned level, digit;
-    [[nodiscard]] unsigned index() const { return level * kSlotsPerLevel + digit; }
-  };
-  [[nodiscard]] Slot slot_of(Time at) const {
-    const auto differing = static_cast<std::uint64_t>(at ^ base_);
-    const unsigned level = (static_cast<unsigned>(std::bit_width(differing | 1)) - 1) / kDigitBits;
-    return {level, static_cast<unsigned>(at >> (level * kDigitBits)) % kSlotsPerLevel};
+  [[nodiscard]] unsigned slot_of(Time at) const {
+    const unsigned level = level_of(static_cast<std::uint64_t>(at ^ base_));
+    return level * kSlotsPerLevel + static_cast<unsigned>(at >> shift_of(level)) % kSlotsPerLevel;
   }
-  void mark_used(Slot slot) {
-    slots_used_[slot.level] |= 1U << slot.digit;
-    levels_used_ |= 1U << slot.level;
+  static unsigned level_of(std::uint64_t differing) {
+    return (static_cast<unsigned>(std::bit_width(differing >> kBlockBits | 1)) - 1) / kDigitBits;
   }
-  void mark_empty(Slot slot) {
-    auto& used = slots_used_[slot.level];
-    used &= ~(1U << slot.digit);
-    if (used == 0) levels_used_ &= ~(1U << slot.level);
+  static unsigned shift_of(unsigned level) { return kBlockBits + level * kDigitBits; }
+  void link_last(Timer& t, unsigned slot) {
+    detail::TimerLink& head = heads_[slot];
+    t.slot_ = kFar;
+    t.next = &head;
+    t.prev = head.prev;
+    head.prev->next = &t;
+    head.prev = &t;
+    mark_used(slot);
   }
-  [[nodiscard]] Slot lowest_slot() const {
+  void mark_used(unsigned slot) {
+    slots_used_[slot / kSlotsPerLevel] |= 1U << (slot % kSlotsPerLevel);
+    levels_used_ |= 1U << (slot / kSlotsPerLevel);
+  }
+  void mark_empty(unsigned slot) {
+    auto& used = slots_used_[slot / kSlotsPerLevel];
+    used &= ~(1U << (slot % kSlotsPerLevel));
+    if (used == 0) levels_used_ &= ~(1U << (slot / kSlotsPerLevel));
+  }
+  [[nodiscard]] unsigned lowest_slot() const {
     const auto level = static_cast<unsigned>(std::countr_zero(levels_used_));
-    return {level, static_cast<unsigned>(std::countr_zero(slots_used_[level]))};
+    return level * kSlotsPerLevel + static_cast<unsigned>(std::countr_zero(slots_used_[level]));
   }
   // Unlinks the whole list: its timers are linked among themselves, the last one's next is the head.
-  detail::TimerLink* detach(Slot slot);
-  void spread(Slot slot, Time begin);
+  detail::TimerLink* detach(unsigned slot);
+  template <class Receiver>
+  void take_all(unsigned slot, Receiver&& receive) {
+    const detail::TimerLink* const head = &heads_[slot];
+    for (detail::TimerLink *l = detach(slot), *next; l != head; l = next) {
+      next = l->next;
+      receive(static_cast<Timer&>(*l));
+    }
+  }
+  void spread(unsigned slot, Time begin);
   void lower_base(Time base);
 
  public:
@@ -92,7 +111,7 @@ class FarTimers {
 template <class Receiver>
 void FarTimers::drain(Receiver&& receive) {
   while (levels_used_ != 0) {
-    detail::TimerLink& head = heads_[lowest_slot().index()];
+    detail::TimerLink& head = heads_[lowest_slot()];
     auto& t = static_cast<Timer&>(*head.next);
     remove(t);
     receive(t);

@@ -66,6 +66,7 @@ class NearTimers {
   // kNever when empty: then the first nibble is 0, and cell 0 is free.
   [[nodiscard]] Time first_at() const { return at_[first_cell()]; }
   [[nodiscard]] bool full() const { return free_ == 0; }
+  [[nodiscard]] bool empty() const { return free_ == kAllFree; }
   [[nodiscard]] unsigned size() const { return kCapacity - static_cast<unsigned>(std::popcount(free_)); }
   // Hands out all, in order.
   template <class Receiver>

@@ -14,6 +14,7 @@ namespace wakepath::engine {
 
 class EventQueue;
 class NearTimers;
+class DenseTimers;
 class FarTimers;
 
 namespace detail {
@@ -44,11 +45,13 @@ struct Timer : private detail::TimerLink {
  private:
   friend class EventQueue;
   friend class NearTimers;
+  friend class DenseTimers;
+  class DenseTimers;
   friend class FarTimers;
   void destroyed_armed();
 
   EventQueue* queue_ = nullptr;
-  std::uint32_t slot_ = 0;  // its cell among the near timers, or that it is far
+  std::uint32_t slot_ = 0;  // its cell among the near timers, or that it is dense or far
 };
 
 }  // namespace wakepath::engine

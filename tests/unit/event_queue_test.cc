@@ -316,3 +316,59 @@ TEST_CASE("destroying an armed timer aborts", "[engine]") {
   REQUIRE(waitpid(child, &status, 0) == child);
   CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT));
 }
+
+// A hundred timers within some hundred ns, as a hundred busy CPUs have, come as a block; then some are armed that are
+// due before it, few and more than are kept in order.
+TEST_CASE("event queue of many timers close together equals a sorted vector", "[engine]") {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    CAPTURE(seed);
+    Numbers n(seed);
+    EventQueue queue;
+    Oracle oracle;
+    std::vector<Timer> timers(160);
+    const auto arm = [&](Timer& t, Time at) {
+      queue.arm(t, at);
+      oracle.arm(&t, at);
+    };
+    queue.advance_to(static_cast<Time>(seed * 0x123456789ABULL));
+    const std::uint64_t width = seed % 3 == 0 ? 40 : 700;
+    for (int i = 0; i < 4000; ++i) {
+      Timer& t = timers[n.below(timers.size())];
+      switch (n.below(16)) {
+        case 0:
+          queue.cancel(t);
+          oracle.cancel(&t);
+          break;
+        case 1:  // now, or soon: often before the block
+          arm(t, queue.now() + static_cast<Time>(n.below(3)));
+          break;
+        case 2:
+          arm(t, queue.now() + static_cast<Time>(n.below(100'000)));
+          break;
+        case 3:  // a gap, and then a crowd in front of what is there
+          if (n.below(20) != 0) break;
+          for (Timer& other : timers) arm(other, queue.now() + 5'000 + static_cast<Time>(n.below(300)));
+          REQUIRE(queue.pop() == oracle.pop());
+          for (std::size_t k = n.below(60); k > 0; --k)
+            arm(timers[n.below(timers.size())], queue.now() + static_cast<Time>(n.below(400)));
+          break;
+        default:
+          if (const Timer* popped = queue.pop()) REQUIRE(popped == oracle.pop());
+          arm(t, queue.now() + static_cast<Time>(n.below(width)));
+          break;
+      }
+      REQUIRE(queue.next_time() == oracle.next_time());
+    }
+    while (const Timer* t = queue.pop()) REQUIRE(t == oracle.pop());
+    CHECK(oracle.pop() == nullptr);
+  }
+}
+
+TEST_CASE("event queue hands out a crowd at the end of time", "[engine]") {
+  EventQueue queue;
+  std::vector<Timer> timers(40);
+  for (std::size_t i = 0; i < timers.size(); ++i) queue.arm(timers[i], kNever - 1 - static_cast<Time>(i % 3));
+  for (std::size_t rest = 3; rest-- > 0;)
+    for (std::size_t i = rest; i < timers.size(); i += 3) REQUIRE(queue.pop() == &timers[i]);
+  CHECK(queue.next_time() == kNever);
+}
