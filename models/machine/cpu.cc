@@ -77,18 +77,26 @@ bool Cpu::try_run_inline(ExecContext& c, Time ns, Mode m) {
   hurdles_ &= static_cast<std::uint8_t>(~kDebt);
   if (ns == 0) return true;
   c.mode = m;
-  const bool goes_on = (pending_ == nullptr || !may_interrupt(c)) && !preempts_here(c);
-  if (goes_on && engine_.try_advance(engine_.now() + ns)) {
-    charge(c, ns, m);
-    return true;
-  }
   c.left_ns = ns;
-  return false;
+  return (pending_ == nullptr || !may_interrupt(c)) && !preempts_here(c) && pass_or_arm(c);
+}
+
+// The active context's segment: true when it has passed at once. Else the timer will end it.
+bool Cpu::pass_or_arm(ExecContext& c) {
+  const Time end = engine_.now() + c.left_ns;
+  if (!engine_.try_advance(end)) {
+    segment_start_ = engine_.now();
+    engine_.arm(segment_timer_, end);
+    return false;
+  }
+  charge(c, c.left_ns, c.mode);
+  c.left_ns = 0;
+  return true;
 }
 
 void Cpu::start_segment(ExecContext& c, std::coroutine_handle<> h) {
   c.resume_at = h;
-  continue_active();
+  if (!segment_timer_.armed()) continue_active();
 }
 
 void Cpu::segment_spent() {
@@ -123,17 +131,7 @@ void Cpu::continue_active(bool resumed) {
     auto& t = static_cast<KTask&>(c);
     if (t.notify_signal || t.notify_resume) return begin_user_return(t);
   }
-  if (c.left_ns > 0) {
-    const Time end = engine_.now() + c.left_ns;
-    if (!engine_.try_advance(end)) {
-      segment_start_ = engine_.now();
-      engine_.arm(segment_timer_, end);
-      return;
-    }
-    charge(c, c.left_ns, c.mode);
-    c.left_ns = 0;
-  }
-  resume_ = c.resume_at;
+  if (c.left_ns == 0 || pass_or_arm(c)) resume_ = c.resume_at;
 }
 
 void Cpu::raise(IrqLine& line) {

@@ -71,7 +71,8 @@ class alignas(64) Cpu {
   [[nodiscard]] bool idle() const { return active_ == &idle_; }
 
   // The kernel side of the awaitables.
-  // The next segment of the active context: true when it has passed at once. Else it lies in c and is to be started.
+  // The next segment of the active context: true when it has passed at once. Else it lies in c and is to be started,
+  // unless nothing but its time is to be waited for: then its timer is armed.
   bool runs_inline(ExecContext& c, Time ns, Mode m) {
     return (ns > 0 && passes_at_once(engine_, c, ns, m)) || try_run_inline(c, ns, m);
   }
@@ -106,6 +107,7 @@ class alignas(64) Cpu {
   void leave_interrupt();  // hard or soft interrupt ended
   void begin_schedule(bool preempt);
   void begin_user_return(KTask& t);  // the exit loop of an interrupt that came in user mode
+  bool pass_or_arm(ExecContext& c);
   void segment_spent();
   void charge(const ExecContext& c, Time ns, Mode m);
   void charge_irq_time(const ExecContext& c, Time ns);
