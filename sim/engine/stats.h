@@ -3,12 +3,14 @@
 // as fio and HdrHistogram have them.
 //
 // 64 buckets per power of two: exact below 128 ns, above it a bucket is at most 1/64 of its values wide and percentiles
-// interpolate in it. Integers only. At most 3712 buckets; those above the greatest value so far are not held.
+// interpolate in it. Integers only. At most 3712 buckets, of which only the powers of two that occur are held: a task's
+// waits fall into a few, and ten thousand tasks have a histogram each.
 //
 //     value 1 b5 b4 b3 b2 b1 b0 x x x     shift 3, bucket 3 * 64 + 64 + b, which starts at (64 + b) << 3
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -23,9 +25,11 @@ namespace wakepath::engine {
 class Histogram {
  public:
   void record(Time value) {
-    if (static_cast<std::uint64_t>(value) >= end_) [[unlikely]]
-      grow(value);
-    ++counts_[bucket_of(value)];
+    WAKEPATH_CHECK(value >= 0, "a negative time in a histogram");
+    const std::size_t bucket = bucket_of(value);
+    if (place_[bucket / kBuckets] == kAbsent) [[unlikely]]
+      hold(bucket / kBuckets);
+    ++counts_[place_[bucket / kBuckets] * kBuckets + bucket % kBuckets];
     ++count_;
     WAKEPATH_CHECK(!__builtin_add_overflow(sum_, value, &sum_), "the sum of a histogram passes 2^63");
     if (value < min_) min_ = value;
@@ -33,11 +37,12 @@ class Histogram {
   }
 
   void merge(const Histogram& other) {
-    if (other.end_ > end_) {
-      counts_.resize(other.counts_.size());
-      end_ = other.end_;
+    for (std::size_t octave = 0; octave < kOctaves; ++octave) {
+      if (other.place_[octave] == kAbsent) continue;
+      if (place_[octave] == kAbsent) hold(octave);
+      for (std::size_t i = 0; i < kBuckets; ++i)
+        counts_[place_[octave] * kBuckets + i] += other.counts_[other.place_[octave] * kBuckets + i];
     }
-    for (std::size_t i = 0; i < other.counts_.size(); ++i) counts_[i] += other.counts_[i];
     count_ += other.count_;
     WAKEPATH_CHECK(!__builtin_add_overflow(sum_, other.sum_, &sum_), "the sum of a histogram passes 2^63");
     min_ = std::min(min_, other.min_);
@@ -65,6 +70,8 @@ class Histogram {
  private:
   static constexpr unsigned kBucketBits = 6;
   static constexpr std::size_t kBuckets = std::size_t{1} << kBucketBits;
+  static constexpr std::size_t kOctaves = 64 - kBucketBits;
+  static constexpr std::uint8_t kAbsent = 0xFF;
 
   static unsigned shift_of(std::size_t bucket) {
     return bucket < kBuckets ? 0 : static_cast<unsigned>(bucket / kBuckets - 1);
@@ -74,32 +81,41 @@ class Histogram {
     const unsigned shift = static_cast<unsigned>(std::bit_width(v | kBuckets)) - 1 - kBucketBits;
     return shift * kBuckets + static_cast<std::size_t>(v >> shift);
   }
-  static std::uint64_t start_of(std::size_t bucket) {
+  static Time start_of(std::size_t bucket) {
     const unsigned shift = shift_of(bucket);
-    return static_cast<std::uint64_t>(bucket - shift * kBuckets) << shift;
+    return static_cast<Time>(static_cast<std::uint64_t>(bucket - shift * kBuckets) << shift);
   }
 
-  // To the end of the power of two, so that it happens a few times only.
-  void grow(Time value) {
-    WAKEPATH_CHECK(value >= 0, "a negative time in a histogram");
-    counts_.resize((bucket_of(value) / kBuckets + 1) * kBuckets);
-    end_ = start_of(counts_.size());
+  void hold(std::size_t octave) {
+    place_[octave] = static_cast<std::uint8_t>(counts_.size() / kBuckets);
+    counts_.reserve(counts_.size() + kBuckets);  // not twice as many
+    counts_.resize(counts_.size() + kBuckets);
+  }
+  static std::array<std::uint8_t, kOctaves> none_held() {
+    std::array<std::uint8_t, kOctaves> place{};
+    place.fill(kAbsent);
+    return place;
+  }
+
+  [[nodiscard]] std::int64_t count_of(std::size_t bucket) const {
+    const std::uint8_t place = place_[bucket / kBuckets];
+    return place == kAbsent ? 0 : counts_[place * kBuckets + bucket % kBuckets];
   }
 
   // The n values of a bucket are taken to lie in the middle of n equal parts of it.
   [[nodiscard]] Time value_of_rank(std::int64_t rank) const {
     std::int64_t before = 0;
     std::size_t bucket = 0;
-    while (before + counts_[bucket] < rank) before += counts_[bucket++];
+    while (before + count_of(bucket) < rank) before += count_of(bucket++);
     const Wide width = Wide{1} << shift_of(bucket);
     const auto part = static_cast<std::uint64_t>(2 * (rank - before) - 1);
-    const auto parts = static_cast<std::uint64_t>(2 * counts_[bucket]);
-    const Time value = static_cast<Time>(start_of(bucket) + static_cast<std::uint64_t>(width * part / parts));
+    const auto parts = static_cast<std::uint64_t>(2 * count_of(bucket));
+    const Time value = start_of(bucket) + static_cast<Time>(width * part / parts);
     return std::clamp(value, min_, max_);
   }
 
-  std::vector<std::int64_t> counts_;
-  std::uint64_t end_ = 0;  // the least value without a bucket, 2^63 where there are all
+  std::vector<std::int64_t> counts_;                        // kBuckets for each octave that is held
+  std::array<std::uint8_t, kOctaves> place_ = none_held();  // of each octave there
   std::int64_t count_ = 0;
   Time sum_ = 0;
   Time min_ = kNever;

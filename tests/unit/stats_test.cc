@@ -124,3 +124,22 @@ TEST_CASE("histogram refuses negative times and odd percentiles", "[engine]") {
   CHECK_THROWS_AS(h.percentile(101, 100), std::logic_error);
   CHECK_THROWS_AS(h.percentile(1, 0), std::logic_error);
 }
+
+TEST_CASE("what falls into powers of two far apart, in any order, is counted there", "[engine]") {
+  std::vector<Time> values;
+  for (const int bit : {40, 3, 20, 50, 7, 21}) {
+    for (int i = 0; i < 50; ++i) values.push_back((Time{1} << bit) + i % 2);
+  }
+  Histogram all, odd, even;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    all.record(values[i]);
+    (i % 3 == 0 ? odd : even).record(values[values.size() - 1 - i]);
+  }
+  odd.merge(even);
+  std::sort(values.begin(), values.end());
+  for (std::int64_t p = 0; p <= 100; ++p) {
+    const Time exact = nearest_rank(values, p, 100);
+    CHECK(std::abs(all.percentile(p, 100) - exact) <= exact / 64 + 1);
+    CHECK(odd.percentile(p, 100) == all.percentile(p, 100));
+  }
+}
