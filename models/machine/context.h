@@ -5,6 +5,7 @@
 
 #include <coroutine>
 #include <cstdint>
+#include <memory_resource>
 
 #include "models/machine/costs.h"
 #include "sim/engine/process.h"
@@ -31,16 +32,18 @@ struct Usage {  // ns
   [[nodiscard]] Time total() const { return user + sys + irq + softirq + idle; }
 };
 
-struct ExecContext {
+struct alignas(64) ExecContext {
   enum class Kind : std::uint8_t { task, softirq, hardirq, switcher, idle };
 
-  explicit ExecContext(Kind k, std::size_t frame_bytes = 2048)
+  static constexpr std::size_t kFrameBytes = 2048;
+  explicit ExecContext(Kind k, std::size_t frame_bytes = kFrameBytes,
+                       std::pmr::memory_resource& memory = *std::pmr::new_delete_resource())
       : kind(k),
         kernel_bucket(k == Kind::hardirq   ? &Usage::irq
                       : k == Kind::softirq ? &Usage::softirq
                                            : &Usage::sys),
         user_bucket(k == Kind::task ? &Usage::user : kernel_bucket),
-        frames_(frame_bytes) {}
+        frames_(frame_bytes, memory) {}
   virtual ~ExecContext() = default;
   ExecContext(const ExecContext&) = delete;
   ExecContext& operator=(const ExecContext&) = delete;

@@ -132,7 +132,7 @@ const std::string& Machine::group_of_session(const std::string& cgroup, const st
 
 KTask& Machine::add_task(const std::string& comm, const std::string& result_group, const std::string& cgroup, int nice,
                          int cpu_id, bool bound, bool kthread, sched::Policy policy, int rt_priority) {
-  KTask& t = tasks_.emplace_back();
+  KTask& t = tasks_.emplace_back(memory());
   t.machine = this;
   t.cpu = &cpu(cpu_id);
   t.cgroup = cgroup;

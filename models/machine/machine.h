@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <memory_resource>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@
 #include "models/machine/tracepoints.h"
 #include "models/scenario/scenario.h"
 #include "models/sched/sched.h"
+#include "sim/engine/arena.h"
 #include "sim/engine/engine.h"
 #include "sim/engine/random.h"
 
@@ -47,7 +49,8 @@ class Machine final : public sched::Observer {
   Cpu& cpu(int id) { return *cpus_[static_cast<std::size_t>(id)]; }
   LocalTimer& local_timer(int id) { return *timers_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] int cpu_count() const { return static_cast<int>(cpus_.size()); }
-  std::deque<KTask>& tasks() { return tasks_; }
+  std::pmr::deque<KTask>& tasks() { return tasks_; }
+  std::pmr::memory_resource& memory() { return arena_.memory(); }  // of what is made once and stays
   sched::TaskGroup& group(const std::string& path) { return *groups_.at(path); }
   // The group in which a user's task of this cgroup competes: its session's own where it is in none and
   // sched_autogroup_enabled is set (kernel/sched/autogroup.c). Names are those of /proc/PID/autogroup.
@@ -148,7 +151,8 @@ class Machine final : public sched::Observer {
   engine::RandomStream deep_idle_, cold_move_;
   std::map<std::string, sched::TaskGroup*> groups_;
   std::map<std::string, std::string> autogroups_;  // of a session: its group's path
-  std::deque<KTask> tasks_;
+  engine::Arena arena_;
+  std::pmr::deque<KTask> tasks_{&arena_.memory()};
   std::vector<std::unique_ptr<Cpu>> cpus_;
   std::vector<std::unique_ptr<LocalTimer>> timers_;
   std::vector<std::unique_ptr<Steal>> steals_;  // of a virtual machine whose host is known to take time
@@ -156,7 +160,7 @@ class Machine final : public sched::Observer {
   std::unique_ptr<BandwidthTimers> bandwidth_;
   std::array<SoftirqHandler*, 10> softirqs_{};
   std::vector<KTask*> ksoftirqd_;
-  KTask idle_record_;
+  KTask idle_record_{memory()};
   TickHook* tick_hook_ = nullptr;
   Time tick_ns_ = 0, tick_offset_ns_ = 0;
   std::int32_t next_pid_ = 100;

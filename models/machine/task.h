@@ -28,7 +28,7 @@ struct SleepHooks {
 };
 
 struct KTask : ExecContext {
-  KTask() : ExecContext(Kind::task) {}
+  explicit KTask(std::pmr::memory_resource& memory) : ExecContext(Kind::task, kFrameBytes, memory) {}
 
   sched::Task st;
   Machine* machine = nullptr;

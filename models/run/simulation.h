@@ -99,7 +99,7 @@ class Simulation {
   workload::Pipes pipes_;
   workload::SyncObjects sync_;
   workload::ReplaySoftirq replay_softirq_{machine_};
-  std::deque<workload::Program> programs_;
+  std::pmr::deque<workload::Program> programs_{&machine_.memory()};
   std::deque<workload::RingProgram> rings_;
   std::vector<std::unique_ptr<Rule>> rules_;
   Events events_;

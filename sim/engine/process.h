@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <memory_resource>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -31,8 +32,13 @@ namespace wakepath::engine {
 // A small block, so that many contexts lie close together, and larger ones behind it once calls nest deeper.
 class FrameStack {
  public:
-  explicit FrameStack(std::size_t bytes = 2048)
-      : first_(new std::byte[bytes]), top_(first_.get()), end_(top_ + bytes), first_end_(end_) {}
+  explicit FrameStack(std::size_t bytes, std::pmr::memory_resource& memory = *std::pmr::new_delete_resource())
+      : top_(static_cast<std::byte*>(memory.allocate(bytes, kLine))),
+        end_(top_ + bytes),
+        first_(top_),
+        first_end_(end_),
+        memory_(memory) {}
+  ~FrameStack() { memory_.deallocate(first_, static_cast<std::size_t>(first_end_ - first_), kLine); }
   FrameStack(const FrameStack&) = delete;
   FrameStack& operator=(const FrameStack&) = delete;
 
@@ -62,7 +68,7 @@ class FrameStack {
   }
 
  private:
-  static constexpr std::size_t kAlign = alignof(std::max_align_t);
+  static constexpr std::size_t kAlign = alignof(std::max_align_t), kLine = 64;
   static constexpr std::size_t kBlock = 16384, kMostBlocks = 4;  // calls do not nest deeper, unless they do for ever
   struct alignas(kAlign) Header {
     FrameStack* stack;
@@ -81,8 +87,9 @@ class FrameStack {
     end_ = entered_ == 0 ? first_end_ : more_[entered_ - 1].get() + kBlock;
   }
 
-  std::unique_ptr<std::byte[]> first_;
-  std::byte *top_, *end_, *first_end_;
+  std::byte *top_, *end_;
+  std::byte *const first_, *const first_end_;
+  std::pmr::memory_resource& memory_;
   std::vector<std::unique_ptr<std::byte[]>> more_;
   std::size_t entered_ = 0;  // of more_
   std::exception_ptr exception_;
