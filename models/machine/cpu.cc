@@ -222,7 +222,7 @@ void Cpu::leave_interrupt() {
   active_->resume_at = was_hard ? hardirq_body_.handle() : softirq_body_.handle();
   active_ = below_[static_cast<std::size_t>(--depth_)];
   if (active_ == &idle_) idle_since_ = engine_.now();
-  if (was_hard && softirq_pending_ != 0 && active_ != &softirq_ && !active_->bh_disabled && pending_ == nullptr &&
+  if (was_hard && softirq_pending_ != 0 && active_ != &softirq_ && !active_->bh_disabled &&
       !machine_.softirqs_deferred(*this)) {
     if (active_ == &idle_) from_idle_ = true;
     below_[static_cast<std::size_t>(depth_++)] = active_;
@@ -254,10 +254,12 @@ Body Cpu::hardirq_body(ExecContext& ctx) {
 
 Body Cpu::softirq_body(ExecContext& ctx) {
   for (;;) {
+    // What is pending is taken before interrupts are let in again: what those raise is another round's.
+    unsigned taken = take_softirqs();
     co_await run_cost(machine_, ctx, CostId::softirq_entry);
     const Time give_up = machine_.softirq_deadline();
-    for (int round = 1; softirq_pending_ != 0; ++round) {
-      co_await machine_.run_softirqs(ctx, take_softirqs());
+    for (int round = 1; taken != 0; ++round, taken = take_softirqs()) {
+      co_await machine_.run_softirqs(ctx, taken);
       if (softirq_pending_ != 0 &&
           (round >= Machine::kMaxSoftirqRestart || need_resched() || engine_.now() >= give_up)) {
         co_await machine_.wake_ksoftirqd(ctx);
