@@ -122,6 +122,7 @@ void Cpu::continue_active(bool resumed) {
   if (c.kind == ExecContext::Kind::idle) {
     if (need_resched()) return begin_schedule(false);
     idle_since_ = engine_.now();
+    if (machine_.smp) machine_.smp->about_to_halt(*this);
     if (machine_.turns) [[unlikely]]
       machine_.turns->halted(id_);
     return;
@@ -208,7 +209,7 @@ void Cpu::lose(Time ns) {
 void Cpu::enter_hardirq() {
   if (active_ == &idle_) {
     usage_.idle += engine_.now() - idle_since_, from_idle_ = true;
-    if (machine_.turns) [[unlikely]]
+    if (machine_.turns && machine_.local_timer(id_).tick_stopped()) [[unlikely]]
       machine_.turns->interrupt_in_idle();
   }
   below_[static_cast<std::size_t>(depth_++)] = active_;
@@ -333,12 +334,12 @@ void Cpu::begin_schedule(bool preempt) {
 Body Cpu::switch_body(ExecContext& ctx) {
   for (;;) {
     if (current_ == nullptr) {
-      if (machine_.smp) machine_.local_timer(id_).restart_tick();
+      if (machine_.smp) machine_.smp->leave_idle(*this);
       co_await run_cost(machine_, ctx, CostId::idle_leave, Mode::irqs_off);
       if (machine_.smp && machine_.smp->calls_pending(id_)) co_await machine_.smp->run_calls(ctx);
     }
     co_await run_cost(machine_, ctx, CostId::schedule_entry, Mode::irqs_off);
-    if (machine_.smp) machine_.smp->running_cpu = id_;
+    if (machine_.smp) machine_.smp->switching(id_);
     const sched::SwitchResult r = machine_.sched.schedule(id_, sw_preempt_, engine_.now());
     if (r.newidle_ns > 0) co_await ctx.run_ns(r.newidle_ns, Mode::irqs_off);
     if (machine_.smp && machine_.smp->pass_unfinished()) co_await machine_.smp->finish_pass(ctx);

@@ -6,6 +6,7 @@
 
 #include "models/machine/machine.h"
 #include "models/machine/smp.h"
+#include "models/machine/timer_wheel.h"
 #include "models/machine/turns.h"
 
 namespace wakepath::machine {
@@ -15,6 +16,7 @@ struct LocalTimer::Tick final : HrTimer {
   Tick(Machine& machine, Cpu& c, LocalTimer& of) : m(machine), cpu(c), timers(of) {}
   Call<void> expired(ExecContext& irq) override {
     if (!timers.tick_stopped_) timers.arm(*this, m.next_tick());
+    timers.stopped_until_ = 0;  // programmed anew
     if (m.turns) m.turns->tick_due(cpu.id());
     co_await run_cost(m, irq, CostId::tick);
     m.sched.tick(cpu.id(), m.now());
@@ -41,15 +43,22 @@ LocalTimer::~LocalTimer() {
 
 void LocalTimer::start_tick() { arm(*tick_, machine_.next_tick()); }
 
-void LocalTimer::stop_tick() {
-  if (std::exchange(tick_stopped_, true)) return;
-  cancel(*tick_);
+// tick_nohz_next_event, tick_nohz_stop_tick
+bool LocalTimer::stop_tick(std::int64_t next) {
+  const bool was_stopped = tick_stopped_;
+  if (!was_stopped && next <= machine_.jiffies() + 1) return false;
   if (machine_.turns) machine_.turns->tick_stopped(cpu->id());
+  const Time at = next == kNoJiffy ? engine::kNever : std::max(machine_.tick_of(next), machine_.now());
+  tick_stopped_ = true;
+  if (was_stopped && at == stopped_until_) return false;
+  stopped_until_ = at;
+  at == engine::kNever ? cancel(*tick_) : arm(*tick_, at);
+  return !was_stopped;
 }
 
 void LocalTimer::restart_tick() {
   if (!std::exchange(tick_stopped_, false)) return;
-  if (!tick_->timer.armed()) arm(*tick_, machine_.next_tick());
+  arm(*tick_, machine_.next_tick());
 }
 
 void LocalTimer::fire(engine::Timer& t, Time) {

@@ -36,7 +36,10 @@ class LocalTimer final : public IrqLine {
   LocalTimer(Machine& m, Cpu& c);
   ~LocalTimer() override;
   void start_tick();
-  void stop_tick();     // the CPU is idle and one of several; on a single one an idle tick is skipped
+  // The CPU is about to halt, and is one of several: no tick before jiffy `next` (kNoJiffy: none at all), or every one
+  // where that is the next. True: it was stopped now. On a single CPU an idle tick is skipped.
+  bool stop_tick(std::int64_t next);
+  [[nodiscard]] bool tick_stopped() const { return tick_stopped_; }
   void restart_tick();  // on the grid, when it leaves idle
   void arm(HrTimer& t, Time at);
   void cancel(HrTimer& t);
@@ -54,6 +57,7 @@ class LocalTimer final : public IrqLine {
   Machine& machine_;
   std::unique_ptr<Tick> tick_;
   bool tick_stopped_ = false;
+  Time stopped_until_ = 0;                      // while it is stopped: what was programmed last
   HrTimer *first_ = nullptr, *last_ = nullptr;  // expired, in order
   bool raised_ =
       false;  // the interrupt is pending, its handler has not looked for the last time, or it has given up for now

@@ -375,6 +375,8 @@ void Machine::stat_runtime(int cpu_id, const sched::Task& t, Time delta_ns, std:
   tp.stat_runtime(cpu(cpu_id), *static_cast<KTask*>(t.owner), delta_ns, vruntime, k.stat_runtime_vruntime);
 }
 
+std::int64_t Machine::jiffies() const { return turns ? turns->jiffies() : (now() - tick_offset_ns_) / tick_ns_; }
+
 void Machine::balance_tick(Cpu& c) { smp->tick(c); }
 
 void Machine::migrate_task(sched::Task& t, int orig, int dest, sched::MigrationCause cause) {

@@ -97,7 +97,7 @@ class Machine final : public sched::Observer {
     virtual ~SoftirqHandler() = default;
     virtual Call<void> run(ExecContext& ctx) = 0;
   };
-  static constexpr unsigned kBlockSoftirq = 4, kSchedSoftirq = 7;
+  static constexpr unsigned kTimerSoftirq = 1, kBlockSoftirq = 4, kSchedSoftirq = 7, kRcuSoftirq = 9;
   void register_softirq(unsigned vec, SoftirqHandler* h) { softirqs_[vec] = h; }
   Call<void> raise_softirq(ExecContext& ctx, unsigned vec);  // from task context it wakes ksoftirqd
   Call<void> run_softirqs(ExecContext& ctx, unsigned pending);
@@ -110,10 +110,12 @@ class Machine final : public sched::Observer {
   void record_switch(Cpu& c, KTask* prev, std::uint16_t prev_state, KTask* next);  // null: idle
   void check_accounting() const;                                                   // throws std::logic_error
   [[nodiscard]] Time tick_ns() const { return tick_ns_; }
-  [[nodiscard]] Time next_tick() const {  // after now, on the grid that the first tick begins
+  [[nodiscard]] std::int64_t jiffies() const;  // as counted, which may be behind the clock
+  [[nodiscard]] Time next_tick() const {       // after now, on the grid that the first tick begins
     const Time since = now() - tick_offset_ns_;
     return since < 0 ? tick_offset_ns_ : (since / tick_ns_ + 1) * tick_ns_ + tick_offset_ns_;
   }
+  [[nodiscard]] Time tick_of(std::int64_t jiffy) const { return jiffy * tick_ns_ + tick_offset_ns_; }
   void after_tick(Cpu& c) {
     if (tick_hook_ != nullptr) tick_hook_->on_tick(c);
     if (smp) balance_tick(c);

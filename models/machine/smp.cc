@@ -76,6 +76,8 @@ sched::Balancer::Tunables tunables_of(const Machine& m) {
 Smp::Smp(Machine& m)
     : domains(m.topology),
       balancer(m.sched, domains, *this, tunables_of(m)),
+      wheel(m),
+      rcu(m, wheel),
       m_(m),
       softirq_(std::make_unique<SchedSoftirq>(*this)),
       stop_queued_(static_cast<std::size_t>(m.cpu_count())),
@@ -117,7 +119,10 @@ void Smp::add_stoppers() {
 }
 
 void Smp::start() {
-  for (int c = 0; c < m_.cpu_count(); ++c) idle_entered(m_.cpu(c));
+  for (int c = 0; c < m_.cpu_count(); ++c) {
+    idle_entered(m_.cpu(c));
+    about_to_halt(m_.cpu(c));
+  }
 }
 
 // ---- wakeups -------------------------------------------------------------------------------------------------------
@@ -202,14 +207,27 @@ void Smp::notice_resched(int cpu) {
 
 void Smp::tick(Cpu& c) {
   running_cpu = c.id();
+  wheel.tick(c);
+  rcu.tick(c);
   if (balancer.tick(c.id(), m_.now())) c.raise_softirq(Machine::kSchedSoftirq);
 }
 
 void Smp::idle_entered(Cpu& c) {
   balancer.update_idle_core(c.id());
+  rcu.idle_entered(c.id());
+}
+
+void Smp::about_to_halt(Cpu& c) {
   if (m_.scenario.machine.tick_when_idle) return;
-  m_.local_timer(c.id()).stop_tick();
+  const std::int64_t next = rcu.needs_tick(c.id()) ? m_.jiffies() + 1 : wheel.next_for_idle(c.id());
+  if (!m_.local_timer(c.id()).stop_tick(next)) return;
+  wheel.tick_stopped(c.id());
   balancer.enter_tickless_idle(c.id());
+}
+
+void Smp::leave_idle(Cpu& c) {
+  m_.local_timer(c.id()).restart_tick();
+  wheel.tick_restarted(c.id());
 }
 
 std::uint32_t Smp::random_1024(int) { return static_cast<std::uint32_t>(dice_.uniform(1024)); }

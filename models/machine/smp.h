@@ -12,7 +12,9 @@
 
 #include "models/machine/context.h"
 #include "models/machine/cpumask.h"
+#include "models/machine/rcu.h"
 #include "models/machine/task.h"
+#include "models/machine/timer_wheel.h"
 #include "models/sched/balance/balancer.h"
 #include "models/sched/domains.h"
 #include "models/sched/placement/placement.h"
@@ -29,6 +31,8 @@ class Smp final : public sched::BalanceHost {
 
   sched::Domains domains;
   sched::Balancer balancer;
+  TimerWheel wheel;
+  Rcu rcu;
 
   void add_stoppers();  // migration/N, one a CPU
   void start();
@@ -53,6 +57,12 @@ class Smp final : public sched::BalanceHost {
 
   void tick(Cpu& c);
   void idle_entered(Cpu& c);
+  void about_to_halt(Cpu& c);  // each time through the idle loop
+  void leave_idle(Cpu& c);
+  void switching(int cpu) {  // __schedule()
+    running_cpu = cpu;
+    rcu.quiescent(cpu);
+  }
   Call<void> finish_pass(ExecContext& ctx);  // what a balancing pass left to do: reschedule others, wake stoppers
   [[nodiscard]] bool pass_unfinished() const { return !touched_.empty() || !stops_.empty(); }
   // need_resched was set for an idle CPU that watches the flag: no interrupt is needed.

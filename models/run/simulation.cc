@@ -65,6 +65,7 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
       if (workload::FioJob::needs_page_cache(conf)) jobs_.back().use(*page_cache_);
     }
   for (const auto& p : s.programs) {
+    if (s.machine.cpus < p.min_cpus) continue;
     for (int copy = 0; copy < p.copies; ++copy) {
       KTask& task = programs_.emplace_back(machine_, pipes_, sync_, replay_softirq_, p, copy).task();
       if (machine_.smp && p.cpu < 0) machine_.smp->set_affinity(task, effective_cpus(s, {}, p.cgroup));

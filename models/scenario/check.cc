@@ -220,15 +220,15 @@ MaybeError check_program(const Scenario& s, const Document& doc, const Program& 
   const auto path = [&](const char* key) { return Path{"program", p.name, key}; };
   if (p.kind.empty()) {
     return at(s, doc, path("kind"), "program " + p.name + " has no kind",
-              "write kind = \"hog\", yield, per, duty, ping, src, sink, psrc, kthread or replay");
+              "write kind = \"hog\", yield, per, duty, ping, src, sink, psrc, kthread, rcu or replay");
   }
   struct Need {
     const char* kinds;
     const char* key;
     bool given;
   };
-  const Need needs[] = {{"yield per duty ping src sink psrc kthread", "run", p.run_ns > 0},
-                        {"per psrc kthread", "period", p.period_ns > 0},
+  const Need needs[] = {{"yield per duty ping src sink psrc kthread rcu", "run", p.run_ns > 0},
+                        {"per psrc kthread rcu", "period", p.period_ns > 0},
                         {"duty", "sleep", p.sleep_ns > 0},
                         {"ping sink", "in", p.in >= 0},
                         {"ping src psrc", "out", p.out >= 0}};

@@ -203,6 +203,8 @@ struct Program {  // a free CPU program (scheduler experiments, background threa
   int cpu = 0, nice = 0;
   std::string cgroup, session, policy = "other";
   int rt_priority = 0;
+  bool call_rcu = false;  // each turn frees something by RCU
+  int min_cpus = 1;       // it is not there on a machine with fewer
   // Present: it existed before the run, slept, and is woken at its start with this vruntime (CFS; relative to the
   // others'). Absent: it is new.
   std::optional<Time> start_vruntime_ns;

@@ -384,13 +384,15 @@ void add_workload(Keys& k) {
 
 void add_program(Keys& k) {
   Section s{k, Part::program, "program.NAME."};
-  s.one_of("kind", FIELD(Program, kind),
-           {"hog", "yield", "per", "duty", "ping", "src", "sink", "psrc", "kthread", "replay", "steps"},
-           "hog spins; yield spins `run` and yields; per spins `run` every `period`; duty spins `run`, sleeps `sleep`; "
-           "ping reads pipe `in`, "
-           "spins, writes "
-           "pipe `out`; src spins and writes; sink reads and spins; psrc writes every `period`; kthread is per without "
-           "system calls; replay and steps do the `turns`");
+  s.one_of(
+      "kind", FIELD(Program, kind),
+      {"hog", "yield", "per", "duty", "ping", "src", "sink", "psrc", "kthread", "rcu", "replay", "steps"},
+      "hog spins; yield spins `run` and yields; per spins `run` every `period`; duty spins `run`, sleeps `sleep`; "
+      "ping reads pipe `in`, "
+      "spins, writes "
+      "pipe `out`; src spins and writes; sink reads and spins; psrc writes every `period`; kthread is per without "
+      "system calls; rcu is RCU's grace-period thread, which on several CPUs works on what programs with `call_rcu` "
+      "free, and on one is kthread; replay and steps do the `turns`");
   s.add("run", duration, FIELD(Program, run_ns), "CPU time of one turn");
   s.add("period", duration, FIELD(Program, period_ns), "period of per and psrc");
   s.add("sleep", duration, FIELD(Program, sleep_ns), "sleep of duty");
@@ -408,6 +410,8 @@ void add_program(Keys& k) {
         "its session, for kernel.sched_autogroup_enabled; empty: the shell's");
   s.one_of("policy", FIELD(Program, policy), {"other", "batch", "idle", "fifo"}, "scheduling policy");
   s.number("rt_priority", FIELD(Program, rt_priority), 0, 99, "priority of policy fifo");
+  s.add("call_rcu", boolean, FIELD(Program, call_rcu), "each turn frees something by RCU (several CPUs)");
+  s.number("min_cpus", FIELD(Program, min_cpus), 1, 8192, "on a machine with fewer CPUs it is left out");
   s.add("start_vruntime_ns", time_ns, FIELD(Program, start_vruntime_ns),
         "it existed before the run and is woken at its start, with this vruntime beside the others' (CFS; EEVDF has no "
         "use for it); default: it is new");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "models/workload/program.h"
 
+#include "models/machine/smp.h"
+
 namespace wakepath::workload {
 
 using machine::Call;
@@ -24,7 +26,7 @@ Program::Program(machine::Machine& m, Pipes& pipes, SyncObjects& sync, ReplaySof
     : machine_(m), pipes_(pipes), conf_(conf), in_(conf.in + copy * conf.in_step), sleep_(m) {
   const bool in_kernel = conf.kind == "replay";
   const std::string name = conf.copies == 1 ? conf.name : conf.name + std::to_string(copy + 1);
-  const bool users = !in_kernel && conf.kind != "kthread";
+  const bool users = !in_kernel && conf.kind != "kthread" && conf.kind != "rcu";
   task_ = &m.add_task(name, conf.name, users ? m.group_of_session(conf.cgroup, conf.session) : conf.cgroup, conf.nice,
                       std::max(0, conf.cpu), conf.cpu >= 0, in_kernel, policy_of(conf.policy), conf.rt_priority);
   if (conf.kind == "replay") {
@@ -33,7 +35,9 @@ Program::Program(machine::Machine& m, Pipes& pipes, SyncObjects& sync, ReplaySof
   } else if (conf.kind == "steps") {
     steps_ = std::make_unique<Steps>(m, sync, *task_, name, conf.turns);
     task_->body = steps_->body(*task_);
-  } else if (conf.kind == "kthread") {
+  } else if (conf.kind == "rcu" && m.smp) {
+    task_->body = m.smp->rcu.thread_body(*task_, conf.run_ns);
+  } else if (conf.kind == "kthread" || conf.kind == "rcu") {
     task_->body = kthread_body(*task_);
   } else {
     task_->body = body(*task_);
@@ -65,6 +69,7 @@ machine::Body Program::body(KTask& t) {
     if (conf_.kind == "per" || conf_.kind == "psrc") co_await next_period(t);
     if (conf_.kind == "ping" || conf_.kind == "sink") co_await pipes_[in_].read(machine_, t, conf_.message_bytes);
     co_await t.run_ns(conf_.run_ns, Mode::user);
+    if (conf_.call_rcu && machine_.smp) machine_.smp->rcu.call(t.cpu->id());
     if (conf_.kind == "yield") co_await yield(t);
     if (conf_.kind == "duty") co_await nanosleep(t, machine_.now() + conf_.sleep_ns);
     if (conf_.kind != "ping" && conf_.kind != "src" && conf_.kind != "psrc") continue;

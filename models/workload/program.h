@@ -4,8 +4,8 @@
 //   ping: reads one byte of pipe `in`, spins, writes `out`. src: spins, writes `out`, blocks when it is full.
 //   sink: reads `in`. psrc: every period_ns spins, writes `out`.
 //   What is written goes to `pipes` pipes from `out` on, one after the other, `message_bytes` to each.
-//   kthread: every period_ns runs run_ns in the kernel. replay: wakes and runs as listed (replay.h).
-//   steps: a list (steps.h).
+//   kthread: every period_ns runs run_ns in the kernel. rcu: the grace-period thread (machine/rcu.h). replay: wakes and
+//   runs as listed (replay.h). steps: a list (steps.h).
 #pragma once
 
 #include <map>
