@@ -171,9 +171,14 @@ def truth_metrics(
 
 
 def mover_shares(moves: dict[str, int]) -> dict[str, float]:
-    """The part of each mover in fio's moves; nothing where it never moved."""
+    """The part of each mover in fio's moves; nothing where it never moved.
+
+    Cases tell movers by the function that moved fio (rebalance_domains: periodic), which is the same on behalf of
+    sleeping CPUs.
+    """
     n = sum(moves.values())
-    return {f"fio_{mover}_share": moves.get(mover, 0) / n for mover in MOVERS} if n else {}
+    told = {**moves, "periodic": moves.get("periodic", 0) + moves.get("nohz", 0), "nohz": 0}
+    return {f"fio_{mover}_share": told.get(mover, 0) / n for mover in MOVERS} if n else {}
 
 
 def side_metrics(data: dict[str, Any]) -> dict[str, float | None]:

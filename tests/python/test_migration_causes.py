@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from wakepath.metrics import mover_shares
 from wakepath.runner import run
 from wakepath.scenario import Options, Scenario
 from wakepath.scores import Metric, Row, cause_orders
@@ -149,6 +150,15 @@ def test_causes_of_moves_are_judged_by_order_and_share(
     validation = Validation(found)
     assert [o["ok"] for o in checks(validation)["causes_of_moves"]] == [ok]
     assert "measured active_balance 75 %, periodic 25 %" in check_lines(validation)
+
+
+def test_moves_on_behalf_of_sleeping_cpus_are_periodic_ones_to_a_stack() -> None:
+    shares = mover_shares({"active_balance": 6, "periodic": 1, "nohz": 1})
+    assert (shares["fio_active_balance_share"], shares["fio_periodic_share"], shares["fio_nohz_share"]) == (
+        0.75,
+        0.25,
+        0,
+    )
 
 
 def test_a_case_that_states_causes_has_their_shares_as_figures() -> None:
