@@ -47,7 +47,7 @@ def fio_of(name: str, *sets: str, duration: str = "500ms") -> dict[str, Any]:
         ("migrating_submitter/reactor-free", "active_balance", "bound_kthread", "the stopper pushed it"),
         ("stacked_wakeup", "wakeup", "waking_bound_kthread", "[recent_idle]"),
         (f"{QEMU}-6.1-lat20-bs4k-smp4-min10wak15", "active_balance", "bound_kthread", "the stopper pushed it"),
-        (f"{QEMU}-6.12-d71k-bs4k-smp2", "active_balance", "sleeping_bound_kthread", "asleep with its dequeue delayed"),
+        (f"{QEMU}-6.12-d71k-bs4k-smp4", "active_balance", "sleeping_bound_kthread", "asleep with its dequeue delayed"),
     ],
 )
 def test_a_move_has_its_mechanism_and_its_counts(name: str, cause: str, beside: str, words: str) -> None:

@@ -70,9 +70,10 @@ TEST_CASE("nothing ticks where nobody frees anything", "[machine]") {
   CHECK(woken_on(r, 0) + woken_on(r, 1) == 0);
 }
 
-// The same beside a hog on CPU 2, which reports at its own ticks. From 6.9 on CPU 0 sleeps on, and the hog's tick
-// expires the thread's timer.
+// The same beside a hog on CPU 2, which reports at its own ticks. From 6.9 on CPU 0 sleeps on unless the timer is due
+// at the next tick, and the hog's tick expires it.
 TEST_CASE("an idle CPU wakes for its kernel timers, or a busy one expires them for it", "[machine]") {
+  std::vector<long> ticks;
   for (const auto& [version, pulled] : {std::pair{"6.1", false}, {"6.12", true}}) {
     CAPTURE(version);
     auto s = freeing(3, version);
@@ -82,10 +83,33 @@ TEST_CASE("an idle CPU wakes for its kernel timers, or a busy one expires them f
     s.programs.push_back(hog);
     Record r;
     record(r, s);
-    CHECK((count_on(r, EventType::local_timer_entry, 0) == 0) == pulled);
+    ticks.push_back(count_on(r, EventType::local_timer_entry, 0));
     CHECK((woken_on(r, 2) > 0) == pulled);
     CHECK((woken_on(r, 0) > 0) == !pulled);
   }
+  CHECK(ticks[1] < ticks[0]);
+}
+
+// CPU 2 has two tasks and asks CPU 0 to balance while that takes the tick of the thread's timer. The call is let in
+// once the timer softirq has been taken: the balancing it raises is another round's, and the thread has been woken by
+// then.
+TEST_CASE("what an interrupt raises between two softirqs is left to ksoftirqd where somebody was woken", "[machine]") {
+  auto s = freeing(3, "6.1");
+  for (const char* name : {"hog1", "hog2"}) {
+    scenario::Program hog;
+    hog.name = name;
+    hog.kind = "hog";
+    hog.cpu = 2;
+    s.programs.push_back(hog);
+  }
+  Record r;
+  record(r, s);
+  CHECK(woken_on(r, 0) > 0);
+  CHECK(r.wakes_of("ksoftirqd/0") > 0);
+  s.programs[1].call_rcu = false;
+  Record quiet;
+  record(quiet, s);
+  CHECK(quiet.wakes_of("ksoftirqd") == 0);
 }
 
 TEST_CASE("with one CPU the grace-period thread comes every period", "[machine]") {

@@ -191,9 +191,10 @@ TEST_CASE("programs say what they need", "[scenario][errors]") {
         "t.toml:8: program a uses a pipe beyond 4096 (pipes 0 to 4096)");
   CHECK(with_body("program.p.kind = \"per\"\nprogram.p.run = \"10us\"\n") ==
         "t.toml:3: program p of kind per needs 'period' (add program.p.period)");
-  CHECK(with_body("program.p.cpu = 1\n") ==
-        "t.toml:3: program p has no kind (write kind = \"hog\", yield, per, duty, ping, src, sink, psrc, kthread or "
-        "replay)");
+  CHECK(
+      with_body("program.p.cpu = 1\n") ==
+      "t.toml:3: program p has no kind (write kind = \"hog\", yield, per, duty, ping, src, sink, psrc, kthread, rcu or "
+      "replay)");
 }
 
 }  // namespace wakepath::tests
