@@ -134,6 +134,7 @@ Call<void> Reactor::sys_io_submit(KTask& t) {
     co_await run_cost(machine_, t, CostId::io_submit_iocb);
     a.steps.submitted = node_.now();
     co_await node_.simulation().filesystem().submit(t, a.dio, use);
+    if (a.dio.put()) co_await node_.simulation().filesystem().complete_in_submitter(t, a.dio);
   }
   if (use != nullptr) co_await node_.simulation().filesystem().queue().flush_plug(t, plug, false);
   machine_.tp.syscall(*t.cpu, EventType::sys_exit_io_submit, ctx_id_, 0, 0, static_cast<std::int64_t>(nr));

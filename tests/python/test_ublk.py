@@ -54,11 +54,20 @@ def test_one_cpu_beside_the_real_kernel() -> None:
     assert all(abs(m.predicted - m.measured) <= 0.005 for m in switches if m.measured < 0.02)
 
 
+# The client's CPU time is off by more than the whole of it; an entry that has come to hold is an error. docs/ublk.md.
+CLIENT_DIFFERS = {
+    "qemu-U-6.12-q2-d32-io_uring-randread-b32-smp4-bal-fl": "7.0 us an I/O measured, 26 predicted; 16 without idle ticks",
+}
+
+
 def test_several_cpus_beside_the_real_kernel() -> None:
     rows = predicted(several=True)
     assert len(rows) == 41
+    beyond = {row.case.id for row in rows if abs(float(row.metrics["client.cpu_ns_per_io"].error)) > 1}
+    assert beyond == set(CLIENT_DIFFERS)
+    others = [row for row in rows if row.case.id not in CLIENT_DIFFERS]
     for name in ("client.cpu_ns_per_io", "server.cpu_ns_per_io", "cpu_ns_per_io"):
-        assert mean_error(rows, name) <= 0.12, name
+        assert mean_error(others, name) <= 0.08, name
 
 
 def test_published_rows() -> None:
