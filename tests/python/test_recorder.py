@@ -9,12 +9,14 @@ import json
 import lzma
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from wakepath.errors import InputError
 from wakepath.recorder import fit, tracefs
+from wakepath.recorder.calibration import _scattered, mean_of_quantiles
 from wakepath.recorder.device_law import estimate, ring_requests, servers_of, theil_sen
 from wakepath.recorder.recording import read_recording
 from wakepath.recorder.settings import HELD_OUT_GROUP, HELD_OUT_ROOT, RECORDED, RECORDED_IN_GROUP, runnable
@@ -123,6 +125,7 @@ def test_every_name_in_the_equations_is_a_cost() -> None:
     kinds |= {"trace_issue", "trace_end_request", "trace_wakeup", "trace_submit_io", "trace_user_io"}
     kinds |= {"trace_wake_to_clock", "trace_clock_to_wakeup", "trace_preempted", "trace_back_to_items"}
     kinds |= {f"trace{engine}_{part}" for engine in ("", "_uring") for part in ("item_to_waking", "wakeup_to_end")}
+    kinds |= {"turn_cold_kworker", "turn_cold_task", "turn_cold_task_rung"}
     kinds |= {"trace_uring_work_item", "turn_drain/32", "turn_batch1/32", "turn_batch2/32", "turn_preempted"}
     rows = fit.equations({k: cost(k, 100.0) for k in kinds}, has=lambda _: True)
     assert {row.kind for row in rows} == kinds
@@ -256,6 +259,54 @@ def test_whole_turns_are_taken_where_little_is_recorded(tmp_path: Path) -> None:
     assert dict(found) == {"turn_batch2/32": [200_000] * 2, "turn_drain/32": [40_000], "turn_preempted": [3000]}
     steps.insert(1, (1, kworker, "workqueue_execute_start: work struct 0: function iomap_dio_complete_work"))
     assert not [k for k in trace_costs(trace_of(tmp_path, steps), 1, 36).samples if k.startswith("turn_")]
+
+
+def test_what_the_first_turns_after_idle_take_beyond_the_others(tmp_path: Path) -> None:
+    """A hundred times: idle, kblockd, then a kworker and the submitter to and fro, each slower in its first turn. Where
+    kblockd did not run the submitter rings in its first turn, and the kworker's begin is not recorded."""
+
+    def switch(before: str, state: str, after: str) -> str:
+        return f"sched_switch: prev_comm={before} prev_pid=1 prev_prio=120 prev_state={state} ==> next_comm={after}"
+
+    kworker, fio, waking = "kworker/1:0-9", "fio-7", "sched_waking: comm=fio pid=7 prio=120 target_cpu=001"
+    steps: list[tuple[int, str, str]] = []
+    now = 0
+
+    def turn(took: int, who: str, state: str, after: str, *inside: str) -> None:
+        nonlocal now
+        steps.extend((now, who, what) for what in inside)
+        now += took
+        steps.append((now, who, switch(who.rpartition("-")[0], state, after)))
+
+    def round_trip(worker_took: int, fio_took: int) -> None:
+        turn(worker_took, kworker, "R+", "fio", waking)
+        turn(fio_took, fio, "S", "kworker/1:0", "sys_io_submit -> 0x1")
+
+    for episode in range(200):
+        now += 1000
+        if episode % 2 == 1:
+            round_trip(500, 28)  # since the switch to idle: not a turn
+        else:
+            turn(60, "kworker/1:0H-8", "I", "kworker/1:0")
+            round_trip(5, 17)
+        for _ in range(3):
+            round_trip(3, 8)
+        turn(20, kworker, "I", "swapper/1")
+    found = finish(trace_costs(trace_of(tmp_path, steps), 1, 36)).samples
+    assert found["turn_cold_kworker"] == [2000] * 100
+    assert found["turn_cold_task"] == [9000] * 100
+    assert found["turn_cold_task_rung"] == [20_000] * 100
+    assert found["turn_preempted"] == [3000] * 600
+
+
+def test_the_scatter_of_a_cost_keeps_its_mean() -> None:
+    table = {"doorbell": {"ns": 10_000, "source": "s"}, "nop_wake": {"ns": 5}}
+    measured = {"trace_doorbell": replace(cost("trace_doorbell", 20.0), quantiles=tuple(range(12, 29)))}
+    found = _scattered(table, measured)
+    assert found["nop_wake"] == {"ns": 5}
+    assert mean_of_quantiles(found["doorbell"]["quantiles"]) == pytest.approx(10_000, rel=1e-3)
+    assert found["doorbell"]["quantiles"][-1] / found["doorbell"]["quantiles"][0] == pytest.approx(27 / 12, rel=1e-3)
+    assert "ns" not in found["doorbell"]
 
 
 def test_a_doorbell_is_what_io_submit_takes_after_its_last_request(tmp_path: Path) -> None:

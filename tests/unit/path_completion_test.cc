@@ -171,3 +171,22 @@ TEST_CASE("an unbound dio workqueue runs on another CPU and goes on", "[path]") 
   CHECK(r.result["io"]["completed"].get<long>() > 1000);
   CHECK(r.wakes_of("kworker/u") > 100);
 }
+
+TEST_CASE("the first turn after idle finds cold caches, for each task once", "[path]") {
+  const auto ns_an_io = [](machine::Time task, machine::Time kworker, bool ever_idle) {
+    auto s = small_machine("6.1", 1);
+    s.costs[machine::CostId::idle_cold_task].ns = task;
+    s.costs[machine::CostId::idle_cold_kworker].ns = kworker;
+    if (!ever_idle) {
+      scenario::Program hog;
+      hog.name = hog.kind = "hog";
+      hog.cpu = 0;
+      s.programs.push_back(hog);
+    }
+    return 1e9 / nlohmann::json::parse(run::run(s, {}).json)["io"]["iops"].get<double>();
+  };
+  const double warm = ns_an_io(0, 0, true);
+  CHECK(ns_an_io(5000, 0, true) == Approx(warm + 5000).epsilon(0.002));
+  CHECK(ns_an_io(0, 5000, true) == Approx(warm + 5000).epsilon(0.002));
+  CHECK(ns_an_io(5000, 5000, false) == ns_an_io(0, 0, false));
+}

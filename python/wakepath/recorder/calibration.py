@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import tempfile
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -75,16 +75,36 @@ def overhead_of(costs: dict[str, Cost]) -> tuple[float, float] | None:
     return ratio.median_ns / RATIO_UNITS - 1, fit.bootstrap_sigma(ratio.blocks, ratio.median_ns)
 
 
+# Costs whose scatter within a run decides what happens next, and the intervals that show it: the host's part of a
+# notification, and caches that are colder or warmer after idle. (The kworker's has less of it than a trace's whole us.)
+SCATTER = {"doorbell": "trace_doorbell", "idle_cold_task": "turn_cold_task"}
+
+
+def mean_of_quantiles(values: Sequence[float]) -> float:
+    """Of a distribution that is linear between them."""
+    return (sum(values) - (values[0] + values[-1]) / 2) / (len(values) - 1)
+
+
+def _scattered(table: dict[str, Any], costs: dict[str, Cost]) -> dict[str, Any]:
+    """A table of costs, those of SCATTER with the measured shape around their mean. The last quantile is what met an
+    interrupt, and is left out."""
+    found = dict(table)
+    for name, kind in SCATTER.items():
+        values = [max(0, q) for q in costs[kind].quantiles[:-1]] if kind in costs else []
+        if values and (mean := mean_of_quantiles(values)) > 0:
+            entry = {k: v for k, v in table[name].items() if k != "ns"}
+            found[name] = entry | {"quantiles": [round(table[name]["ns"] * v / mean) for v in values]}
+    return found
+
+
 def _start_ns(table: dict[str, Any]) -> dict[str, float]:
     """Means of the starting table; the record's own cost is not the machine's and starts from an estimate."""
-    import statistics
-
     found = {}
     for name, entry in table.items():
         if not isinstance(entry, dict):
             continue
         values = entry.get("quantiles") or [entry.get("low", 0), entry.get("high", 0)]
-        found[name] = float(entry["ns"]) if "ns" in entry else float(statistics.fmean(values))
+        found[name] = float(entry["ns"]) if "ns" in entry else mean_of_quantiles(values)
     found[fit.RECORD] = fit.RECORD_NS
     return found
 
@@ -109,6 +129,7 @@ def calibrate_recording(recording: Recording, *, kernel: str | None, report: Rep
         else from_trace_alone(traces)
     )
     tables = base_tables(recording.facts, law, kernel, recording.probes)
+    tables["costs"] = _scattered(tables["costs"], costs)
     if recording.cases:
         cpu = int(recording.cases[0].setting["workload"]["pinned_cpu"])
         tables |= program_tables(recording.state.get("beside", []), cpu)

@@ -30,7 +30,7 @@ from wakepath.recorder.counters import others_on_the_machine
 from wakepath.recorder.facts import machine_facts
 from wakepath.recorder.load import RAMP_S, TAIL_S, Runner, Setting, null_engine_ns
 from wakepath.recorder.program import NO_IO_URING, ended_like_ctrl_c, program, run_probes
-from wakepath.recorder.settings import PINGPONG, RECORDED, RECORDED_IN_GROUP, REFERENCE, runnable
+from wakepath.recorder.settings import DEEP, PINGPONG, RECORDED, RECORDED_IN_GROUP, REFERENCE, runnable
 from wakepath.recorder.target import Target
 
 SCHEMA = "wakepath.recording/1"
@@ -293,6 +293,7 @@ def _to_trace(session: Session, settings: list[Setting]) -> list[Setting]:
 def _traces(session: Session, runner: Runner, settings: list[Setting], facts: dict[str, Any], place: Place) -> None:
     """The kernel's side: short windows in a trace instance, else by perf, each with its setting beside it."""
     chosen = _to_trace(session, settings)
+    deep = [DEEP] if PINGPONG in chosen else []
 
     def keep(s: Setting, text: str, what: str = "") -> None:
         name = f"trace-{what}{s.name}.txt.xz"
@@ -306,8 +307,9 @@ def _traces(session: Session, runner: Runner, settings: list[Setting], facts: di
             for s in chosen:
                 session.report(f"tracing {s.name}", 0.97)
                 keep(s, _traced(runner, s, instance, session.plan.trace_s, tracefs.EVENTS))
-                if s.engine == "libaio":
-                    keep(s, _traced(runner, s, instance, session.plan.trace_s, tracefs.EVENTS_OF_TURNS), "turns-")
+            for s in (s for s in (*chosen, *deep) if s.engine == "libaio"):
+                session.report(f"turns of {s.name}", 0.98)
+                keep(s, _traced(runner, s, instance, 2 * session.plan.trace_s, tracefs.EVENTS_OF_TURNS), "turns-")
         session.part("trace")
     except tracefs.NoTraceError as no_instance:
         try:

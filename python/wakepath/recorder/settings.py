@@ -20,6 +20,8 @@ RECORDED = (
 )
 # Traced beside the reference: the kworker is preempted after each item.
 PINGPONG = Setting("libaio", depth=64, batch=64, shares=20480)
+# Traced only: more in flight than a ring holds, so that kblockd runs between the interrupt and the kworker.
+DEEP = Setting("libaio", depth=128, batch=128, shares=20480)
 # Whether a heavy group's task and the kworker hand the CPU to and fro is a question of a few microseconds: settings on
 # both sides of it, or the costs that decide it are not told apart.
 RECORDED_IN_GROUP = (

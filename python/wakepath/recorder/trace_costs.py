@@ -27,6 +27,12 @@ _WOKEN = re.compile(r"comm=(\S+)")
 _SWITCH = re.compile(r"prev_comm=(\S+) .*prev_state=(\S+) ==> next_comm=(\S+)")
 _WORKER = "kworker/"
 _BLOCKS = 16
+# What a turn takes beyond another one.
+_BEYOND = (
+    ("turn_cold_kworker", "turn_preempted_first", "turn_preempted"),
+    ("turn_cold_task", "turn_single_first", "turn_single"),
+    ("turn_cold_task_rung", "turn_single_rung", "turn_single"),
+)
 _PLUG = 32  # requests at which a plug is issued: the doorbell of a longer batch is in its middle
 
 
@@ -183,7 +189,8 @@ class _Turns:
 
     def __init__(self) -> None:
         self._turn = 0  # begin of the one under way
-        self._from_submitter = self._drained = False
+        self._from_submitter = self._from_kblockd = self._drained = False
+        self._since_idle = ""  # how the submitter's next turn is unlike the others
         self._woken_ns = 0
         self._comm = ""  # of the submitter: whom a kworker wakes
         self._submitted = self._calls = self._batch = 0
@@ -201,18 +208,34 @@ class _Turns:
 
     def _ended(self, found: TraceCosts, ns: int, before: str, state: str, after: str) -> None:
         slept = not state.startswith("R")
+        took = ns - self._turn
         if before.startswith(_WORKER) and after == self._comm:
             if slept and self._woken_ns > 0 and self._batch > 0:
                 found.samples[f"turn_drain/{self._batch}"].append(ns - self._woken_ns)
             elif not slept and self._from_submitter:
-                found.samples["turn_preempted"].append(ns - self._turn)
+                found.samples["turn_preempted"].append(took)
+            elif not slept and self._from_kblockd:
+                found.samples["turn_preempted_first"].append(took)
             self._drained, self._submitted, self._calls = slept, 0, 0
         elif before == self._comm and after.startswith("swapper"):
             # All that was in flight had ended, and is submitted again.
             self._batch = self._submitted if self._drained else 0
             if self._batch > 0:
-                found.samples[f"turn_batch{self._calls}/{self._batch}"].append(ns - self._turn)
+                found.samples[f"turn_batch{self._calls}/{self._batch}"].append(took)
+        elif before == self._comm and slept and not self._drained and (self._submitted, self._calls) == (1, 1):
+            found.samples["turn_single" + self._since_idle].append(took)
+        self._note(before, after)
         self._from_submitter, self._turn, self._woken_ns = before == self._comm, ns, 0
+
+    def _note(self, before: str, after: str) -> None:
+        """Who has run since the CPU was idle. Kblockd has issued what the device had no room for, and rung."""
+        if after.startswith("swapper"):
+            self._since_idle = "_rung"
+        elif before == self._comm:
+            self._since_idle = ""
+        elif before.startswith(_WORKER) and before.endswith("H") and self._since_idle:
+            self._since_idle = "_first"
+        self._from_kblockd = before.endswith("H") and self._since_idle == "_first"
 
 
 class _Submit:
@@ -271,9 +294,14 @@ class _Device:
 
 
 def finish(found: TraceCosts) -> TraceCosts:
-    """Sums of neighbouring intervals."""
+    """Sums of neighbouring intervals, and what the first turns after idle take beyond the others."""
     a, b = found.samples.pop("trace_complete_to_queue", []), found.samples.pop("trace_queue_to_next", [])
     n = min(len(a), len(b))
     if n >= 50:
         found.samples["trace_end_request"] = [x + y for x, y in zip(a[:n], b[:n], strict=True)]
+    for kind, first, later in _BEYOND:
+        values, others = found.samples.pop(first, []), found.samples.get(later, [])
+        if values and len(others) >= 50:
+            found.samples[kind] = [v - round(middle(others)) for v in values]
+    found.samples.pop("turn_single", None)
     return found
