@@ -368,7 +368,6 @@ Body Cpu::switch_body(ExecContext& ctx) {
       co_await run_cost(machine_, ctx, CostId::idle_entry, Mode::irqs_off);
       active_ = &idle_;
       idle_since_ = engine_.now();
-      ++idles_;
       if (machine_.smp) machine_.smp->idle_entered(*this);
     } else {
       if (next != last_task_) {
@@ -379,11 +378,11 @@ Body Cpu::switch_body(ExecContext& ctx) {
       if (next->ran_on != id_) {
         if (next->ran_on >= 0) next->left_ns += machine_.cold_move();
         next->ran_on = id_;
-      } else if (next->idles_seen != idles_) {
-        co_await run_cost(machine_, ctx, next->is_kthread ? CostId::idle_cold_kworker : CostId::idle_cold_task,
-                          Mode::irqs_off);
+      } else if (usage_.idle > next->idle_seen) {
+        const Time cold = machine_.gone_cold(*next, usage_.idle - next->idle_seen);
+        if (cold > 0) co_await ctx.run_ns(cold, Mode::irqs_off);
       }
-      next->idles_seen = idles_;
+      next->idle_seen = usage_.idle;
       active_ = next;
     }
     ctx.resume_at = switch_body_.handle();  // may be entered again before it has parked

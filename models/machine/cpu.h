@@ -157,7 +157,6 @@ class alignas(64) Cpu {
   bool from_idle_ = false;      // the running interrupt left idle
   KTask* current_ = nullptr;    // the scheduler's current, null: idle
   KTask* last_task_ = nullptr;  // whose caches are warm
-  std::uint32_t idles_ = 0;     // how often it has gone idle
   IrqLine* last_pending_ = nullptr;
   engine::Timer idle_timer_;  // delivers interrupts after the idle wake latency
   ExecContext hardirq_{ExecContext::Kind::hardirq}, softirq_{ExecContext::Kind::softirq};

@@ -208,6 +208,14 @@ Time Machine::idle_wake_latency(Time idle_for) {
   return deep ? draw_ns(m.deep_idle_wake_ns, deep_idle_) : cost(CostId::idle_wake_latency);
 }
 
+Time Machine::gone_cold(const KTask& t, Time idle) {
+  const Time whole = cost(t.is_kthread ? CostId::idle_cold_kworker : CostId::idle_cold_task);
+  if (whole == 0) return 0;
+  const __int128 known = std::min<Time>(idle, 1'000'000'000);  // colder than after a second is nothing
+  const __int128 half = scenario.machine.idle_cold_half_ns;
+  return static_cast<Time>(whole * known * known / (known * known + half * half));
+}
+
 Time Machine::draw(CostId id) {
   const auto i = static_cast<std::size_t>(id);
   return draw_ns(scenario.costs.entries[i], *cost_streams_[i]);

@@ -62,7 +62,7 @@ struct KTask : ExecContext {
   int bound_cpu = -1;  // the only CPU it may run on; -1: any
   std::uint64_t switch_count = 0, migrations = 0;
   int ran_on = -1;  // the CPU whose caches know it
-  std::uint32_t idles_seen = 0;  // how often that CPU had been idle when it ran there last
+  Time idle_seen = 0;  // that CPU's idle time when it began to run there last
   // Decision records: its moves, by cause and by who else was on the CPU it left; its wakeups by the step that chose
   // the CPU, and those of them that moved it.
   struct Moves {

@@ -63,6 +63,7 @@ struct Machine {
   Time deep_idle_after_ns = 0;         // an idle CPU is in a deep state after so long; 0: never
   Dist deep_idle_wake_ns;              // what waking it takes then, instead of costs.idle_wake_latency
   Dist cold_move_ns;                   // how much longer a task takes for what it does first on another CPU
+  Time idle_cold_half_ns = 0;          // idle time in which half of costs.idle_cold_* falls due; 0: all of it at once
   std::string idle_wakeup;  // "ipi": an idle CPU is woken by an interrupt; "poll": it watches need_resched; "": ipi
 };
 

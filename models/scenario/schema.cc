@@ -137,6 +137,9 @@ void add_machine(Keys& k) {
   s.add("cold_move_ns", dist, FIELD(Machine, cold_move_ns),
         "how much longer a task takes for what it does first on another CPU than its last: cold caches, a CPU whose "
         "clock is low; default 0");
+  s.add("idle_cold_half_ns", time_ns, FIELD(Machine, idle_cold_half_ns),
+        "caches go cold while a CPU is idle: a task's next turn takes costs.idle_cold_* times t^2 / (t^2 + h^2) longer "
+        "after t, h this; 0: all of it at once");
   s.add("tick_when_idle", boolean, FIELD(Machine, tick_when_idle), "the tick goes on while idle (nohz=off)");
   s.add("steal_every_ns", time_ns, FIELD(Machine, steal_every_ns),
         "a virtual machine's host runs something else on a CPU so often, in the mean of exponential times; 0: never");

@@ -75,7 +75,7 @@ def check(
     machine: str,
     target: str = ".",
     *,
-    repeats: int = 7,
+    repeats: int = 11,
     seconds: float = 1.2,
     samples: int = 24,
     size: str | None = None,

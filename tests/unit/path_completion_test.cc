@@ -173,8 +173,9 @@ TEST_CASE("an unbound dio workqueue runs on another CPU and goes on", "[path]") 
 }
 
 TEST_CASE("the first turn after idle finds cold caches, for each task once", "[path]") {
-  const auto ns_an_io = [](machine::Time task, machine::Time kworker, bool ever_idle) {
+  const auto ns_an_io = [](std::int64_t task, std::int64_t kworker, bool ever_idle, std::int64_t half = 0) {
     auto s = small_machine("6.1", 1);
+    s.machine.idle_cold_half_ns = half;
     s.costs[machine::CostId::idle_cold_task].ns = task;
     s.costs[machine::CostId::idle_cold_kworker].ns = kworker;
     if (!ever_idle) {
@@ -189,4 +190,8 @@ TEST_CASE("the first turn after idle finds cold caches, for each task once", "[p
   CHECK(ns_an_io(5000, 0, true) == Approx(warm + 5000).epsilon(0.002));
   CHECK(ns_an_io(0, 5000, true) == Approx(warm + 5000).epsilon(0.002));
   CHECK(ns_an_io(5000, 5000, false) == ns_an_io(0, 0, false));
+  // It is idle for some 200 us, while the device works: t^2 / (t^2 + h^2).
+  CHECK(ns_an_io(8000, 0, true, 1'000) == Approx(warm + 8000).epsilon(0.002));
+  CHECK(ns_an_io(8000, 0, true, 200'000) == Approx(warm + 4000).epsilon(0.003));
+  CHECK(ns_an_io(8000, 0, true, 100'000'000) == Approx(warm).epsilon(0.001));
 }

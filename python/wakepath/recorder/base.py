@@ -11,6 +11,7 @@ from wakepath.errors import InputError
 from wakepath.machine_file import toml_value
 from wakepath.paths import scenario_dirs
 from wakepath.recorder.device_law import DeviceLaw
+from wakepath.recorder.trace_costs import IDLE_COLD_HALF_NS
 from wakepath.recorder.urtrace import Probes
 from wakepath.scenario import toml_key
 
@@ -74,6 +75,7 @@ def machine_table(facts: dict[str, Any], probes: Probes | None = None) -> dict[s
     cpu = facts["cpu"]
     table: dict[str, Any] = {
         "cpus": len(cpu["online"]),
+        "idle_cold_half_ns": IDLE_COLD_HALF_NS,
         "source": f"measured on this machine: {cpu.get('model')}, {facts['kernel']['release']}",
     }
     topology = {}

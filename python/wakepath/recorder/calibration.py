@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import tempfile
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,14 @@ from wakepath.recorder.device_law import DeviceLaw, estimate, from_trace_alone
 from wakepath.recorder.drift import undrifted
 from wakepath.recorder.recording import Recording
 from wakepath.recorder.trace_costs import TraceCosts, finish, trace_costs
-from wakepath.recorder.urtrace import Cost
+from wakepath.recorder.urtrace import Cost, mean_of_quantiles
 
 # From the interrupt to a completion that a spinning task of another CPU sees.
 WAY_TO_THE_EYE = (
-    *("idle_exit", "irq_entry", "cqe", "rq_end", "queue_work", "wake_before_clock", "wake_after_clock", "irq_exit"),
-    *("idle_leave", "schedule_entry", "schedule_pick", "switch_finish", "worker_wake", "work_begin", "dio_complete"),
-    *("uring_rw_done", "task_work_add", "ipi_send", "ipi_latency", "uring_task_work", "uring_cqe", "uring_flush"),
+    *("idle_wake_latency", "idle_exit", "irq_entry", "cqe", "rq_end", "queue_work", "wake_before_clock"),
+    *("wake_after_clock", "irq_exit", "idle_leave", "schedule_entry", "schedule_pick", "switch_finish", "worker_wake"),
+    *("work_begin", "dio_complete", "uring_rw_done", "task_work_add", "ipi_send", "ipi_latency", "uring_task_work"),
+    *("uring_cqe", "uring_flush"),
 )
 RATIO_UNITS = 100_000  # of loop_cpu_ratio
 CPU_WIDE = ("context_switches_per_s", "busy")  # counted for the CPU, whoever ran
@@ -80,11 +81,6 @@ def overhead_of(costs: dict[str, Cost]) -> tuple[float, float] | None:
 SCATTER = {"doorbell": "trace_doorbell", "idle_cold_task": "turn_cold_task"}
 
 
-def mean_of_quantiles(values: Sequence[float]) -> float:
-    """Of a distribution that is linear between them."""
-    return (sum(values) - (values[0] + values[-1]) / 2) / (len(values) - 1)
-
-
 def _scattered(table: dict[str, Any], costs: dict[str, Cost]) -> dict[str, Any]:
     """A table of costs, those of SCATTER with the measured shape around their mean. The last quantile is what met an
     interrupt, and is left out."""
@@ -122,9 +118,17 @@ def calibrate_recording(recording: Recording, *, kernel: str | None, report: Rep
     first = dict(
         zip(linear.names, (s * math.exp(x) for s, x in zip(linear.start_ns, linear.x, strict=True)), strict=True)
     )
-    way = sum(first.get(name, start.get(name, 0.0)) for name in WAY_TO_THE_EYE)
+    now = start | first
+    ring = model_has("block.ring_requests")
     law = (
-        estimate(recording.probes, traces, recording.facts.get("target", {}), way, model_has("block.ring_requests"))
+        estimate(
+            recording.probes,
+            traces,
+            recording.facts.get("target", {}),
+            sum(now.get(name, 0.0) for name in WAY_TO_THE_EYE),
+            now.get("idle_wake_latency", 0.0),
+            ring,
+        )
         if recording.probes
         else from_trace_alone(traces)
     )

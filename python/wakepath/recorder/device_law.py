@@ -6,7 +6,8 @@
     m servers    T(n) = T(1) up to m, then in steps  parallel
 
 Latency is the intercept, service the slope (Theil-Sen: the median of pairwise slopes, so that a burst of noise in one
-batch does not tilt it). The spread of T(1) is given to the latency: at depth 1 nothing else varies.
+batch does not tilt it). The spread of T(1) is given to the latency: at depth 1 nothing else varies. Where a trace of
+depth 1 is there the latency is its: a host that has just answered is quicker than one that has been idle for 100 us.
 Where a kernel trace is there, T runs from the last issue to the interrupt, and no CPU time is in it; seen from user
 space the way to the eye (interrupt, softirq, work item, its wakeups) is in it and is taken off by its costs.
 """
@@ -21,10 +22,11 @@ from typing import Any
 
 from wakepath.recorder.facts import RING_EVENT_IDX, RING_INDIRECT_DESC, virtio_feature
 from wakepath.recorder.trace_costs import TraceCosts
-from wakepath.recorder.urtrace import Probes
+from wakepath.recorder.urtrace import Probes, mean_of_quantiles
 
 # Up to m requests take less than this share of what so many more take where all servers are busy: m servers.
 PARALLEL = 0.3
+SINGLES = 200  # single requests in traces that tell a latency and how it varies
 
 
 @dataclass
@@ -91,7 +93,12 @@ def ring_requests(target: dict[str, Any]) -> int | None:
 
 
 def estimate(
-    probes: Probes, traces: list[TraceCosts], target: dict[str, Any], way_to_the_eye_ns: float, virtual_disk: bool
+    probes: Probes,
+    traces: list[TraceCosts],
+    target: dict[str, Any],
+    way_to_the_eye_ns: float,
+    wake_ns: float,
+    virtual_disk: bool,
 ) -> DeviceLaw | None:
     """None where no batch was measured. `virtual_disk`: this version's model has the law `notified`."""
     ring = ring_requests(target)
@@ -107,21 +114,24 @@ def estimate(
     intercept, slope = theil_sen({n: t for n, t in seen.items() if n >= servers})
     source = f"batches of {min(seen)} to {max(seen)} {kind}s seen by the recorder"
     latency = max(0.0, intercept - way_to_the_eye_ns)
-    if 1 in traced and traced[1] > slope:
-        # A single request is on its way from the doorbell to the interrupt for latency and service, and nothing else.
-        latency = traced[1] - slope
+    one = probes.costs[f"{kind}_last/1"].quantiles
+    quantiles = [latency + q - one[8] for q in one] if one else []
+    singles = sorted(d.ns for t in traces for d in t.drains if d.requests == 1 and d.write == (kind == "write"))
+    if len(singles) >= SINGLES:
+        # From the doorbell on it is latency, service, and then what a CPU that sleeps takes to come back. What is
+        # beyond the last sixteenth met something else.
+        quantiles = [singles[len(singles) * i // 17] - slope - wake_ns for i in range(17)]
+        latency = max(0.0, mean_of_quantiles(quantiles))
         source += "; latency from single requests of a kernel trace"
     reads = from_probes(probes, "read", ring)
     read_slope = theil_sen(reads)[1] if kind == "write" and len(reads) >= 3 else None
-    one = probes.costs[f"{kind}_last/1"].quantiles
-    centre = one[8] if one else 0
     serial = "notified" if drain and virtual_disk else "serial"
     return DeviceLaw(
         law=serial if servers == 1 else "parallel",
         service_ns=max(1, round(slope if servers == 1 else intercept / servers)),
         read_service_ns=max(1, round(read_slope)) if read_slope else None,
         latency_ns=round(latency),
-        latency_quantiles=sorted(max(0, round(latency + q - centre)) for q in one[:17]),
+        latency_quantiles=[max(0, round(q)) for q in quantiles],
         servers=servers,
         interrupt_on_drain=drain,
         doorbell_when_idle=_is_rung_only_when_idle(probes, kind, target),

@@ -194,12 +194,23 @@ class WindowFit:
     determined: int
 
 
-def window_scatter(case: Case, names: Sequence[str]) -> Vector:
+def speed_of_runs(cases: Sequence[Case]) -> float:
+    """ln-scatter of the CPU time an I/O from run to run, of the window that ran most often: a CPU of two speeds, for
+    seconds each, shows in its dozen runs and may not in the three of another window."""
+    no_runs: list[dict[str, float]] = []
+    runs = max((case.raw.get("each", no_runs) for case in cases), key=len, default=no_runs)
+    took = [
+        r["fio_cpu_ns_per_s"] / r["iops"] for r in runs if r.get("iops", 0) > 0 and r.get("fio_cpu_ns_per_s", 0) > 0
+    ]
+    return statistics.stdev(map(math.log, took)) if len(took) > 2 else 0.0
+
+
+def window_scatter(case: Case, names: Sequence[str], speed_of_run: float = 0.0) -> Vector:
     """Covariance of a window's figures, ln: what is asked of the model, and how far the medians of the repeats scatter
     by themselves; CPU times do so together, as far as the steadiest of them does: the window's own speed."""
     import numpy as np
 
-    scatter = np.array([median_sigma(case, name) for name in names])
+    scatter = np.array([median_sigma(case, name, speed_of_run) for name in names])
     timed = np.array([name in CPU_TIMES for name in names])
     told = [s for s, name in zip(scatter, names, strict=True) if name in CPU_TIMES and name in case.spread]
     speed = min(told, default=0.0) * timed
@@ -212,11 +223,11 @@ def scatter_of(problem: Problem) -> Vector:
     """The same of all windows' figures, in the order of problem.labels()."""
     import numpy as np
 
-    labels = problem.labels()
+    labels, speed = problem.labels(), speed_of_runs(problem.cases)
     found = np.zeros((len(labels), len(labels)))
     for case in problem.cases:
         at = [i for i, (of, _) in enumerate(labels) if of == case.id]
-        found[np.ix_(at, at)] = window_scatter(case, [labels[i][1] for i in at])
+        found[np.ix_(at, at)] = window_scatter(case, [labels[i][1] for i in at], speed)
     return found
 
 
@@ -314,8 +325,11 @@ def fit_windows(
     told = np.linalg.inv((jac.T * weight) @ jac + np.eye(directions.shape[1]))
     whitened = np.eye(len(means)) + directions @ (told - np.eye(directions.shape[1])) @ directions.T
     left = without_leverage(r, jac, told, weight, spread)
+    speed = speed_of_runs(problem.cases)
     measured = [
-        median_sigma(c, name) for c, figure in zip(problem.cases, problem.targets, strict=True) for name in figure
+        median_sigma(c, name, speed)
+        for c, figure in zip(problem.cases, problem.targets, strict=True)
+        for name in figure
     ]
     return WindowFit(
         keys=keys,
@@ -340,13 +354,15 @@ def without_leverage(r: Vector, jac: Vector, told: Vector, weight: Vector, sprea
     return found
 
 
-def median_sigma(case: Case, name: str) -> float:
-    """How far the median of a window's repeats is from what many would give: from their range, as of a normal law."""
+def median_sigma(case: Case, name: str, speed_of_run: float = 0.0) -> float:
+    """How far the median of a window's repeats is from what many would give: from their range, as of a normal law; of
+    CPU times at least as one run's speed says."""
     low, high = case.spread.get(name, (0.0, 0.0))
     value, n = case.measured.get(name, 0.0), int(case.raw.get("runs", 1))
     if value <= 0 or n < 2:
         return 0.0
-    return (high - low) / value / RANGE_SIGMAS[min(n, len(RANGE_SIGMAS) - 1)] * math.sqrt(math.pi / 2 / n)
+    run = (high - low) / value / RANGE_SIGMAS[min(n, len(RANGE_SIGMAS) - 1)]
+    return max(run, speed_of_run * (name in CPU_TIMES)) * math.sqrt(math.pi / 2 / n)
 
 
 def discrepancy_of(

@@ -13,7 +13,7 @@ import json
 import lzma
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +30,7 @@ from wakepath.recorder.counters import others_on_the_machine
 from wakepath.recorder.facts import machine_facts
 from wakepath.recorder.load import RAMP_S, TAIL_S, Runner, Setting, null_engine_ns
 from wakepath.recorder.program import NO_IO_URING, ended_like_ctrl_c, program, run_probes
-from wakepath.recorder.settings import DEEP, PINGPONG, RECORDED, RECORDED_IN_GROUP, REFERENCE, runnable
+from wakepath.recorder.settings import DEEP, PINGPONG, RECORDED, RECORDED_IN_GROUP, REFERENCE, SINGLE, runnable
 from wakepath.recorder.target import Target
 
 SCHEMA = "wakepath.recording/1"
@@ -290,10 +290,21 @@ def _to_trace(session: Session, settings: list[Setting]) -> list[Setting]:
     return chosen[:1] if session.plan.quick else chosen
 
 
+def _in_parts(chosen: list[Setting]) -> Iterator[tuple[str, Setting, tuple[str, ...], int]]:
+    """What is traced where an instance is allowed: the name's beginning, events, how many windows long."""
+    for s in chosen:
+        yield "", s, tracefs.EVENTS, 1
+    whole = PINGPONG in chosen
+    for s in (*chosen, DEEP) if whole else chosen:
+        if s.engine == "libaio":
+            yield "turns-", s, tracefs.EVENTS_OF_TURNS, 2
+    if whole:
+        yield "device-", SINGLE, tracefs.EVENTS_OF_DEVICE, 2
+
+
 def _traces(session: Session, runner: Runner, settings: list[Setting], facts: dict[str, Any], place: Place) -> None:
     """The kernel's side: short windows in a trace instance, else by perf, each with its setting beside it."""
     chosen = _to_trace(session, settings)
-    deep = [DEEP] if PINGPONG in chosen else []
 
     def keep(s: Setting, text: str, what: str = "") -> None:
         name = f"trace-{what}{s.name}.txt.xz"
@@ -304,12 +315,9 @@ def _traces(session: Session, runner: Runner, settings: list[Setting], facts: di
 
     try:
         with tracefs.Instance() as instance:
-            for s in chosen:
-                session.report(f"tracing {s.name}", 0.97)
-                keep(s, _traced(runner, s, instance, session.plan.trace_s, tracefs.EVENTS))
-            for s in (s for s in (*chosen, *deep) if s.engine == "libaio"):
-                session.report(f"turns of {s.name}", 0.98)
-                keep(s, _traced(runner, s, instance, 2 * session.plan.trace_s, tracefs.EVENTS_OF_TURNS), "turns-")
+            for what, s, events, windows in _in_parts(chosen):
+                session.report(f"tracing {what}{s.name}", 0.97)
+                keep(s, _traced(runner, s, instance, windows * session.plan.trace_s, events), what)
         session.part("trace")
     except tracefs.NoTraceError as no_instance:
         try:

@@ -7,10 +7,12 @@ from wakepath.recorder.load import Setting
 
 REFERENCE = Setting("libaio", depth=32, batch=32)
 
+SINGLE = Setting("libaio", depth=1, batch=1)  # what the device takes for a request, where the load runs
+
 # Few, and spread over what tells costs apart: depth (costs per call and per I/O), engine, direction, one heavy group.
 RECORDED = (
     REFERENCE,
-    Setting("libaio", depth=1, batch=1),
+    SINGLE,
     Setting("libaio", depth=8, batch=8),
     Setting("libaio", depth=128, batch=128),
     Setting("libaio", rw="randread", depth=32, batch=32),

@@ -27,7 +27,9 @@ _WOKEN = re.compile(r"comm=(\S+)")
 _SWITCH = re.compile(r"prev_comm=(\S+) .*prev_state=(\S+) ==> next_comm=(\S+)")
 _WORKER = "kworker/"
 _BLOCKS = 16
-# What a turn takes beyond another one.
+# Idle time in which half of what goes cold has gone cold: first turns at depths 4 to 32 of one virtual machine.
+IDLE_COLD_HALF_NS = 200_000
+# What a turn takes beyond another one: of the first two as it were after an endless idle.
 _BEYOND = (
     ("turn_cold_kworker", "turn_preempted_first", "turn_preempted"),
     ("turn_cold_task", "turn_single_first", "turn_single"),
@@ -58,8 +60,8 @@ class Drain:
 class TraceCosts:
     path: str = ""
     samples: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    idle_ns: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))  # of samples after idle: how long
     drains: list[Drain] = field(default_factory=list)
-    per_interrupt: list[int] = field(default_factory=list)
 
     def costs(self) -> list[Cost]:
         return [
@@ -191,11 +193,15 @@ class _Turns:
         self._turn = 0  # begin of the one under way
         self._from_submitter = self._from_kblockd = self._drained = False
         self._since_idle = ""  # how the submitter's next turn is unlike the others
+        self._idle_since: int | None = None
+        self._idle_ns = 0  # the last stay
         self._woken_ns = 0
         self._comm = ""  # of the submitter: whom a kworker wakes
         self._submitted = self._calls = self._batch = 0
 
     def see(self, found: TraceCosts, r: Record) -> None:
+        if self._idle_since is not None:
+            self._idle_ns, self._idle_since = r.ns - self._idle_since, None
         if r.name == "sched_waking":
             m = _WOKEN.search(r.text)
             if r.comm.startswith(_WORKER) and m is not None and not m[1].startswith(_WORKER) and self._woken_ns == 0:
@@ -215,7 +221,7 @@ class _Turns:
             elif not slept and self._from_submitter:
                 found.samples["turn_preempted"].append(took)
             elif not slept and self._from_kblockd:
-                found.samples["turn_preempted_first"].append(took)
+                self._first(found, "turn_preempted_first", took)
             self._drained, self._submitted, self._calls = slept, 0, 0
         elif before == self._comm and after.startswith("swapper"):
             # All that was in flight had ended, and is submitted again.
@@ -223,14 +229,18 @@ class _Turns:
             if self._batch > 0:
                 found.samples[f"turn_batch{self._calls}/{self._batch}"].append(took)
         elif before == self._comm and slept and not self._drained and (self._submitted, self._calls) == (1, 1):
-            found.samples["turn_single" + self._since_idle].append(took)
-        self._note(before, after)
+            self._first(found, "turn_single" + self._since_idle, took)
+        self._note(ns, before, after)
         self._from_submitter, self._turn, self._woken_ns = before == self._comm, ns, 0
 
-    def _note(self, before: str, after: str) -> None:
+    def _first(self, found: TraceCosts, kind: str, took: int) -> None:
+        found.samples[kind].append(took)
+        found.idle_ns[kind].append(self._idle_ns)
+
+    def _note(self, ns: int, before: str, after: str) -> None:
         """Who has run since the CPU was idle. Kblockd has issued what the device had no room for, and rung."""
         if after.startswith("swapper"):
-            self._since_idle = "_rung"
+            self._since_idle, self._idle_since = "_rung", ns
         elif before == self._comm:
             self._since_idle = ""
         elif before.startswith(_WORKER) and before.endswith("H") and self._since_idle:
@@ -281,7 +291,6 @@ class _Device:
             self._last_issue = r.ns
             self._write = " W" in r.text
         elif r.name == "irq_handler_entry" and number_in(r.text, r"irq=(\d+)") == self._irq:
-            self._found.per_interrupt.append(self._in_flight)
             if self._clean and self._in_flight == self._given > 0:
                 self._found.drains.append(Drain(self._given, r.ns - self._last_issue, self._write))
             self._clean = False
@@ -302,6 +311,11 @@ def finish(found: TraceCosts) -> TraceCosts:
     for kind, first, later in _BEYOND:
         values, others = found.samples.pop(first, []), found.samples.get(later, [])
         if values and len(others) >= 50:
-            found.samples[kind] = [v - round(middle(others)) for v in values]
+            beyond = [v - middle(others) for v in values]
+            if kind != "turn_cold_task_rung":
+                beyond = [
+                    v * (1 + (IDLE_COLD_HALF_NS / t) ** 2) for v, t in zip(beyond, found.idle_ns[first], strict=True)
+                ]
+            found.samples[kind] = [round(v) for v in beyond]
     found.samples.pop("turn_single", None)
     return found

@@ -38,6 +38,8 @@ EVENTS = (
     "syscalls/sys_enter_io_uring_enter",
     "syscalls/sys_exit_io_uring_enter",
 )
+# What the device does, and nothing that the submitter pays for.
+EVENTS_OF_DEVICE = ("block/block_rq_issue", "block/block_rq_complete", "irq/irq_handler_entry")
 # Whole turns of a task: so few that what they take is not felt.
 EVENTS_OF_TURNS = ("sched/sched_switch", "sched/sched_waking", "syscalls/sys_exit_io_submit")
 

@@ -5,6 +5,7 @@ version, a line that is no record, or a file that is none at all is refused with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wakepath.errors import InputError
@@ -15,6 +16,11 @@ LOOP_FIELDS = (
     *("window_ns", "ios", "calls", "cpu_ns", "user_ns", "system_ns", "voluntary", "involuntary"),
     *("run_ns", "wait_ns", "interrupts"),
 )
+
+
+def mean_of_quantiles(values: Sequence[float]) -> float:
+    """Of a distribution that is linear between them."""
+    return (sum(values) - (values[0] + values[-1]) / 2) / (len(values) - 1)
 
 
 @dataclass(frozen=True)
