@@ -83,7 +83,7 @@ def check(
     measured: str | None = None,
     progress: Report | None = None,
 ) -> Checked:
-    """Predict settings of this machine that no fit has seen, then run them with fio: some nine minutes.
+    """Predict settings of this machine that no fit has seen, then run them with fio: some twelve minutes.
 
     `machine`: a MACHINE.toml. `cases`: a file for what was measured; `measured`: such a file, and nothing is run.
     `Checked.failures()` says which bar was not reached.

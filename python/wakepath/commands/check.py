@@ -29,7 +29,7 @@ from wakepath.progress import Bar
 def command(**values: Any) -> int:
     """Predict settings of this machine that no fit has seen, then run them with fio: predicted beside measured.
 
-    Some nine minutes. Weights of cgroups are among the settings where they may be set. Exit status 1 where the
+    Some twelve minutes. Weights of cgroups are among the settings where they may be set. Exit status 1 where the
     distances or intervals are beyond what is asked for.
     """
     from wakepath.recorder.check import check_lines
