@@ -16,13 +16,13 @@ import pytest
 
 from wakepath.errors import InputError
 from wakepath.recorder import fit, tracefs
-from wakepath.recorder.calibration import _scattered, mean_of_quantiles
+from wakepath.recorder.calibration import own_costs
 from wakepath.recorder.device_law import estimate, ring_requests, servers_of, theil_sen
 from wakepath.recorder.recording import read_recording
 from wakepath.recorder.settings import HELD_OUT_GROUP, HELD_OUT_ROOT, RECORDED, RECORDED_IN_GROUP, runnable
 from wakepath.recorder.target import Target, remove_left_over
 from wakepath.recorder.trace_costs import Drain, TraceCosts, finish, trace_costs
-from wakepath.recorder.urtrace import Cost, Probes, read_probes
+from wakepath.recorder.urtrace import Cost, Probes, mean_of_quantiles, read_probes
 from wakepath.truth import Case
 
 HEADER = "H\turtrace\t1\t0\t5\t2\t6.18.0\tsome CPU\t1\t0\ttsc\t2\n"
@@ -321,14 +321,27 @@ def test_what_the_first_turns_after_idle_take_beyond_the_others(tmp_path: Path) 
     assert found["turn_preempted"] == [3000] * 600
 
 
-def test_the_scatter_of_a_cost_keeps_its_mean() -> None:
-    table = {"doorbell": {"ns": 10_000, "source": "s"}, "nop_wake": {"ns": 5}}
+def test_costs_of_the_hosts_own_start_from_what_was_measured() -> None:
+    """... and their scatter keeps the mean."""
+    table = {
+        "doorbell": {"ns": 10_000, "source": "s"},
+        "nop_wake": {"ns": 5},
+        "idle_cold_task": {"ns": 0, "source": "s"},
+        "idle_cold_kworker": {"ns": 0},
+    }
     measured = {"trace_doorbell": replace(cost("trace_doorbell", 20.0), quantiles=tuple(range(12, 29)))}
-    found = _scattered(table, measured)
-    assert found["nop_wake"] == {"ns": 5}
+    found = own_costs(table, measured)
+    assert {k: found[k] for k in table if k != "doorbell"} == {k: table[k] for k in table if k != "doorbell"}
     assert mean_of_quantiles(found["doorbell"]["quantiles"]) == pytest.approx(10_000, rel=1e-3)
     assert found["doorbell"]["quantiles"][-1] / found["doorbell"]["quantiles"][0] == pytest.approx(27 / 12, rel=1e-3)
     assert "ns" not in found["doorbell"]
+    cold = {kind: cost(kind, 3000.0) for kind in ("turn_cold_task", "turn_cold_kworker")}
+    found = own_costs(table, cold)
+    assert found["idle_cold_kworker"] == {"ns": 3000}
+    assert mean_of_quantiles(found["idle_cold_task"]["quantiles"]) == pytest.approx(3000, rel=1e-3)
+    # A table that has them keeps them.
+    table["idle_cold_kworker"] = {"ns": 700}
+    assert own_costs(table, cold)["idle_cold_kworker"] == {"ns": 700}
 
 
 def test_a_doorbell_is_what_io_submit_takes_after_its_last_request(tmp_path: Path) -> None:

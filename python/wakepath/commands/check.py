@@ -17,7 +17,9 @@ from wakepath.progress import Bar
 @click.command("check")
 @click.argument("machine", metavar="MACHINE.toml")
 @click.option("--target", metavar="FILE", default=".", help="A folder or new file on the disk that was recorded.")
-@click.option("--repeats", metavar="N", type=click.IntRange(1, 100), default=11, help="Runs of each setting. Default 11.")
+@click.option(
+    "--repeats", metavar="N", type=click.IntRange(1, 100), default=11, help="Runs of each setting. Default 11."
+)
 @click.option("--seconds", metavar="S", type=float, default=1.2, help="Measured time of a run. Default 1.2.")
 @click.option(
     "--samples", metavar="N", type=click.IntRange(8, 64), default=24, help="Draws of an interval. Default 24."

@@ -81,15 +81,22 @@ def overhead_of(costs: dict[str, Cost]) -> tuple[float, float] | None:
 SCATTER = {"doorbell": "trace_doorbell", "idle_cold_task": "turn_cold_task"}
 
 
-def _scattered(table: dict[str, Any], costs: dict[str, Cost]) -> dict[str, Any]:
-    """A table of costs, those of SCATTER with the measured shape around their mean. The last quantile is what met an
-    interrupt, and is left out."""
+# Costs that no table has, for they are each host's own: a fit starts from what was measured.
+OWN = {"idle_cold_task": "turn_cold_task", "idle_cold_kworker": "turn_cold_kworker"}
+
+
+def own_costs(table: dict[str, Any], costs: dict[str, Cost]) -> dict[str, Any]:
+    """A starting table with OWN filled in, and those of SCATTER with the measured shape around their mean. The last
+    quantile is what met an interrupt, and is left out."""
     found = dict(table)
+    for name, kind in OWN.items():
+        if kind in costs and table[name].get("ns") == 0:
+            found[name] = {**table[name], "ns": max(0, round(costs[kind].median_ns))}
     for name, kind in SCATTER.items():
         values = [max(0, q) for q in costs[kind].quantiles[:-1]] if kind in costs else []
-        if values and (mean := mean_of_quantiles(values)) > 0:
-            entry = {k: v for k, v in table[name].items() if k != "ns"}
-            found[name] = entry | {"quantiles": [round(table[name]["ns"] * v / mean) for v in values]}
+        if values and (mean := mean_of_quantiles(values)) > 0 and found[name].get("ns", 0) > 0:
+            entry = {k: v for k, v in found[name].items() if k != "ns"}
+            found[name] = entry | {"quantiles": [round(found[name]["ns"] * v / mean) for v in values]}
     return found
 
 
@@ -111,7 +118,7 @@ def calibrate_recording(recording: Recording, *, kernel: str | None, report: Rep
     report("reading traces", 0.02)
     traces = read_traces(recording)
     costs = measured_costs(recording, traces)
-    start = _start_ns(starting_table(recording.facts)[1])
+    start = _start_ns(own_costs(starting_table(recording.facts)[1], costs))
     rung = model_has("device.doorbell_when_idle")
     rows = fit.equations(costs, has=lambda need: need != "doorbell_when_idle" or rung)
     linear = fit.solve_equations(rows, start, {})
@@ -133,7 +140,7 @@ def calibrate_recording(recording: Recording, *, kernel: str | None, report: Rep
         else from_trace_alone(traces)
     )
     tables = base_tables(recording.facts, law, kernel, recording.probes)
-    tables["costs"] = _scattered(tables["costs"], costs)
+    tables["costs"] = own_costs(tables["costs"], costs)
     if recording.cases:
         cpu = int(recording.cases[0].setting["workload"]["pinned_cpu"])
         tables |= program_tables(recording.state.get("beside", []), cpu)
