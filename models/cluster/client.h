@@ -7,16 +7,14 @@
 // within the timeout, the next of the partition's nodes is tried. So a log may hold a record twice.
 #pragma once
 
-#include <deque>
 #include <functional>
-#include <map>
-#include <unordered_map>
-#include <unordered_set>
+#include <queue>
 #include <vector>
 
 #include "models/cluster/config.h"
 #include "models/cluster/message.h"
 #include "models/cluster/replica.h"
+#include "sim/engine/fifo.h"
 #include "sim/engine/random.h"
 
 namespace wakepath::cluster {
@@ -31,7 +29,7 @@ class Client {
 
   Client(const ClientConf& conf, const ClusterConf& cluster, const std::vector<Partition>& partitions, int id,
          int index);
-  void advance(Time until, const std::vector<MessagePtr>& arrivals, std::vector<MessagePtr>& out);
+  void advance(Time until, std::vector<Arrival>& arrivals, std::vector<Parcel>& out);
   void begin_window();
 
   struct Window {
@@ -40,39 +38,46 @@ class Client {
   };
   [[nodiscard]] const Window& window() const { return window_; }
   [[nodiscard]] const ClientConf& conf() const { return conf_; }
-  // Of the whole run, by partition.
-  [[nodiscard]] const std::vector<std::vector<std::uint64_t>>& acknowledged() const { return acknowledged_; }
-  [[nodiscard]] std::uint64_t under_way() const { return open_.size(); }
+  struct Acknowledged {
+    std::uint64_t record;
+    int partition;
+  };
+  [[nodiscard]] const std::vector<Acknowledged>& acknowledged() const { return acknowledged_; }  // of the whole run
+  [[nodiscard]] std::uint64_t under_way() const { return under_way_; }
 
  private:
-  struct Open {  // sent and not answered
-    int partition;
-    Time asked, due;    // due: when it is sent (again)
-    int asked_of = -1;  // whom it waits for
+  struct Record {
+    enum class State : std::uint8_t { planned, under_way, answered } state = State::planned;
+    int partition = -1;
+    int asked_of = -1;        // whom it waits for
+    Time asked = 0, due = 0;  // due: when it is sent again
   };
   void try_another(int partition, int instead_of);
   void plan_next(Time now);
-  struct Plan {
-    std::uint64_t record;
-    bool first;  // else it was sent before, and may have been answered since
+  struct Plan {  // when what is sent, first or again
+    Time at;
+    std::uint64_t place, record;  // place: those of one time in the order of planning
+    bool operator>(const Plan& o) const { return at != o.at ? at > o.at : place > o.place; }
   };
-  void at(Time when, std::uint64_t record, bool first);
+  void plan(Time when, std::uint64_t record) { agenda_.push({when, plans_++, record}); }
+  void plan_new(Time when);
   [[nodiscard]] Time next_plan() const;
-  Plan take_plan();
-  void send(Time now, const Plan& plan, std::vector<MessagePtr>& out);
+  std::uint64_t take_plan();
+  Record& of(std::uint64_t record) { return records_[record - oldest_]; }
+  Record* find_under_way(std::uint64_t record);
+  void send(Time now, std::uint64_t record, std::vector<Parcel>& out);
   void take(const Message& m);
   const ClientConf& conf_;
   const ClusterConf& cluster_;
   const std::vector<Partition>& partitions_;
   int id_;
   engine::RandomStream gaps_, where_;
-  std::vector<int> leaders_;  // by partition, as far as it knows
-  std::uint64_t next_record_ = 0;
-  Time next_at_ = 0;
-  std::unordered_map<std::uint64_t, Open> open_;
-  std::multimap<Time, Plan> agenda_;  // when what is sent, first or again; stale ones are passed over
-  std::deque<std::pair<Time, std::uint64_t>> timeouts_;  // in order, since all take as long
-  std::vector<std::vector<std::uint64_t>> acknowledged_;
+  std::vector<int> leaders_;      // by partition, as far as it knows
+  engine::Fifo<Record> records_;  // by number, from the oldest that is not answered
+  std::uint64_t oldest_, under_way_ = 0, plans_ = 0;
+  std::priority_queue<Plan, std::vector<Plan>, std::greater<>> agenda_;  // stale ones are passed over
+  engine::Fifo<Plan> timeouts_;                                          // in order, since all take as long
+  std::vector<Acknowledged> acknowledged_;
   Window window_;
 };
 

@@ -87,41 +87,37 @@ void Fleet::host_changed(const Network::HostChange& c) {
   }
 }
 
-// Nodes and clients to `to`; nothing changes on the way.
-void Fleet::advance(Time to, std::vector<MessagePtr>& arrived) {
-  const auto put = [&](MessagePtr& m) {
-    const auto i = static_cast<std::size_t>(m->to);
-    if (i < nodes_.size() && !nodes_[i]->up())
-      ;  // the connection is gone with it; it asks for what it lacks when it is back, and clients ask again
-    else
-      inbox_[i].push_back(std::move(m));
-  };
+// Nodes and clients to `to`, with what has arrived by then, which is taken off `arrived`; nothing changes on the way.
+void Fleet::advance(Time to, std::span<Network::Arrived>& arrived) {
   std::size_t n = 0;
-  for (; n < arrived.size() && arrived[n]->arrived <= to; ++n) put(arrived[n]);
-  arrived.erase(arrived.begin(), arrived.begin() + static_cast<std::ptrdiff_t>(n));
-  const auto before = Clock::now();
+  for (; n < arrived.size() && arrived[n].at <= to; ++n) {
+    const auto i = static_cast<std::size_t>(arrived[n].to);
+    if (i < nodes_.size() && !nodes_[i]->up())
+      continue;  // the connection is gone with it; it asks for what it lacks when it is back, and clients ask again
+    inbox_[i].push_back({arrived[n].at, std::move(arrived[n].message)});
+  }
+  arrived = arrived.subspan(n);
   crew_->run([&](std::size_t i, std::size_t) {
     if (i >= nodes_.size()) {
       clients_[i - nodes_.size()]->advance(to, inbox_[i], sent_[i]);
     } else {
       if (keep_)
-        for (const MessagePtr& m : inbox_[i]) kept_[i].push_back(*m);
+        for (const Arrival& a : inbox_[i]) {
+          kept_[i].push_back(*a.message);
+          kept_[i].back().arrived = a.at;
+        }
       nodes_[i]->advance(to, inbox_[i], sent_[i]);
     }
     inbox_[i].clear();
   });
-  crew_wall_s_ += seconds_since(before);
   now_ = to;
 }
 
-// In the order of time, whoever was advanced first.
 void Fleet::hand_over() {
-  order_.clear();
-  for (auto& sent : sent_)
-    for (MessagePtr& m : sent) order_.push_back({m->sent, m->from, order_.size(), &m});
-  std::sort(order_.begin(), order_.end());
-  for (const Sent& s : order_) network_->send(std::move(*s.message));
-  for (auto& sent : sent_) sent.clear();
+  for (auto& sent : sent_) {
+    for (Parcel& p : sent) network_->send(std::move(p));
+    sent.clear();
+  }
 }
 
 void Fleet::begin_window() {
@@ -136,13 +132,12 @@ void Fleet::run(const std::function<bool(double)>& progress) {
   inbox_.resize(nodes_.size() + clients_.size());
   sent_.resize(inbox_.size());
   kept_.resize(nodes_.size());
-  std::vector<MessagePtr> arrived;
   std::vector<Network::HostChange> changes;
   if (conf_.warmup_ns == 0) begin_window();
   while (now_ < total) {
     const Time to =
         std::min({now_ + window_ns_, now_ < conf_.warmup_ns ? conf_.warmup_ns : total, network_->next_change(now_)});
-    network_->advance(to, arrived, changes);
+    std::span arrived = network_->advance(to, changes);
     // A host goes and comes at its own time, however wide the window is.
     auto change = changes.begin();
     while (now_ < to) {
@@ -182,13 +177,14 @@ double Fleet::run_alone(std::size_t i) {
   auto next = kept_[i].cbegin();
   // What reached it is laid ready a piece at a time, so that it is in the cache as it is in the fleet; not counted.
   const auto advance = [&](Time until) {
-    std::vector<MessagePtr> arrivals, sent;
+    std::vector<Arrival> arrivals;
+    std::vector<Parcel> sent;
     for (bool more = true; more;) {
       const Time to =
           static_cast<std::size_t>(kept_[i].cend() - next) > kPiece ? std::min(until, next[kPiece].arrived - 1) : until;
       arrivals.clear();
       for (; next != kept_[i].cend() && next->arrived <= to; ++next)
-        arrivals.push_back(std::make_unique<Message>(*next));
+        arrivals.push_back({next->arrived, std::make_unique<Message>(*next)});
       sent.clear();
       const auto wall = Clock::now();
       node.advance(to, arrivals, sent);
@@ -222,19 +218,19 @@ const Node* Fleet::leader_of(std::size_t partition) const {
 }
 
 std::uint64_t Fleet::missing() const {
-  std::uint64_t missing = 0;
+  std::vector<std::unordered_set<std::uint64_t>> held(partitions_.size());
   for (std::size_t p = 0; p < partitions_.size(); ++p) {
-    std::unordered_set<std::uint64_t> held;
     const auto hold = [&](const Node& n) {
-      for (const auto& e : n.replicas().at(static_cast<int>(p)).entries()) held.insert(e.record);
+      for (const auto& e : n.replicas().at(static_cast<int>(p)).entries()) held[p].insert(e.record);
     };
     if (const Node* leader = leader_of(p))
       hold(*leader);
     else  // none is elected at the end: what is durable anywhere is what can come back
       for (const int n : partitions_[p].replicas) hold(*nodes_[static_cast<std::size_t>(n)]);
-    for (const auto& c : clients_)
-      for (const std::uint64_t r : c->acknowledged()[p]) missing += !held.contains(r);
   }
+  std::uint64_t missing = 0;
+  for (const auto& c : clients_)
+    for (const auto& a : c->acknowledged()) missing += !held[static_cast<std::size_t>(a.partition)].contains(a.record);
   return missing;
 }
 
@@ -354,11 +350,7 @@ json Fleet::result() const {
   const auto& c = network_->counters();
   r["network"] = {{"transfers", c.transfers}, {"bytes", c.bytes},       {"shared", c.shared},
                   {"cut_off", c.cut_off},     {"given_up", c.given_up}, {"disk_operations", c.disk_operations}};
-  r["engine"] = {{"window_ns", window_ns_},
-                 {"windows", windows_},
-                 {"threads", crew_->members()},
-                 {"wall_s", wall_s_},
-                 {"crew_wall_s", crew_wall_s_}};
+  r["engine"] = {{"window_ns", window_ns_}, {"windows", windows_}, {"threads", crew_->members()}, {"wall_s", wall_s_}};
   if (alone_wall_s_ > 0) r["engine"]["alone_wall_s"] = alone_wall_s_;
   return r;
 }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <vector>
 
 #include "models/cluster/client.h"
@@ -37,7 +38,7 @@ class Fleet {
   void place_partitions();
   void host_changed(const Network::HostChange& c);
   [[nodiscard]] const Node* leader_of(std::size_t partition) const;
-  void advance(Time to, std::vector<MessagePtr>& arrived);
+  void advance(Time to, std::span<Network::Arrived>& arrived);
   void hand_over();
   double run_alone(std::size_t i);
   void begin_window();
@@ -50,23 +51,13 @@ class Fleet {
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::unique_ptr<Crew> crew_;
-  std::vector<std::vector<MessagePtr>> inbox_, sent_;  // by endpoint
-  std::vector<std::vector<Message>> kept_;             // of the whole run, by node
-  struct Sent {
-    Time at;
-    int from;
-    std::size_t place;
-    MessagePtr* message;
-    bool operator<(const Sent& o) const {
-      if (at != o.at) return at < o.at;
-      return from != o.from ? from < o.from : place < o.place;
-    }
-  };
-  std::vector<Sent> order_;
+  std::vector<std::vector<Arrival>> inbox_;  // by endpoint
+  std::vector<std::vector<Parcel>> sent_;    // by endpoint
+  std::vector<std::vector<Message>> kept_;   // of the whole run, by node
   Time window_ns_ = 0, now_ = 0, measured_ns_ = 0;
   std::uint64_t windows_ = 0;
   nlohmann::ordered_json changes_ = nlohmann::ordered_json::array();
-  double wall_s_ = 0, crew_wall_s_ = 0, alone_wall_s_ = 0;
+  double wall_s_ = 0, alone_wall_s_ = 0;
   bool stopped_ = false, measuring_ = false, keep_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "sim/engine/time.h"
@@ -91,5 +92,24 @@ struct alignas(64) Message {
 };
 // Whoever holds it has it alone: sockets, rings and the network pass on the pointer.
 using MessagePtr = std::unique_ptr<Message>;
+
+// A message that leaves its machine, with what the network asks of it: its lines are in the caches of its two ends, and
+// whoever carries it leaves them there.
+struct Parcel {
+  explicit Parcel(MessagePtr m)
+      : kind(m->kind), from(m->from), to(m->to), bytes(m->bytes), sent(m->sent), message(std::move(m)) {}
+  Parcel() = default;
+  Kind kind = Kind::produce;
+  int from = 0, to = 0;
+  std::int64_t bytes = 0;
+  Time sent = 0;
+  MessagePtr message;
+};
+
+// One that has come; who takes it writes that down in it.
+struct Arrival {
+  Time at = 0;
+  MessagePtr message;
+};
 
 }  // namespace wakepath::cluster

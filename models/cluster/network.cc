@@ -33,6 +33,10 @@ double to_seconds(Ps t) { return static_cast<double>(t) * 1e-12; }
 Time to_ns(Ps t) { return (t + kPsPerNs - 1) / kPsPerNs; }
 // An end 1 ps after a ns is a rounding error after it.
 Ps without_error(Ps t) { return t % kPsPerNs == 1 ? t - 1 : t; }
+// kNever: until a link has some bandwidth again.
+Ps end_of(Ps now, double bytes, double bytes_per_s) {
+  return bytes_per_s > 0 ? without_error(now + to_ps(bytes / bytes_per_s)) : kNever;
+}
 
 struct Route {
   Sharing::Demand demand;
@@ -44,7 +48,7 @@ struct Route {
 enum class Phase : std::uint8_t { none, retry, latency, moving, solver, disk };
 
 struct Transfer {
-  MessagePtr message;
+  Parcel parcel;
   Phase phase = Phase::none;
   Route* route = nullptr;
   std::uint64_t number = 0;  // of this use of the slot
@@ -57,16 +61,52 @@ struct Transfer {
 struct Due {
   Ps at;
   Time sent;
-  int from;
   std::uint64_t number;
-  int slot;
-  bool operator>(const Due& o) const {
-    if (at != o.at) return at > o.at;
-    if (sent != o.sent) return sent > o.sent;
-    return from != o.from ? from > o.from : number > o.number;
+  int from, slot;
+  bool operator<(const Due& o) const {
+    if (at != o.at) return at < o.at;
+    if (sent != o.sent) return sent < o.sent;
+    return from != o.from ? from < o.from : number < o.number;
   }
+  bool operator>(const Due& o) const { return o < *this; }
 };
-using Agenda = std::priority_queue<Due, std::vector<Due>, std::greater<>>;
+
+// The earliest first. For the few: ends change with every transfer that comes between.
+class Heap {
+ public:
+  [[nodiscard]] Ps next_at() const { return due_.empty() ? kNever : due_.top().at; }
+  void push(const Due& d) { due_.push(d); }
+  Due take() {
+    const Due d = due_.top();
+    due_.pop();
+    return d;
+  }
+
+ private:
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+};
+
+// For the many that are put in at a time, a window's transfers by sender: sorted once, when the first is asked for.
+class Agenda {
+ public:
+  [[nodiscard]] Ps next_at() {
+    if (sorted_ < std::ssize(due_)) sort();
+    return next_ < sorted_ ? due_[static_cast<std::size_t>(next_)].at : kNever;
+  }
+  void push(const Due& d) { due_.push_back(d); }
+  Due take() { return due_[static_cast<std::size_t>(next_++)]; }
+
+ private:
+  void sort() {
+    const auto added = due_.erase(due_.begin(), due_.begin() + next_) + (sorted_ - next_);
+    std::sort(added, due_.end());
+    std::inplace_merge(due_.begin(), added, due_.end());
+    next_ = 0;
+    sorted_ = std::ssize(due_);
+  }
+  std::vector<Due> due_;
+  std::ptrdiff_t next_ = 0, sorted_ = 0;  // those before are taken; are in order
+};
 
 }  // namespace
 
@@ -84,25 +124,15 @@ struct Network::Impl {
   std::vector<std::unique_ptr<Route>> routes;  // by pair of endpoints
   std::vector<Transfer> transfers;
   std::vector<int> free_slots;
-  Agenda retries, begins, ends;
+  Heap ends, retries;
+  Agenda begins;
   std::vector<Ps> dates;
   std::size_t next_date = 0;
   int in_solver = 0;
   bool any_off = false;  // of links and hosts
   Time window = 0, retry = 0;
   std::uint64_t next_number = 0;
-  struct Arrival {
-    Time arrived, sent;
-    int from;
-    std::uint64_t number;
-    MessagePtr message;
-    bool operator<(const Arrival& o) const {
-      if (arrived != o.arrived) return arrived < o.arrived;
-      if (sent != o.sent) return sent < o.sent;
-      return from != o.from ? from < o.from : number < o.number;
-    }
-  };
-  std::vector<Arrival> arrivals;
+  std::vector<Arrived> arrivals;
   std::vector<HostChange> changes;
   struct RemoteDisk {
     int solver_index, endpoint;
@@ -116,14 +146,15 @@ struct Network::Impl {
   }
   Due due(int slot, Ps when) {
     const Transfer& t = at(slot);
-    return {when, t.message->sent, t.message->from, t.number, slot};
+    return {when, t.parcel.sent, t.number, t.parcel.from, slot};
   }
   bool is_due(const Due& d, Phase phase) { return at(d.slot).number == d.number && at(d.slot).phase == phase; }
 
   void renew(int from, int to);
   void read_links();
   void launch(int slot);
-  void begin(int slot, Ps now);
+  void begin(int slot, Ps now, Ps until);
+  [[nodiscard]] bool is_undisturbed(const Route& r, Ps end, Ps until);
   void pace(Ps now);
   void give_to_solver(int slot, Ps now);
   void arrive(int slot, Ps now);
@@ -134,6 +165,7 @@ struct Network::Impl {
   void change(Ps now);
   [[nodiscard]] bool breaks(const Transfer& t) const;
   void step(Ps until);
+  [[nodiscard]] Ps next_date_before(Ps until) const;
   bool step_once(Ps until);
 };
 
@@ -176,29 +208,36 @@ void Network::Impl::launch(int slot) {
   Transfer& t = at(slot);
   const Ps now = t.launched * kPsPerNs;
   t.number = next_number++;
-  t.route = &route(t.message->from, t.message->to);
+  t.route = &route(t.parcel.from, t.parcel.to);
   t.phase = Phase::latency;
-  if (breaks(t)) return cut(slot, now);
+  if (any_off && breaks(t)) return cut(slot, now);
   begins.push(due(slot, now + t.route->latency));
 }
 
 bool Network::Impl::breaks(const Transfer& t) const {
-  if (!any_off) return false;
   const auto& uses = t.route->demand.uses;
-  return !solver.is_on(t.message->from) || !solver.is_on(t.message->to) ||
+  return !solver.is_on(t.parcel.from) || !solver.is_on(t.parcel.to) ||
          std::any_of(uses.begin(), uses.end(), [&](const Sharing::Use& u) { return !link_on[u.link]; });
 }
 
 // Its latency is paid: from now on it takes bandwidth.
-void Network::Impl::begin(int slot, Ps now) {
+void Network::Impl::begin(int slot, Ps now, Ps until) {
   if (!plain) return give_to_solver(slot, now);
   Transfer& t = at(slot);
+  t.left = static_cast<double>(t.parcel.bytes);
+  const Ps end = end_of(now, t.left, t.route->demand.bound * t.route->factor);
+  if (is_undisturbed(*t.route, end, until)) return arrive(slot, end);
   t.phase = Phase::moving;
   t.since = now;
-  t.left = static_cast<double>(t.message->bytes);
   t.bytes_per_s = 0;
   sharing.join(slot, t.route->demand, changed);
   pace(now);
+}
+
+// Nobody is on its links, and nothing happens before it is through.
+bool Network::Impl::is_undisturbed(const Route& r, Ps end, Ps until) {
+  return end <= until && end < ends.next_at() && end <= begins.next_at() && end <= retries.next_at() &&
+         end <= next_date_before(until) && sharing.has_all(r.demand);
 }
 
 // Those whose rates are others from now on.
@@ -209,49 +248,46 @@ void Network::Impl::pace(Ps now) {
     t.left = std::max(0.0, t.left - to_seconds(now - t.since) * t.bytes_per_s);
     t.since = now;
     t.bytes_per_s = sharing.rate(slot) * t.route->factor;
-    t.end = kNever;
-    if (t.bytes_per_s <= 0) continue;  // until a link has some bandwidth again
-    t.end = without_error(now + to_ps(t.left / t.bytes_per_s));
-    ends.push(due(slot, t.end));
+    t.end = end_of(now, t.left, t.bytes_per_s);
+    if (t.end != kNever) ends.push(due(slot, t.end));
   }
   changed.clear();
 }
 
 void Network::Impl::give_to_solver(int slot, Ps now) {
-  const Message& m = *at(slot).message;
+  const Parcel& p = at(slot).parcel;
   ++counters.shared;
   ++in_solver;
   at(slot).phase = Phase::solver;
   solver.run_to(to_seconds(now));
-  solver.start(slot, m.from, m.to, static_cast<double>(m.bytes),
+  solver.start(slot, p.from, p.to, static_cast<double>(p.bytes),
                std::max(to_seconds(now) - solver.now(), to_seconds(kLatePs)));
 }
 
 // All of it is through.
 void Network::Impl::arrive(int slot, Ps now) {
   Transfer& t = at(slot);
-  Message& m = *t.message;
-  m.arrived = to_ns(now);
-  if (m.kind != Kind::disk_request) {
-    arrivals.push_back({m.arrived, m.sent, m.from, t.number, std::move(t.message)});
-    release(slot);
-  } else if (m.data == 0) {
-    reply(slot, now);
-  } else {
-    ++counters.disk_operations;
-    ++in_solver;
-    t.phase = Phase::disk;
-    solver.run_to(to_seconds(now));
-    solver.start_io(slot, disks[static_cast<std::size_t>(m.disk)].solver_index, m.data, m.write);
+  Parcel& p = t.parcel;
+  if (p.kind != Kind::disk_request) {
+    arrivals.push_back({to_ns(now), p.sent, p.from, p.to, t.number, std::move(p.message)});
+    return release(slot);
   }
+  const Message& m = *p.message;
+  if (m.data == 0) return reply(slot, now);
+  ++counters.disk_operations;
+  ++in_solver;
+  t.phase = Phase::disk;
+  solver.run_to(to_seconds(now));
+  solver.start_io(slot, disks[static_cast<std::size_t>(m.disk)].solver_index, m.data, m.write);
 }
 
 void Network::Impl::reply(int slot, Ps now) {
-  Message& m = *at(slot).message;
-  m.kind = Kind::disk_reply;
-  std::swap(m.from, m.to);
-  at(slot).launched = m.sent = to_ns(now);
-  m.bytes = kSmallMessage + (m.write ? 0 : m.data);
+  Parcel& p = at(slot).parcel;
+  Message& m = *p.message;
+  p.kind = m.kind = Kind::disk_reply;
+  std::swap(p.from, p.to);
+  at(slot).launched = p.sent = to_ns(now);
+  p.bytes = kSmallMessage + (m.write ? 0 : m.data);
   launch(slot);
 }
 
@@ -271,10 +307,10 @@ void Network::Impl::ended(int slot, bool finished) {
 // A link that is off, or one of its hosts.
 void Network::Impl::cut(int slot, Ps now) {
   Transfer& t = at(slot);
-  const Message& m = *t.message;
-  const bool of_disk = m.kind == Kind::disk_request || m.kind == Kind::disk_reply;
-  const bool from_on = solver.is_on(m.from), to_on = solver.is_on(m.to);
-  const bool again = of_disk ? (m.kind == Kind::disk_request ? from_on : to_on) : from_on && to_on;
+  const Parcel& p = t.parcel;
+  const bool of_disk = p.kind == Kind::disk_request || p.kind == Kind::disk_reply;
+  const bool from_on = solver.is_on(p.from), to_on = solver.is_on(p.to);
+  const bool again = of_disk ? (p.kind == Kind::disk_request ? from_on : to_on) : from_on && to_on;
   ++(again ? counters.cut_off : counters.given_up);
   if (!again) return release(slot);
   t.phase = Phase::retry;
@@ -282,9 +318,8 @@ void Network::Impl::cut(int slot, Ps now) {
 }
 
 void Network::Impl::release(int slot) {
-  at(slot).message.reset();
+  at(slot).parcel.message.reset();
   at(slot).phase = Phase::none;
-  at(slot).number = next_number++;
   free_slots.push_back(slot);
 }
 
@@ -301,7 +336,7 @@ void Network::Impl::change(Ps now) {
     if (breaks(t)) broken.push_back(static_cast<int>(i));
     if (t.phase == Phase::moving) sharing.set_penalty(static_cast<int>(i), t.route->demand.penalty);
   }
-  std::sort(broken.begin(), broken.end(), [&](int a, int b) { return at(a).number < at(b).number; });
+  std::sort(broken.begin(), broken.end(), [&](int a, int b) { return due(a, now) < due(b, now); });
   for (const int slot : broken) {
     if (const Phase p = at(slot).phase; p == Phase::moving) {
       sharing.leave(slot, changed);
@@ -316,17 +351,18 @@ void Network::Impl::change(Ps now) {
   pace(now);
 }
 
+// A change at the very end is the next window's: what was sent by then is not known yet.
+Ps Network::Impl::next_date_before(Ps until) const {
+  return next_date < dates.size() && dates[next_date] < until ? dates[next_date] : kNever;
+}
+
 // The next thing up to `until`; false: there is none.
 bool Network::Impl::step_once(Ps until) {
-  const Ps end = ends.empty() ? kNever : ends.top().at, begin_at = begins.empty() ? kNever : begins.top().at;
-  const Ps retry_at = retries.empty() ? kNever : retries.top().at;
-  // A change at the very end is the next window's: what was sent by then is not known yet.
-  const Ps date = next_date < dates.size() && dates[next_date] < until ? dates[next_date] : kNever;
-  const Ps next = std::min({end, begin_at, retry_at, date});
+  const Ps date = next_date_before(until);
+  const Ps next = std::min({ends.next_at(), begins.next_at(), retries.next_at(), date});
   if (next > until || next == kNever) return false;
-  if (next == end) {
-    const Due d = ends.top();
-    ends.pop();
+  if (next == ends.next_at()) {
+    const Due d = ends.take();
     if (!is_due(d, Phase::moving) || at(d.slot).end != d.at) return true;  // its rate has changed since
     sharing.leave(d.slot, changed);
     pace(d.at);
@@ -334,16 +370,14 @@ bool Network::Impl::step_once(Ps until) {
   } else if (next == date) {
     ++next_date;
     change(date);
-  } else if (next == retry_at) {
-    const Due d = retries.top();
-    retries.pop();
+  } else if (next == retries.next_at()) {
+    const Due d = retries.take();
     if (!is_due(d, Phase::retry)) return true;
     at(d.slot).launched = d.at / kPsPerNs;
     launch(d.slot);
   } else {
-    const Due d = begins.top();
-    begins.pop();
-    if (is_due(d, Phase::latency)) begin(d.slot, d.at);
+    const Due d = begins.take();
+    if (is_due(d, Phase::latency)) begin(d.slot, d.at, until);
   }
   return true;
 }
@@ -408,7 +442,7 @@ Time Network::next_change(Time now) const {
 
 void Network::set_window(Time window) { impl_->window = window; }
 
-void Network::send(MessagePtr m) {
+void Network::send(Parcel&& p) {
   Impl& n = *impl_;
   if (n.free_slots.empty()) {
     n.free_slots.push_back(static_cast<int>(n.transfers.size()));
@@ -416,23 +450,23 @@ void Network::send(MessagePtr m) {
   }
   const int slot = n.free_slots.back();
   n.free_slots.pop_back();
-  Transfer& t = n.at(slot);
-  if (m->kind == Kind::disk_request) m->to = n.disks[static_cast<std::size_t>(m->disk)].endpoint;
-  t.launched = m->sent;
+  if (p.kind == Kind::disk_request) p.to = n.disks[static_cast<std::size_t>(p.message->disk)].endpoint;
   ++n.counters.transfers;
-  n.counters.bytes += static_cast<std::uint64_t>(m->bytes);
-  t.message = std::move(m);
+  n.counters.bytes += static_cast<std::uint64_t>(p.bytes);
+  Transfer& t = n.at(slot);
+  t.launched = p.sent;
+  t.parcel = std::move(p);
   n.launch(slot);
 }
 
-void Network::advance(Time until, std::vector<MessagePtr>& arrived, std::vector<HostChange>& changes) {
+std::span<Network::Arrived> Network::advance(Time until, std::vector<HostChange>& changes) {
   Impl& n = *impl_;
+  n.arrivals.clear();
   n.step(until * kPsPerNs);
   if (!std::is_sorted(n.arrivals.begin(), n.arrivals.end())) std::sort(n.arrivals.begin(), n.arrivals.end());
-  for (auto& a : n.arrivals) arrived.push_back(std::move(a.message));
-  n.arrivals.clear();
   changes.insert(changes.end(), n.changes.begin(), n.changes.end());
   n.changes.clear();
+  return n.arrivals;
 }
 
 }  // namespace wakepath::cluster

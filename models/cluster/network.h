@@ -18,6 +18,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -58,10 +59,21 @@ class Network {
   void set_window(Time window);  // no wider than that
   // The last ns before the next change of the platform: a window that begins at `now` must not end later.
   [[nodiscard]] Time next_change(Time now) const;
-  // To `until`. Messages that arrived are appended, in order of time, then of their sending; host changes before
-  // `until` likewise.
-  void advance(Time until, std::vector<MessagePtr>& arrived, std::vector<HostChange>& changes);
-  void send(MessagePtr m);  // m->sent lies within the last window; disk_request: m->to is nothing, m->disk what
+  struct Arrived {
+    Time at = 0, sent = 0;
+    int from = 0, to = 0;
+    std::uint64_t number = 0;
+    MessagePtr message;
+    bool operator<(const Arrived& o) const {
+      if (at != o.at) return at < o.at;
+      if (sent != o.sent) return sent < o.sent;
+      return from != o.from ? from < o.from : number < o.number;
+    }
+  };
+  // To `until`. What has arrived, in order of time, then of its sending, to be taken before the next advance; host
+  // changes before `until` are appended.
+  std::span<Arrived> advance(Time until, std::vector<HostChange>& changes);
+  void send(Parcel&& p);  // sent within the last window; disk_request: `to` is nothing, the message's `disk` what
 
   struct Counters {
     std::uint64_t transfers = 0, bytes = 0, shared = 0, cut_off = 0, given_up = 0, disk_operations = 0;

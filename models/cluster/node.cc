@@ -53,18 +53,19 @@ void Node::lose_power() {
   for (auto& [p, r] : replicas_) r.lose_power();
 }
 
-void Node::advance(Time until, std::vector<MessagePtr>& arrivals, std::vector<MessagePtr>& out) {
+void Node::advance(Time until, std::vector<Arrival>& arrivals, std::vector<Parcel>& out) {
   if (!up()) return;
   out_ = &out;
   auto& engine = simulation_->machine().engine;
-  for (MessagePtr& m : arrivals) {
-    const Time at = m->arrived - booted_at_;
+  for (Arrival& a : arrivals) {
+    const Time at = a.at - booted_at_;
     if (at < 1) continue;  // it was on the wire when the node booted
-    if (due_.empty() || due_.back()->arrived != m->arrived) {
+    if (due_.empty() || due_.back()->arrived != a.at) {
       simulation_->advance(at - 1);
       engine.arm(arrival_, at);
     }
-    due_.push_back(std::move(m));
+    a.message->arrived = a.at;
+    due_.push_back(std::move(a.message));
     // The next message's run up to its time lets this one happen.
   }
   simulation_->advance(until - booted_at_);
@@ -89,7 +90,7 @@ machine::Call<void> Node::deliver(machine::ExecContext& softirq, MessagePtr& m) 
 void Node::send(MessagePtr m) {
   m->sent = now();
   if (m->kind == Kind::reply) m->shares.leader.submit += m->sent - m->replicated;
-  out_->push_back(std::move(m));
+  out_->emplace_back(std::move(m));
 }
 
 void Node::begin_window() {

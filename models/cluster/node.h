@@ -30,7 +30,7 @@ class Node final : public Sockets {
   void lose_power();  // what is not durable is gone; the simulation ends
   [[nodiscard]] bool up() const { return simulation_ != nullptr; }
   // To `until`, with what arrives in between (in order, taken from there); what was sent is appended to `out`.
-  void advance(Time until, std::vector<MessagePtr>& arrivals, std::vector<MessagePtr>& out);
+  void advance(Time until, std::vector<Arrival>& arrivals, std::vector<Parcel>& out);
   void begin_window();
   void end_window();
   [[nodiscard]] nlohmann::ordered_json result() const;
@@ -71,7 +71,7 @@ class Node final : public Sockets {
   Time booted_at_ = 0;
   engine::Timer arrival_;
   std::vector<MessagePtr> due_;  // at one time
-  std::vector<MessagePtr>* out_ = nullptr;
+  std::vector<Parcel>* out_ = nullptr;
 };
 
 }  // namespace wakepath::cluster

@@ -25,13 +25,20 @@ bool Sharing::holds_back(const Link& l) const {
                      [&](const auto& on) { return penalty(on) != penalty(l.flows[0]); });
 }
 
+bool Sharing::has_all(const Demand& d) const {
+  return std::all_of(d.uses.begin(), d.uses.end(), [&](const Use& u) {
+    const Link& l = links_[u.link];
+    return l.flows.empty() && (!l.shared || asks(d.bound, u) <= l.whole);
+  });
+}
+
 void Sharing::join(int flow, const Demand& d, std::vector<int>& changed) {
   if (flows_.size() <= static_cast<std::size_t>(flow)) flows_.resize(static_cast<std::size_t>(flow) + 1);
   Flow& f = at(flow);
   f = {&d.uses, d.bound, d.penalty};
   for (const Use& u : *f.uses) {
     Link& l = links_[u.link];
-    l.asked += asks(f, u);
+    l.asked += asks(f.bound, u);
     l.flows.push_back({flow, u.weight});
     if (holds_back(l)) reach(u.link);
   }
@@ -45,7 +52,7 @@ void Sharing::leave(int flow, std::vector<int>& changed) {
   for (const Use& u : *f.uses) {
     Link& l = links_[u.link];
     if (holds_back(l)) reach(u.link);
-    l.asked -= asks(f, u);
+    l.asked -= asks(f.bound, u);
     std::erase_if(l.flows, [&](const Link::On& on) { return on.flow == flow; });
   }
   if (!reached_.empty()) share(changed);

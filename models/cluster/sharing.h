@@ -29,6 +29,8 @@ class Sharing {
 
   void set_link(std::size_t link, double capacity, bool shared);
 
+  // Nobody is on the links that it would use, and they do not hold it back.
+  [[nodiscard]] bool has_all(const Demand& d) const;
   // Of each the flows whose rates are others now are appended to `changed`, the one that joins among them. What it
   // uses must stay where it is until it leaves.
   void join(int flow, const Demand& d, std::vector<int>& changed);
@@ -62,9 +64,7 @@ class Sharing {
     double left = 0, level = 0;  // level: at which it is full
   };
   Flow& at(int flow) { return flows_[static_cast<std::size_t>(flow)]; }
-  static std::int64_t asks(const Flow& f, const Use& u) {
-    return static_cast<std::int64_t>(f.bound * u.weight + 0.999);
-  }
+  static std::int64_t asks(double bound, const Use& u) { return static_cast<std::int64_t>(bound * u.weight + 0.999); }
   [[nodiscard]] bool holds_back(const Link& l) const;
   void reach(std::size_t link);
   void share(std::vector<int>& changed);

@@ -22,6 +22,10 @@ class Fifo {
     WAKEPATH_CHECK(size_ > 0, "the first of an empty queue");
     return slots_[first_];
   }
+  [[nodiscard]] T& operator[](std::size_t i) {  // from the first
+    WAKEPATH_CHECK(i < size_, "one that is not in the queue");
+    return slots_[(first_ + i) & (capacity_ - 1)];
+  }
   void push_back(T value) {
     if (size_ == capacity_) [[unlikely]]
       grow();
@@ -29,8 +33,7 @@ class Fifo {
   }
   void pop_front() {
     WAKEPATH_CHECK(size_ > 0, "the first of an empty queue leaves");
-    first_ = (first_ + 1) & (capacity_ - 1);
-    --size_;
+    first_ = --size_ == 0 ? 0 : (first_ + 1) & (capacity_ - 1);  // what is often empty stays in few cache lines
   }
   T take_front() {
     WAKEPATH_CHECK(size_ > 0, "the first of an empty queue is taken");

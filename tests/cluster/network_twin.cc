@@ -85,16 +85,13 @@ void coupled(const std::string& platform, Time window, const std::vector<std::st
   if (window > network.max_window()) std::exit(3);
   network.set_window(window);
   std::vector<double> arrival(lines.size());
-  std::vector<MessagePtr> arrived;
   std::vector<Network::HostChange> changes;
   std::size_t next = 0, seen = 0;
   for (Time now = 0; seen < lines.size();) {
     now = std::min(now + window, network.next_change(now));
-    network.advance(now, arrived, changes);
+    for (const auto& a : network.advance(now, changes)) arrival[a.message->record] = static_cast<double>(a.at), ++seen;
     for (; next < messages.size() && messages[next].sent <= now; ++next)
-      network.send(std::make_unique<Message>(messages[next]));
-    for (const MessagePtr& m : arrived) arrival[m->record] = static_cast<double>(m->arrived), ++seen;
-    arrived.clear();
+      network.send(Parcel(std::make_unique<Message>(messages[next])));
   }
   print(arrival);
   std::fflush(stdout);

@@ -25,6 +25,7 @@ TEST_CASE("a queue gives back what it was given, in order, however it grows and 
       plain.pop_front();
     }
     REQUIRE(queue.size() == plain.size());
+    for (std::size_t k = 0; k < plain.size(); k += 97) REQUIRE(queue[k] == plain[k]);
     REQUIRE(queue.empty() == plain.empty());
   }
 }
@@ -33,4 +34,5 @@ TEST_CASE("an empty queue has no first", "[engine]") {
   Fifo<int> queue;
   CHECK_THROWS_AS(queue.front(), std::logic_error);
   CHECK_THROWS_AS(queue.pop_front(), std::logic_error);
+  CHECK_THROWS_AS(queue[0], std::logic_error);
 }
