@@ -42,8 +42,8 @@ struct Bio {
   bool preflush = false, fua = false;  // REQ_PREFLUSH, REQ_FUA: for block::Flusher
 };
 
-struct Request final : machine::HrTimer {
-  Call<void> expired(ExecContext& irq) override;  // null_blk irqmode 2: the request's own timer
+struct alignas(64) Request final : machine::HrTimer {  // whole cache lines: none of many in flight stays in the cache
+  Call<void> expired(ExecContext& irq) override;       // null_blk irqmode 2: the request's own timer
   Queue* queue = nullptr;
   HwQueue* hctx = nullptr;
   Bio* bio = nullptr;

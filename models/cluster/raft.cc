@@ -11,12 +11,14 @@ namespace {
 constexpr std::int64_t kCatchUp = 32;  // entries on their way to a follower that lags
 }  // namespace
 
-Raft::Raft(int self, int partition, const Partition& where, Replica& log, const Vote& durable, bool first_boot)
-    : self_(self),
-      partition_(partition),
-      where_(where),
+Raft::Raft(int self, int partition, const Partition& where, Replica& log, const Vote& durable, bool first_boot,
+           std::vector<MessagePtr>& out)
+    : out_(out),
       log_(log),
       term_(std::max(durable.term, log.last_durable_term())),
+      self_(self),
+      partition_(partition),
+      where_(where),
       voted_for_(term_ == durable.term ? durable.voted_for : -1) {
   if (!first_boot) return;
   leader_ = where.first_leader;
@@ -50,7 +52,7 @@ void Raft::replicate(Follower& f) {
   m->record = log_[f.next].record;
   m->entry_term = log_[f.next].term;
   ++f.next;
-  out.push_back(std::move(m));
+  out_.push_back(std::move(m));
 }
 
 void Raft::durable(const Steps& steps, std::uint64_t record, Time replicated) {
@@ -69,14 +71,14 @@ void Raft::acknowledge(const Steps& steps, std::uint64_t record, Time replicated
   m->record = record;
   std::construct_at(&m->steps, steps);
   m->replicated = replicated;
-  out.push_back(std::move(m));
+  out_.push_back(std::move(m));
 }
 
 void Raft::commit() {
   const auto on_majority = [&](std::int64_t upto) {
     std::size_t copies = log_.durable() >= upto ? 1 : 0;
     for (const Follower& f : followers_) copies += f.match >= upto ? 1 : 0;
-    return copies > where_.replicas.size() / 2;
+    return copies > (followers_.size() + 1) / 2;
   };
   std::int64_t most = committed_;
   if (log_.durable() > most && on_majority(log_.durable())) most = log_.durable();
@@ -87,9 +89,14 @@ void Raft::commit() {
 }
 
 void Raft::on_entry(const Message& m, std::vector<Accepted>& accepted) {
-  const Early entry{{m.record, m.entry_term}, {m.sent, m.arrived}};
+  const Early entry{m.index, {m.record, m.entry_term}, {m.sent, m.arrived}};
   if (m.index > verified_) {
-    early_[m.index] = entry;
+    const auto place = std::lower_bound(early_.begin(), early_.end(), m.index,
+                                        [](const Early& e, std::int64_t index) { return e.index < index; });
+    if (place != early_.end() && place->index == m.index)
+      *place = entry;
+    else
+      early_.insert(place, entry);
     return;
   }
   const auto take = [&](const Early& e) {
@@ -97,8 +104,10 @@ void Raft::on_entry(const Message& m, std::vector<Accepted>& accepted) {
     ++verified_;
   };
   if (m.index == verified_) take(entry);
-  for (auto e = early_.begin(); e != early_.end() && e->first <= verified_; e = early_.erase(e))
-    if (e->first == verified_) take(e->second);
+  auto e = early_.begin();
+  for (; e != early_.end() && e->index <= verified_; ++e)
+    if (e->index == verified_) take(*e);
+  early_.erase(early_.begin(), e);
   acknowledge({}, m.record, 0);  // what was durable here before it was known to be the leader's
 }
 
@@ -109,7 +118,7 @@ void Raft::probe(Follower& f, std::int64_t index) {
   MessagePtr m = to(f.node, Kind::probe);
   m->index = index;
   m->entry_term = log_.term_before(index);
-  out.push_back(std::move(m));
+  out_.push_back(std::move(m));
 }
 
 void Raft::on_probe(const Message& m) {
@@ -125,7 +134,7 @@ void Raft::on_probe(const Message& m) {
     const std::int64_t wrong = log_.term_before(m.index);
     while (answer->index > 0 && log_.term_before(answer->index) == wrong) --answer->index;
   }
-  out.push_back(std::move(answer));
+  out_.push_back(std::move(answer));
 }
 
 // ---- elections -----------------------------------------------------------------------------------------------------
@@ -136,7 +145,7 @@ void Raft::campaign() {
   ++term_;
   voted_for_ = self_;
   votes_ = 1;
-  to_persist = {term_, self_};
+  to_persist = std::make_unique<Vote>(Vote{term_, self_});
   after_persist.clear();
   for (const int n : where_.replicas) {
     if (n == self_) continue;
@@ -155,12 +164,12 @@ void Raft::on_request_vote(const Message& m) {
   MessagePtr answer = to(m.from, Kind::vote);
   answer->data = grant ? 1 : 0;
   if (!grant) {
-    out.push_back(std::move(answer));
+    out_.push_back(std::move(answer));
     return;
   }
   heard = true;
   voted_for_ = m.from;
-  to_persist = {term_, voted_for_};
+  to_persist = std::make_unique<Vote>(Vote{term_, voted_for_});
   after_persist.clear();
   after_persist.push_back(std::move(answer));
 }
@@ -222,12 +231,12 @@ void Raft::heard_beat(int from, std::int64_t term) {
   if (known) return;
   MessagePtr hello = to(from, Kind::hello);
   hello->index = log_.size();
-  out.push_back(std::move(hello));
+  out_.push_back(std::move(hello));
 }
 
 void Raft::handle(const Message& m, std::vector<Accepted>& accepted) {
   if (!newer_term(m.term)) {
-    if (m.kind == Kind::request_vote) out.push_back(to(m.from, Kind::vote));  // tells our term
+    if (m.kind == Kind::request_vote) out_.push_back(to(m.from, Kind::vote));  // tells our term
     return;
   }
   Follower* f = follower(m.from);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One copy of one partition as Raft has it: who leads, who votes for whom, which entries a majority has. It knows no
-// clock, disk or network: a reactor tells it what has happened and sends what lies in `out` afterwards.
+// clock, disk or network: a reactor tells it what has happened and sends what it has appended to `out` then.
 //
 // A record is acknowledged when a majority has it durable, in order, and only by the leader of the current term. A vote
 // is given once a term, to a candidate whose log is at least as up to date, and sent when it is on the disk. A follower
@@ -14,8 +14,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <optional>
+#include <memory>
 #include <vector>
 
 #include "models/cluster/message.h"
@@ -33,7 +32,9 @@ class Raft {
  public:
   enum class Role : std::uint8_t { follower, candidate, leader };
 
-  Raft(int self, int partition, const Partition& where, Replica& log, const Vote& durable, bool first_boot);
+  // What it has others told is appended to `out`.
+  Raft(int self, int partition, const Partition& where, Replica& log, const Vote& durable, bool first_boot,
+       std::vector<MessagePtr>& out);
 
   // A record for the leader; its place.
   std::int64_t produce(std::uint64_t record);
@@ -54,16 +55,16 @@ class Raft {
   [[nodiscard]] std::int64_t term() const { return term_; }
   [[nodiscard]] std::int64_t committed() const { return committed_; }  // leader: that many are on a majority
 
-  std::vector<MessagePtr> out;
-  std::optional<Vote> to_persist;  // before what lies in after_persist may be sent
-  std::vector<MessagePtr> after_persist;
-  bool heard = false;  // of a leader, or a vote was given: the patience for it begins anew
-
  private:
   struct Follower {
     int node = 0;
     std::int64_t match = 0;  // that many are durable there, and the same as here
     std::int64_t next = -1;  // what it is sent next; -1: it is not known yet where its log agrees with ours
+  };
+  struct Early {
+    std::int64_t index;
+    Replica::Entry entry;
+    Cause cause;
   };
   [[nodiscard]] MessagePtr to(int node, Kind kind) const;
   bool newer_term(std::int64_t term);
@@ -80,21 +81,29 @@ class Raft {
   void replicate(Follower& f);
   void commit();
 
-  int self_, partition_;
-  const Partition& where_;
+  // What each entry touches first, in as few cache lines as there can be: of a fleet's partitions none stays in the
+  // cache.
+  std::vector<MessagePtr>& out_;
   Replica& log_;
-  Role role_ = Role::follower;
   std::int64_t term_;
-  int voted_for_, leader_ = -1, votes_ = 0;
   std::int64_t verified_ = 0;  // follower: so much of the log is known to be the leader's ...
   std::int64_t told_ = 0;      // ... and so much of that it has told to be durable
   std::int64_t committed_ = 0;
+  int self_, partition_, leader_ = -1;
+  Role role_ = Role::follower;
+
+ public:
+  bool heard = false;                // of a leader, or a vote was given: the patience for it begins anew
+  std::unique_ptr<Vote> to_persist;  // before what lies in after_persist may be sent
+
+ private:
+  std::vector<Early> early_;         // entries that came before their predecessors, by index
   std::vector<Follower> followers_;  // by node
-  struct Early {
-    Replica::Entry entry;
-    Cause cause;
-  };
-  std::map<std::int64_t, Early> early_;  // entries that came before their predecessors
+  const Partition& where_;
+  int voted_for_, votes_ = 0;
+
+ public:
+  std::vector<MessagePtr> after_persist;
 };
 
 }  // namespace wakepath::cluster

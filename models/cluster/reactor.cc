@@ -38,8 +38,7 @@ Reactor::~Reactor() = default;
 Time Reactor::cost(NetCost id) const { return node_.cluster().costs[static_cast<std::size_t>(id)]; }
 
 void Reactor::serve(int partition, bool first_boot) {
-  auto s = std::make_unique<Served>(node_.id(), partition, node_.partition(partition), node_.replica(partition),
-                                    node_.vote(partition), first_boot);
+  auto s = std::make_unique<Served>(*this, partition, first_boot);
   s->led = s->raft.leads();
   s->patience_ends = draw_patience();
   if (node_.cluster().log.fsync) s->file = std::make_unique<Fsync>(*this, partition);

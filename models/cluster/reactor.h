@@ -18,7 +18,6 @@
 // reactor.cc: the loop; reactor_disk.cc: what it writes; reactor_quorum.cc: what it answers.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <vector>
 
@@ -71,14 +70,14 @@ class Reactor {
     Steps steps;
   };
   struct Fsync;
-  struct Served {  // a partition
-    Served(int self, int partition, const Partition& where, Replica& log, const Vote& durable, bool first_boot);
+  struct alignas(64) Served {  // a partition
+    Served(Reactor& r, int partition, bool first_boot);
     ~Served();
     Raft raft;
     Replica& log;
-    engine::Fifo<Pending> pending;  // in the log's order
-    bool led = false;               // when it was settled last
     Time patience_ends = 0;         // of a follower with its leader; the machine's time, like all of timers
+    bool led = false;               // when it was settled last
+    engine::Fifo<Pending> pending;  // of the leader, in the log's order
     std::unique_ptr<Fsync> file;    // fsync: the log's file
   };
   struct Write {  // waits for a free Append
@@ -126,10 +125,11 @@ class Reactor {
   machine::KTask* task_ = nullptr;
   std::vector<std::unique_ptr<Append>> appends_;
   std::vector<Append*> free_;
-  std::deque<Append*> to_submit_;
-  std::deque<Write> waiting_, to_buffer_;
+  engine::Fifo<Append*> to_submit_;
+  engine::Fifo<Write> waiting_, to_buffer_;
   fs::Dirtier dirtier_;
   engine::Fifo<MessagePtr> sockets_;
+  std::vector<MessagePtr> to_tell_;  // what a partition has others told, until it is settled
   std::vector<MessagePtr> to_send_, sending_;
   std::vector<Raft::Accepted> accepted_;  // used by handle()
   std::vector<aio::Iocb*> events_;

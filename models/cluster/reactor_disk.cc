@@ -21,9 +21,10 @@ Reactor::Fsync::Fsync(Reactor& r, int p)
   id = static_cast<std::uint64_t>(p) + 1;
 }
 
-Reactor::Served::Served(int self, int partition, const Partition& where, Replica& copy, const Vote& durable,
-                        bool first_boot)
-    : raft(self, partition, where, copy, durable, first_boot), log(copy) {}
+Reactor::Served::Served(Reactor& r, int partition, bool first_boot)
+    : raft(r.node_.id(), partition, r.node_.partition(partition), r.node_.replica(partition), r.node_.vote(partition),
+           first_boot, r.to_tell_),
+      log(r.node_.replica(partition)) {}
 
 Reactor::Served::~Served() = default;
 
@@ -87,8 +88,7 @@ Call<void> Reactor::write_buffered(KTask& t) {
   fs::PageCache& cache = node_.simulation().page_cache();
   const std::int64_t bytes = node_.cluster().log.record_bytes;
   while (!to_buffer_.empty()) {
-    const Write w = to_buffer_.front();
-    to_buffer_.pop_front();
+    const Write w = to_buffer_.take_front();
     const Served& s = served(w.partition);
     if (w.index >= s.log.size()) continue;  // cut off meanwhile
     Fsync& f = *s.file;
@@ -129,8 +129,7 @@ Call<void> Reactor::sys_io_submit(KTask& t) {
   block::Plug plug;
   block::Plug* use = nr > kPlugThreshold ? &plug : nullptr;
   for (std::size_t i = 0; i < nr; ++i) {
-    Append& a = *to_submit_.front();
-    to_submit_.pop_front();
+    Append& a = *to_submit_.take_front();
     co_await run_cost(machine_, t, CostId::io_submit_iocb);
     a.steps.submitted = node_.now();
     co_await node_.simulation().filesystem().submit(t, a.dio, use);
@@ -158,8 +157,7 @@ Call<void> Reactor::finish(KTask& t, Append& a) {
   }
   free_.push_back(&a);
   if (waiting_.empty()) co_return;
-  const Write w = waiting_.front();
-  waiting_.pop_front();
+  const Write w = waiting_.take_front();
   write(w.partition, w.index, w.cause, w.handled);
 }
 

@@ -26,17 +26,17 @@ struct Path {
 // Does what the partition's Raft wants done after something has happened to it.
 void Reactor::settle(int partition, Served& s, const Message* ack, const Steps* own) {
   Raft& raft = s.raft;
-  for (MessagePtr& m : raft.out) {
+  for (MessagePtr& m : to_tell_) {
     if (m->kind == Kind::replicate) m->bytes += node_.cluster().log.record_bytes;
     to_send_.push_back(std::move(m));
   }
-  raft.out.clear();
+  to_tell_.clear();
   if (raft.to_persist) persist(partition, s);
   if (std::exchange(raft.heard, false)) s.patience_ends = draw_patience();
-  if (!raft.leads()) {
+  if (raft.leads()) {
+    node_.elections_won += !s.led;
+  } else if (s.led) {
     while (!s.pending.empty()) refuse(s.pending.take_front().request, raft.leader());
-  } else if (!s.led) {
-    ++node_.elections_won;
   }
   s.led = raft.leads();
   while (!s.pending.empty() && s.pending.front().index < raft.committed())

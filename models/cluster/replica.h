@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <set>
 #include <vector>
 
 #include "models/cluster/message.h"
@@ -20,7 +19,7 @@ struct Partition {
   int first_leader = 0;
 };
 
-class Replica {
+class alignas(64) Replica {  // one cache line
  public:
   struct Entry {
     std::uint64_t record = 0;
@@ -47,11 +46,10 @@ class Replica {
     if (index == durable_)
       ++durable_;
     else if (index > durable_)
-      beyond_.insert(index);
-    while (!beyond_.empty() && *beyond_.begin() == durable_) {
-      beyond_.erase(beyond_.begin());
-      ++durable_;
-    }
+      beyond_.insert(std::lower_bound(beyond_.begin(), beyond_.end(), index), index);
+    auto next = beyond_.begin();
+    for (; next != beyond_.end() && *next <= durable_; ++next) durable_ += *next == durable_;
+    beyond_.erase(beyond_.begin(), next);
   }
   void lose_power() { truncate(durable_); }
 
@@ -65,12 +63,12 @@ class Replica {
  private:
   void truncate(std::int64_t size) {
     entries_.resize(static_cast<std::size_t>(size));
-    beyond_.erase(beyond_.lower_bound(size), beyond_.end());
+    beyond_.erase(std::lower_bound(beyond_.begin(), beyond_.end(), size), beyond_.end());
     durable_ = std::min(durable_, size);
   }
   std::vector<Entry> entries_;
   std::int64_t durable_ = 0;
-  std::set<std::int64_t> beyond_;  // durable, but something before is not
+  std::vector<std::int64_t> beyond_;  // durable, but something before is not; in order
 };
 
 }  // namespace wakepath::cluster

@@ -32,12 +32,13 @@ struct World {
     std::vector<MessagePtr> then;
   };
 
-  World(int nodes, std::uint64_t seed) : random(seed, "raft_test"), logs(nodes), votes(nodes), rafts(nodes) {
+  World(int nodes, std::uint64_t seed)
+      : random(seed, "raft_test"), logs(nodes), votes(nodes), out(nodes), rafts(nodes) {
     for (int n = 0; n < nodes; ++n) where.replicas.push_back(n);
     for (int n = 0; n < nodes; ++n) boot(n, true);
   }
   void boot(int n, bool first) {
-    rafts[n] = std::make_unique<Raft>(n, 0, where, logs[n], votes[n], first);
+    rafts[n] = std::make_unique<Raft>(n, 0, where, logs[n], votes[n], first, out[n]);
     settle(n);
   }
   void lose_power(int n) {
@@ -56,7 +57,7 @@ struct World {
   // What the node wants done is under way; what it must never do, it has not done.
   void settle(int n) {
     Raft& r = *rafts[n];
-    put_on_wire(r.out);
+    put_on_wire(out[n]);
     if (r.to_persist) {
       vote_writes.push_back({n, *r.to_persist, std::exchange(r.after_persist, {})});
       r.to_persist.reset();
@@ -167,6 +168,7 @@ struct World {
   cluster::Partition where;
   std::vector<Replica> logs;
   std::vector<cluster::Vote> votes;
+  std::vector<std::vector<MessagePtr>> out;
   std::vector<std::unique_ptr<Raft>> rafts;
   std::vector<MessagePtr> wire;
   std::vector<Write> writes;
@@ -210,14 +212,15 @@ TEST_CASE("a vote is given once a term, to a log that is at least as long") {
   Replica log;
   log.append({1, 1});
   log.written(0, {1, 1});
-  Raft voter(1, 0, where, log, {1, -1}, true);
+  std::vector<MessagePtr> out;
+  Raft voter(1, 0, where, log, {1, -1}, true, out);
   std::vector<Raft::Accepted> accepted;
   const auto ask = [&](int from, std::int64_t term, std::int64_t index, std::int64_t entry_term) {
     Message m;
     m.kind = Kind::request_vote;
     m.from = from, m.to = 1, m.term = term, m.index = index, m.entry_term = entry_term;
     voter.handle(m, accepted);
-    const bool granted = voter.to_persist.has_value();
+    const bool granted = voter.to_persist != nullptr;
     voter.to_persist.reset();
     voter.after_persist.clear();
     return granted;
@@ -240,7 +243,8 @@ TEST_CASE("a follower with entries of a leader that was gives them up") {
   log.written(0, {1, 1});
   log.append({9, 2});
   log.written(1, {9, 2});
-  Raft leader(1, 0, where, log, {2, -1}, false), follower(0, 0, where, old_leader, {1, 0}, false);
+  std::vector<MessagePtr> led, followed;
+  Raft leader(1, 0, where, log, {2, -1}, false, led), follower(0, 0, where, old_leader, {1, 0}, false, followed);
   leader.campaign();  // term 3
   Message vote;
   vote.kind = Kind::vote;
@@ -249,9 +253,9 @@ TEST_CASE("a follower with entries of a leader that was gives them up") {
   leader.handle(vote, accepted);
   REQUIRE(leader.leads());
   for (int turns = 0; turns < 10; ++turns) {
-    for (const MessagePtr& m : std::exchange(leader.out, {}))
+    for (const MessagePtr& m : std::exchange(led, {}))
       if (m->to == 0) follower.handle(*m, accepted);
-    for (const MessagePtr& m : std::exchange(follower.out, {})) leader.handle(*m, accepted);
+    for (const MessagePtr& m : std::exchange(followed, {})) leader.handle(*m, accepted);
   }
   REQUIRE(old_leader.size() == 2);
   CHECK(old_leader[1] == Replica::Entry{9, 2});
