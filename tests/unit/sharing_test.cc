@@ -41,6 +41,23 @@ TEST_CASE("flows that ask for no more than a link carries have their bounds") {
   CHECK(s.met() == 0);
 }
 
+TEST_CASE("who would be alone on links that carry it has all it asks for, and nobody else") {
+  Sharing s;
+  s.set_link(0, 10, true);
+  s.set_link(1, 100, false);
+  std::vector<int> changed;
+  const auto fits = demand({0, 1}, 10), beside = demand({1}, 50), too_much = demand({0}, 20);
+  CHECK(s.has_all(fits));
+  CHECK_FALSE(s.has_all(too_much));
+  s.join(0, fits, changed);
+  CHECK(s.rate(0) == 10);
+  CHECK_FALSE(s.has_all(fits));
+  CHECK_FALSE(s.has_all(beside));
+  s.leave(0, changed);
+  CHECK(s.has_all(fits));
+  CHECK(s.has_all(beside));
+}
+
 TEST_CASE("a full link is shared by penalty, and what one does not take the others have") {
   Sharing s;
   s.set_link(0, 12, true);
