@@ -33,18 +33,12 @@ class DenseTimers {
   // t.at lies in the block.
   void add(Timer& t) {
     const unsigned slot = slot_of(t.at);
-    detail::TimerLink& head = heads_[slot];
     t.slot_ = kDense;
-    t.next = &head;
-    t.prev = head.prev;
-    head.prev->next = &t;
-    head.prev = &t;
+    detail::link_last(heads_[slot], t);
     used_[slot / 64] |= std::uint64_t{1} << (slot % 64);
   }
   void remove(Timer& t) {
-    t.next->prev = t.prev;
-    t.prev->next = t.next;
-    if (t.next == t.prev) {  // only the head is left
+    if (detail::unlink(t)) {
       const unsigned slot = slot_of(t.at);
       used_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
     }

@@ -13,12 +13,10 @@ FarTimers::FarTimers() {
   for (TimerLink& head : heads_) head.next = head.prev = &head;
 }
 
-void FarTimers::add(Timer& t) { link_last(t, slot_of(t.at)); }
+void FarTimers::add(Timer& t) { add_to(slot_of(t.at), t); }
 
 void FarTimers::remove(Timer& t) {
-  t.next->prev = t.prev;
-  t.prev->next = t.next;
-  if (t.next == t.prev) mark_empty(static_cast<unsigned>(t.next - heads_.data()));  // only the head is left
+  if (detail::unlink(t)) mark_empty(static_cast<unsigned>(t.next - heads_.data()));
 }
 
 void FarTimers::add_first(Timer& t, Time now) {
@@ -71,7 +69,7 @@ Time FarTimers::take_earliest(NearTimers& near, DenseTimers& dense) {
 
 void FarTimers::spread(unsigned slot, Time begin) {
   base_ = begin;
-  take_all(slot, [this](Timer& t) { link_last(t, slot_of(t.at)); });
+  take_all(slot, [this](Timer& t) { add_to(slot_of(t.at), t); });
 }
 
 // Below the level where the two bases differ, all times have the old base's digit there: they go into its slot, which

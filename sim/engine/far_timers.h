@@ -63,13 +63,9 @@ class FarTimers {
     return (static_cast<unsigned>(std::bit_width(differing >> kBlockBits | 1)) - 1) / kDigitBits;
   }
   static unsigned shift_of(unsigned level) { return kBlockBits + level * kDigitBits; }
-  void link_last(Timer& t, unsigned slot) {
-    detail::TimerLink& head = heads_[slot];
+  void add_to(unsigned slot, Timer& t) {
     t.slot_ = kFar;
-    t.next = &head;
-    t.prev = head.prev;
-    head.prev->next = &t;
-    head.prev = &t;
+    detail::link_last(heads_[slot], t);
     mark_used(slot);
   }
   void mark_used(unsigned slot) {

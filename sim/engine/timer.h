@@ -22,6 +22,19 @@ struct TimerLink {
   TimerLink* next = nullptr;
   TimerLink* prev = nullptr;
 };
+// Lists are circles through a head that is no timer.
+inline void link_last(TimerLink& head, TimerLink& t) {
+  t.next = &head;
+  t.prev = head.prev;
+  head.prev->next = &t;
+  head.prev = &t;
+}
+// True when only the head is left.
+inline bool unlink(const TimerLink& t) {
+  t.next->prev = t.prev;
+  t.prev->next = t.next;
+  return t.next == t.prev;
+}
 }  // namespace detail
 
 struct Timer : private detail::TimerLink {
@@ -46,7 +59,6 @@ struct Timer : private detail::TimerLink {
   friend class EventQueue;
   friend class NearTimers;
   friend class DenseTimers;
-  class DenseTimers;
   friend class FarTimers;
   void destroyed_armed();
 
