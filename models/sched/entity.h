@@ -32,10 +32,14 @@ struct Rq;
 struct Task;
 struct TaskGroup;
 
-struct Entity {
+// A walk through a timeline needs one line of the cache of each entity on its way.
+struct alignas(64) Entity {
   TimelineNode node;
-  LoadWeight load;
   std::uint64_t vruntime = 0;
+  std::uint64_t slice = 0;
+  std::uint32_t heap = 0;  // the timeline's
+  int depth = 0;
+  LoadWeight load;
   std::uint64_t exec_start = 0;  // clock_task of the last accounting
   std::uint64_t sum_exec_runtime = 0;
   std::uint64_t prev_sum_exec_runtime = 0;  // at the last real switch to it
@@ -44,13 +48,11 @@ struct Entity {
   std::uint64_t deadline = 0;
   std::int64_t vlag = 0;
   std::uint64_t vprot = 0;  // 6.17: protected until this vruntime
-  std::uint64_t slice = 0;
   bool custom_slice = false;
   bool rel_deadline = false;   // deadline is relative to vruntime, to survive a move
   bool sched_delayed = false;  // sleeping, still queued until eligible
   bool on_rq = false;
   bool attached = false;  // its averages are part of cfs_rq's (kernel: last_update_time != 0)
-  int depth = 0;
   Entity* parent = nullptr;
   CfsRq* cfs_rq = nullptr;            // queued here
   CfsRq* my_q = nullptr;              // a group's own queue; null: a task

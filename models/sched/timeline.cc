@@ -9,16 +9,23 @@ namespace {
 
 bool before(std::uint64_t a, std::uint64_t b) { return static_cast<std::int64_t>(a - b) < 0; }
 
-void recompute(Entity& e) {
+// False: it is as it was, and so is everything above.
+bool recompute(Entity& e) {
   TimelineNode& n = e.node;
-  n.min_vruntime = e.vruntime;
-  n.min_slice = n.max_slice = e.slice;
+  std::uint64_t min_vruntime = e.vruntime, min_slice = e.slice, max_slice = e.slice;
   for (const Entity* child : {n.left, n.right}) {
     if (child == nullptr) continue;
-    if (before(child->node.min_vruntime, n.min_vruntime)) n.min_vruntime = child->node.min_vruntime;
-    if (child->node.min_slice < n.min_slice) n.min_slice = child->node.min_slice;
-    if (child->node.max_slice > n.max_slice) n.max_slice = child->node.max_slice;
+    if (before(child->node.min_vruntime, min_vruntime)) min_vruntime = child->node.min_vruntime;
+    if (child->node.min_slice < min_slice) min_slice = child->node.min_slice;
+    if (child->node.max_slice > max_slice) max_slice = child->node.max_slice;
   }
+  if (n.min_vruntime == min_vruntime && n.min_slice == min_slice && n.max_slice == max_slice) return false;
+  n.min_vruntime = min_vruntime, n.min_slice = min_slice, n.max_slice = max_slice;
+  return true;
+}
+
+void recompute_from(Entity* e) {
+  while (e != nullptr && recompute(*e)) e = e->node.up;
 }
 
 std::uint32_t mix(std::uint32_t x) {
@@ -34,7 +41,7 @@ void Timeline::insert(Entity& e, std::uint64_t key) {
   TimelineNode& n = e.node;
   n.left = n.right = n.up = nullptr;
   n.key = key;
-  n.heap = mix(++inserted_);
+  e.heap = mix(++inserted_);
   n.min_vruntime = e.vruntime;
   n.min_slice = n.max_slice = e.slice;
   if (root_ == nullptr) {  // one waits, one runs: the usual case
@@ -58,7 +65,13 @@ void Timeline::insert(Entity& e, std::uint64_t key) {
   }
   *link = &e;
   if (leftmost) first_ = &e;
-  while (n.up != nullptr && n.up->node.heap < n.heap) rotate_up(e);
+  while (n.up != nullptr && n.up->heap < e.heap) {
+    Entity& parent = *n.up;
+    rotate_up(e);
+    n.min_vruntime = parent.node.min_vruntime;  // it has under it what its parent had
+    n.min_slice = parent.node.min_slice, n.max_slice = parent.node.max_slice;
+    recompute(parent);
+  }
 }
 
 void Timeline::erase(Entity& e) {
@@ -68,20 +81,19 @@ void Timeline::erase(Entity& e) {
     return;
   }
   if (first_ == &e) first_ = next(e);
-  while (n.left != nullptr && n.right != nullptr) {
-    rotate_up(n.left->node.heap > n.right->node.heap ? *n.left : *n.right);
-  }
+  Entity* const above = n.up;
+  while (n.left != nullptr && n.right != nullptr) rotate_up(n.left->heap > n.right->heap ? *n.left : *n.right);
   Entity* const child = n.left != nullptr ? n.left : n.right;
   Entity* const parent = n.up;
   if (child != nullptr) child->node.up = parent;
   replace_child(parent, e, child);
   n.left = n.right = n.up = nullptr;
-  for (Entity* a = parent; a != nullptr; a = a->node.up) recompute(*a);
+  Entity* changed = parent;
+  for (; changed != above; changed = changed->node.up) recompute(*changed);
+  recompute_from(changed);
 }
 
-void Timeline::refresh(Entity& e) {
-  for (Entity* a = &e; a != nullptr; a = a->node.up) recompute(*a);
-}
+void Timeline::refresh(Entity& e) { recompute_from(&e); }
 
 Entity* Timeline::next(const Entity& e) {
   if (Entity* at = e.node.right; at != nullptr) {
@@ -107,7 +119,7 @@ void Timeline::replace_child(Entity* parent, Entity& old_child, Entity* new_chil
   }
 }
 
-// `e` takes the place of its parent, which becomes its child.
+// `e` takes the place of its parent, which becomes its child. What the subtrees have is left to the caller.
 void Timeline::rotate_up(Entity& e) {
   TimelineNode& n = e.node;
   Entity& parent = *n.up;
@@ -124,8 +136,6 @@ void Timeline::rotate_up(Entity& e) {
     if (n.left != nullptr) n.left->node.up = &parent;
     n.left = &parent;
   }
-  recompute(parent);
-  recompute(e);
 }
 
 }  // namespace wakepath::sched

@@ -23,7 +23,6 @@ struct TimelineNode {
   std::uint64_t key = 0;
   std::uint64_t min_vruntime = 0;  // of the subtree
   std::uint64_t min_slice = 0, max_slice = 0;
-  std::uint32_t heap = 0;
 };
 
 class Timeline {
