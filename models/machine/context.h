@@ -32,6 +32,7 @@ struct Usage {  // ns
   [[nodiscard]] Time total() const { return user + sys + irq + softirq + idle; }
 };
 
+// Down to the top of the frame stack it is one line of the cache.
 struct alignas(64) ExecContext {
   enum class Kind : std::uint8_t { task, softirq, hardirq, switcher, idle };
 
@@ -42,9 +43,8 @@ struct alignas(64) ExecContext {
         kernel_bucket(k == Kind::hardirq   ? &Usage::irq
                       : k == Kind::softirq ? &Usage::softirq
                                            : &Usage::sys),
-        user_bucket(k == Kind::task ? &Usage::user : kernel_bucket),
         frames_(frame_bytes, memory) {}
-  virtual ~ExecContext() = default;
+  ~ExecContext() = default;
   ExecContext(const ExecContext&) = delete;
   ExecContext& operator=(const ExecContext&) = delete;
   engine::FrameStack& frames() { return frames_; }
@@ -56,8 +56,7 @@ struct alignas(64) ExecContext {
   Time left_ns = 0;                   // of the current segment
   std::coroutine_handle<> resume_at;  // what to resume when the segment is spent
   Cpu* cpu = nullptr;
-  Time Usage::*const kernel_bucket;  // where its time is counted, by mode
-  Time Usage::*const user_bucket;
+  Time Usage::*const kernel_bucket;  // where its time is counted, but for a task's in user mode
 
   // Awaitables; defined in cpu.h.
   struct RunAwaiter;

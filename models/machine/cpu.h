@@ -165,7 +165,7 @@ class alignas(64) Cpu {
 };
 
 inline void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
-  usage_.*(m == Mode::user ? c.user_bucket : c.kernel_bucket) += ns;
+  usage_.*(m == Mode::user ? &Usage::user : c.kernel_bucket) += ns;
   if (irq_time_accounting_) [[unlikely]]
     charge_irq_time(c, ns);
 }

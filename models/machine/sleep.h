@@ -33,8 +33,17 @@ inline Call<void> block_until(KTask& t, SleepTimer& timer, Time at) {
   t.set_state(sched::State::running);
 }
 
-inline Call<void> sleep_until(KTask& t, SleepTimer& timer, Time at) {
+// A clock event is programmed no nearer than this (kernel/time/clockevents.c:cev_delta2ns), so that a time that has
+// passed finds the sleeper on its way through schedule().
+inline constexpr Time kClockEventMinNs = 1000;
+
+// nanosleep: with what the system call of that name does around the sleep.
+inline Call<void> sleep_until(KTask& t, SleepTimer& timer, Time at, bool nanosleep = false) {
   Machine& m = *t.machine;
+  if (nanosleep) {
+    co_await run_cost(m, t, CostId::nanosleep_arm);
+    at = std::max(at, m.now() + kClockEventMinNs);
+  }
   co_await run_cost(m, t, CostId::syscall_entry);
   timer.task = &t;
   timer.done = false;
@@ -53,18 +62,10 @@ inline Call<void> sleep_until(KTask& t, SleepTimer& timer, Time at) {
   t.set_state(sched::State::running);
   if (t.work_at_user_exit()) co_await exit_to_user_mode_loop(t);
   co_await run_cost(m, t, CostId::syscall_exit, Mode::irqs_off);
+  if (nanosleep) co_await run_cost(m, t, CostId::nanosleep_resume);
 }
 
-// A clock event is programmed no nearer than this (kernel/time/clockevents.c:cev_delta2ns), so that a time that has
-// passed finds the sleeper on its way through schedule().
-inline constexpr Time kClockEventMinNs = 1000;
-
-// The system call of a program: sleep_until() with its own work around.
-inline Call<void> clock_nanosleep(KTask& t, SleepTimer& timer, Time at) {
-  Machine& m = *t.machine;
-  co_await run_cost(m, t, CostId::nanosleep_arm);
-  co_await sleep_until(t, timer, std::max(at, m.now() + kClockEventMinNs));
-  co_await run_cost(m, t, CostId::nanosleep_resume);
-}
+// The system call of a program.
+inline Call<void> clock_nanosleep(KTask& t, SleepTimer& timer, Time at) { return sleep_until(t, timer, at, true); }
 
 }  // namespace wakepath::machine

@@ -30,15 +30,38 @@ struct SleepHooks {
 struct KTask : ExecContext {
   explicit KTask(std::pmr::memory_resource& memory) : ExecContext(Kind::task, kFrameBytes, memory) {}
 
-  sched::Task st;
+  // What every wakeup and switch touches lies together: among many tasks each is out of the caches when its turn comes.
   Machine* machine = nullptr;
-  std::string cgroup;      // path, "" is the root
-  std::string group_name;  // for results: fio, kworker, ...
-  bool is_kthread = false;
-  bool sleeping = true;       // a wakeup would find it asleep (the kernel's state test)
-  std::uint32_t comm_id = 0;  // in the trace's string pool
-  Body body;                  // kept alive here; resumed by the CPU
   SleepHooks* sleep_hooks = nullptr;
+  // Task work (task_work.h). A flag that is set makes the next way to user mode run what is queued.
+  TaskWork* task_works = nullptr;
+  bool notify_signal = false, notify_resume = false;
+  bool fatal_signal = false;  // SIGKILL is pending: sleeps that it interrupts return, its body has to end
+  bool is_kthread = false;
+  bool sleeping = true;         // a wakeup would find it asleep (the kernel's state test)
+  bool wake_preempted = false;  // decision record: the last wakeup asked for the CPU
+  KTask* woken_by = nullptr;    // and the task whose context woke it (null: an interrupt's own doing, or seen already)
+  int ran_on = -1;              // the CPU whose caches know it
+  Time idle_seen = 0;           // that CPU's idle time when it began to run there last
+  std::uint64_t switch_count = 0;
+  std::int64_t run_delay_seen_ns = 0;
+  engine::Histogram run_delays;  // one entry a switch-in
+  sched::Task st;
+
+  std::string cgroup;         // path, "" is the root
+  std::string group_name;     // for results: fio, kworker, ...
+  std::uint32_t comm_id = 0;  // in the trace's string pool
+  int bound_cpu = -1;         // the only CPU it may run on; -1: any
+  Body body;                  // kept alive here; resumed by the CPU
+  Body user_return;           // the exit loop after an interrupt of user mode; Cpu::continue_active starts it
+  std::unique_ptr<TaskWork> throttle_work;  // cpu.max since 6.18 (bandwidth_timers.h); made when first needed
+  std::uint64_t migrations = 0;
+  // Decision records: its moves, by cause and by who else was on the CPU it left; its wakeups by the step that chose
+  // the CPU, and those of them that moved it.
+  struct Moves {
+    std::array<std::array<std::uint32_t, sched::kBesides>, sched::kMigrationCauses> by_cause{};
+    std::array<std::uint32_t, sched::kPlacementSteps> placements{}, by_step{};
+  } moves;
 
   // Sleep: set the state first, test the condition, then schedule(); a wakeup in between makes schedule() return.
   void set_state(sched::State s);
@@ -50,30 +73,7 @@ struct KTask : ExecContext {
   [[nodiscard]] bool resched_at_cond_resched() const;  // none, voluntary
   [[nodiscard]] bool resched_at_might_sleep() const;   // voluntary
   [[nodiscard]] bool resched_at_user_exit() const;     // every model: loop schedule() until clear
-
-  // Task work (task_work.h). A flag that is set makes the next way to user mode run what is queued.
-  TaskWork* task_works = nullptr;
-  bool notify_signal = false, notify_resume = false;
-  bool fatal_signal = false;  // SIGKILL is pending: sleeps that it interrupts return, its body has to end
   [[nodiscard]] bool work_at_user_exit() const { return notify_signal || notify_resume || resched_at_user_exit(); }
-  std::unique_ptr<TaskWork> throttle_work;  // cpu.max since 6.18 (bandwidth_timers.h); made when first needed
-  Body user_return;  // the exit loop after an interrupt of user mode; Cpu::continue_active starts it
-
-  int bound_cpu = -1;  // the only CPU it may run on; -1: any
-  std::uint64_t switch_count = 0, migrations = 0;
-  int ran_on = -1;  // the CPU whose caches know it
-  Time idle_seen = 0;  // that CPU's idle time when it began to run there last
-  // Decision records: its moves, by cause and by who else was on the CPU it left; its wakeups by the step that chose
-  // the CPU, and those of them that moved it.
-  struct Moves {
-    std::array<std::array<std::uint32_t, sched::kBesides>, sched::kMigrationCauses> by_cause{};
-    std::array<std::uint32_t, sched::kPlacementSteps> placements{}, by_step{};
-  } moves;
-  // Decision records of the last wakeup, for causes.
-  KTask* woken_by = nullptr;     // the task whose context woke it (null: an interrupt's own doing, or seen already)
-  bool wake_preempted = false;   // that wakeup asked for the CPU
-  engine::Histogram run_delays;  // one entry a switch-in
-  std::int64_t run_delay_seen_ns = 0;
 };
 
 }  // namespace wakepath::machine

@@ -108,32 +108,33 @@ struct TaskGroup {
   CfsBandwidth bandwidth;
 };
 
+// What every wakeup and switch touches comes first: among many tasks each is out of the caches when its turn comes.
 struct Task {
-  std::string comm;
-  std::int32_t pid = 0;
-  int cpu = 0;  // where it runs, waits, or last did
+  void* owner = nullptr;  // the machine's task
   TaskGroup* group = nullptr;
-  // Counters, always kept:
-  std::int64_t sum_exec_runtime_ns = 0;  // charged time
-  std::uint64_t nvcsw = 0, nivcsw = 0;   // switches away: blocked, still runnable
-  std::uint64_t wakeups = 0;
-  std::int64_t run_delay_ns = 0;  // time runnable and waiting (sched_info)
-  std::uint64_t pcount = 0;       // times switched in
-  void* owner = nullptr;          // the machine's task
-
-  Entity se;
+  int cpu = 0;  // where it runs, waits, or last did
   Policy policy = Policy::other;
-  bool kthread = false;        // never returns to user mode
-  bool throttle_work = false;  // picked below a throttled queue: to leave on its way to user mode (bandwidth.h)
-  bool throttled = false;      // ... and it has: off the queue, in limbo, though on_rq says queued
   Class sched_class = Class::fair;
   State state = State::interruptible;
   OnRq on_rq = OnRq::no;
-  int nice = 0;
-  int rt_priority = 0;               // 1..99 for fifo
+  bool kthread = false;              // never returns to user mode
+  bool throttle_work = false;        // picked below a throttled queue: to leave on its way to user mode (bandwidth.h)
+  bool throttled = false;            // ... and it has: off the queue, in limbo, though on_rq says queued
   std::int64_t last_queued_ns = -1;  // rq clock since when it waits; -1: it does not
-  Task* rt_next = nullptr;           // rt queue
+  // Counters, always kept:
+  std::uint64_t wakeups = 0;
+  std::int64_t sum_exec_runtime_ns = 0;  // charged time
+  std::int64_t run_delay_ns = 0;         // time runnable and waiting (sched_info)
+  std::uint64_t nvcsw = 0, nivcsw = 0;   // switches away: blocked, still runnable
+  std::uint64_t pcount = 0;              // times switched in
+  Entity se;
+
+  std::int32_t pid = 0;
+  int nice = 0;
+  int rt_priority = 0;      // 1..99 for fifo
+  Task* rt_next = nullptr;  // rt queue
   Task* rt_prev = nullptr;
+  std::string comm;
 
   SmpTask smp;  // placement and balance: machines with several CPUs
 

@@ -23,7 +23,7 @@ constexpr Time kSpinSliceNs = 1'000'000'000;  // a hog's segment; interrupts cut
 
 Program::Program(machine::Machine& m, Pipes& pipes, SyncObjects& sync, ReplaySoftirq& softirq,
                  const scenario::Program& conf, int copy)
-    : machine_(m), pipes_(pipes), conf_(conf), in_(conf.in + copy * conf.in_step), sleep_(m) {
+    : sleep_(m), machine_(m), pipes_(pipes), conf_(conf), in_(conf.in + copy * conf.in_step) {
   const bool in_kernel = conf.kind == "replay";
   const std::string name = conf.copies == 1 ? conf.name : conf.name + std::to_string(copy + 1);
   const bool users = !in_kernel && conf.kind != "kthread" && conf.kind != "rcu";
@@ -60,19 +60,24 @@ void Program::start() {
 }
 
 machine::Body Program::body(KTask& t) {
-  next_ = machine_.now();
+  while (conf_.kind == "hog") co_await t.run_ns(kSpinSliceNs, Mode::user);
+  // The frame has at hand what a turn asks for.
+  const bool yields = conf_.kind == "yield", sleeps = conf_.kind == "duty";
+  const bool is_periodic = conf_.kind == "per" || conf_.kind == "psrc";
+  const bool reads = conf_.kind == "ping" || conf_.kind == "sink";
+  const bool writes = conf_.kind == "ping" || conf_.kind == "src" || conf_.kind == "psrc";
+  const bool calls_rcu = conf_.call_rcu && machine_.smp;
+  const Time run_ns = conf_.run_ns, period_ns = conf_.period_ns;
+  Time next = machine_.now();
   for (;;) {
-    if (conf_.kind == "hog") {
-      co_await t.run_ns(kSpinSliceNs, Mode::user);
-      continue;
-    }
-    if (conf_.kind == "per" || conf_.kind == "psrc") co_await next_period(t);
-    if (conf_.kind == "ping" || conf_.kind == "sink") co_await pipes_[in_].read(machine_, t, conf_.message_bytes);
-    co_await t.run_ns(conf_.run_ns, Mode::user);
-    if (conf_.call_rcu && machine_.smp) machine_.smp->rcu.call(t.cpu->id());
-    if (conf_.kind == "yield") co_await yield(t);
-    if (conf_.kind == "duty") co_await nanosleep(t, machine_.now() + conf_.sleep_ns);
-    if (conf_.kind != "ping" && conf_.kind != "src" && conf_.kind != "psrc") continue;
+    // An absolute time that has passed is slept for all the same: the timer expires at once.
+    if (is_periodic) co_await machine::clock_nanosleep(t, sleep_, next += period_ns);
+    if (reads) co_await pipes_[in_].read(machine_, t, conf_.message_bytes);
+    co_await t.run_ns(run_ns, Mode::user);
+    if (calls_rcu) machine_.smp->rcu.call(t.cpu->id());
+    if (yields) co_await yield(t);
+    if (sleeps) co_await machine::clock_nanosleep(t, sleep_, machine_.now() + conf_.sleep_ns);
+    if (!writes) continue;
     for (int i = 0; i < conf_.pipes; ++i) co_await pipes_[conf_.out + i].write(machine_, t, conf_.message_bytes);
   }
 }
@@ -87,20 +92,12 @@ Call<void> Program::yield(KTask& t) {
 
 // A kernel thread's own timer: no system call around its sleep.
 machine::Body Program::kthread_body(KTask& t) {
-  next_ = machine_.now();
+  Time next = machine_.now();
   for (;;) {
-    next_ += conf_.period_ns;
-    if (next_ > machine_.now()) co_await machine::sleep_until(t, sleep_, next_);
+    next += conf_.period_ns;
+    if (next > machine_.now()) co_await machine::sleep_until(t, sleep_, next);
     co_await t.run_ns(conf_.run_ns, Mode::user);
   }
 }
-
-// An absolute time that has passed is slept for all the same: the timer expires at once.
-Call<void> Program::next_period(KTask& t) {
-  next_ += conf_.period_ns;
-  return nanosleep(t, next_);
-}
-
-Call<void> Program::nanosleep(KTask& t, Time until) { co_await machine::clock_nanosleep(t, sleep_, until); }
 
 }  // namespace wakepath::workload

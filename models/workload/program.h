@@ -21,7 +21,7 @@ namespace wakepath::workload {
 
 using Pipes = std::map<int, Pipe>;
 
-class Program {
+class alignas(64) Program {
  public:
   Program(machine::Machine& m, Pipes& pipes, SyncObjects& sync, ReplaySoftirq& softirq, const scenario::Program& conf,
           int copy = 0);
@@ -33,16 +33,13 @@ class Program {
   machine::Body body(machine::KTask& t);
   machine::Call<void> yield(machine::KTask& t);
   machine::Body kthread_body(machine::KTask& t);
-  machine::Call<void> next_period(machine::KTask& t);
-  machine::Call<void> nanosleep(machine::KTask& t, machine::Time until);
 
+  machine::SleepTimer sleep_;  // first: what the event queue touches of it is one line of the cache
   machine::Machine& machine_;
   Pipes& pipes_;
   const scenario::Program& conf_;
   int in_;  // this copy's
   machine::KTask* task_ = nullptr;
-  machine::SleepTimer sleep_;
-  machine::Time next_ = 0;
   std::unique_ptr<Replay> replay_;
   std::unique_ptr<Steps> steps_;
 };

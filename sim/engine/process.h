@@ -88,11 +88,11 @@ class FrameStack {
   }
 
   std::byte *top_, *end_;
+  std::exception_ptr exception_;
   std::byte *const first_, *const first_end_;
   std::pmr::memory_resource& memory_;
   std::vector<std::unique_ptr<std::byte[]>> more_;
   std::size_t entered_ = 0;  // of more_
-  std::exception_ptr exception_;
 };
 
 template <class T = void>
