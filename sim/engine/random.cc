@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sim/engine/random.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "sim/engine/check.h"
 #include "sim/engine/wide.h"
 
@@ -49,14 +53,44 @@ RandomStream::RandomStream(std::uint64_t seed, std::string_view name, std::uint6
   key_ = {low_half(mixed), high_half(mixed)};
 }
 
-std::uint64_t RandomStream::next_block() {
-  const PhiloxBlock x =
-      philox4x32_10({low_half(block_), high_half(block_), low_half(stream_), high_half(stream_)}, key_);
-  ++block_;
-  spare_ = join(x[2], x[3]);
-  have_spare_ = true;
-  return join(x[0], x[1]);
+#ifdef __SSE2__
+// philox4x32_10 of two blocks, one in each half of a vector. A word has the low half of its 64 bits; what is above it
+// is anything, for the products do not look there.
+void RandomStream::draw_ahead() {
+  const auto both = [](std::uint64_t x) { return _mm_set1_epi64x(static_cast<std::int64_t>(x)); };
+  const auto high = [](__m128i x) { return _mm_srli_epi64(x, 32); };
+  __m128i c0 = _mm_add_epi64(both(block_), _mm_set_epi64x(1, 0)), c1 = high(c0), c2 = both(stream_), c3 = high(c2);
+  __m128i k0 = both(key_[0]), k1 = both(key_[1]);
+  for (int round = 0; round < 10; ++round) {
+    const __m128i p0 = _mm_mul_epu32(both(0xD2511F53U), c0);
+    const __m128i p1 = _mm_mul_epu32(both(0xCD9E8D57U), c2);
+    c0 = _mm_xor_si128(_mm_xor_si128(high(p1), c1), k0);
+    c2 = _mm_xor_si128(_mm_xor_si128(high(p0), c3), k1);
+    c1 = p1;
+    c3 = p0;
+    k0 = _mm_add_epi32(k0, both(0x9E3779B9U));
+    k1 = _mm_add_epi32(k1, both(0xBB67AE85U));
+  }
+  const auto joined = [&](__m128i low, __m128i above) {
+    return _mm_or_si128(_mm_and_si128(low, both(0xFFFFFFFFU)), _mm_slli_epi64(above, 32));
+  };
+  const __m128i first = joined(c0, c1), second = joined(c2, c3);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(&ahead_[0]), _mm_unpacklo_epi64(first, second));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(&ahead_[2]), _mm_unpackhi_epi64(first, second));
+  block_ += kBlocks;
+  taken_ = 0;
 }
+#else
+void RandomStream::draw_ahead() {
+  for (std::size_t i = 0; i < ahead_.size(); i += 2, ++block_) {
+    const PhiloxBlock x =
+        philox4x32_10({low_half(block_), high_half(block_), low_half(stream_), high_half(stream_)}, key_);
+    ahead_[i] = join(x[0], x[1]);
+    ahead_[i + 1] = join(x[2], x[3]);
+  }
+  taken_ = 0;
+}
+#endif
 
 // The high word of n * 2^64-uniform, without its bias: the first 2^64 mod n products of each result are drawn again.
 // Source: D. Lemire, "Fast random integer generation in an interval", ACM TOMACS 29 (2019).

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -31,11 +32,8 @@ class RandomStream {
   RandomStream(std::uint64_t seed, std::string_view name, std::uint64_t index = 0);
 
   std::uint64_t next_u64() {
-    if (have_spare_) {
-      have_spare_ = false;
-      return spare_;
-    }
-    return next_block();
+    if (taken_ == ahead_.size()) draw_ahead();
+    return ahead_[taken_++];
   }
   // Each of 0 .. n-1 equally likely; n > 0.
   std::uint64_t uniform(std::uint64_t n);
@@ -47,13 +45,14 @@ class RandomStream {
   bool chance(std::uint64_t numerator, std::uint64_t denominator) { return uniform(denominator) < numerator; }
 
  private:
-  std::uint64_t next_block();
+  static constexpr std::size_t kBlocks = 2;  // are computed at once
+  [[gnu::noinline]] void draw_ahead();
 
   PhiloxKey key_;
   std::uint64_t stream_;
-  std::uint64_t block_ = 0;
-  std::uint64_t spare_ = 0;
-  bool have_spare_ = false;
+  std::uint64_t block_ = 0;  // the next one
+  std::array<std::uint64_t, 2 * kBlocks> ahead_{};
+  std::size_t taken_ = ahead_.size();
 };
 
 }  // namespace wakepath::engine
