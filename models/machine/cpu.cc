@@ -14,11 +14,11 @@ Cpu::Cpu(Machine& m, int id)
     : engine_(m.engine),
       rq_(m.sched.rq(id)),
       policy_(m.preemption),
-      irq_time_accounting_(m.scenario.kernel.irq_time_accounting),
       hurdles_(policy_.anywhere ? kAnywherePreempts : 0),
       machine_(m),
       id_(id) {
   for (ExecContext* c : {&hardirq_, &softirq_, &switcher_, &idle_}) c->cpu = this;
+  if (m.scenario.kernel.irq_time_accounting) m.sched.watch_irq_time(id, usage_.irq, usage_.softirq);
   segment_timer_.context = this;
   segment_timer_.fire = [](engine::Timer& t, Time) { static_cast<Cpu*>(t.context)->segment_spent(); };
   idle_timer_.context = this;
@@ -42,11 +42,6 @@ Cpu::~Cpu() {
 void Cpu::start() { idle_since_ = engine_.now(); }
 
 // ---- time ----------------------------------------------------------------------------------------------------------
-
-void Cpu::charge_irq_time(const ExecContext& c, Time ns) {
-  if (c.kind == ExecContext::Kind::hardirq || c.kind == ExecContext::Kind::softirq)
-    machine_.sched.add_irq_time(id_, ns);
-}
 
 Usage Cpu::usage_now() const {
   Usage u = usage_;
@@ -72,10 +67,7 @@ Usage Cpu::usage_now() const {
   return u;
 }
 
-bool Cpu::try_run_inline(ExecContext& c, Time ns, Mode m) {
-  ns += std::exchange(trace_debt_ns_, 0);
-  hurdles_ &= static_cast<std::uint8_t>(~kDebt);
-  if (ns == 0) return true;
+bool Cpu::begin_segment(ExecContext& c, Time ns, Mode m) {
   c.mode = m;
   c.left_ns = ns;
   return (pending_ == nullptr || !may_interrupt(c)) && !preempts_here(c) && pass_or_arm(c);

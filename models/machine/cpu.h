@@ -76,7 +76,11 @@ class alignas(64) Cpu {
   bool runs_inline(ExecContext& c, Time ns, Mode m) {
     return (ns > 0 && passes_at_once(engine_, c, ns, m)) || try_run_inline(c, ns, m);
   }
-  bool try_run_inline(ExecContext& c, Time ns, Mode m);
+  bool try_run_inline(ExecContext& c, Time ns, Mode m) {
+    ns += std::exchange(trace_debt_ns_, 0);
+    hurdles_ &= static_cast<std::uint8_t>(~kDebt);
+    return ns == 0 || begin_segment(c, ns, m);
+  }
   bool passes_at_once(engine::Engine& engine, ExecContext& c, Time ns, Mode m);
   void start_segment(ExecContext& c, std::coroutine_handle<> h);
   void start_schedule(ExecContext& c, std::coroutine_handle<> h, bool preempt);
@@ -107,10 +111,10 @@ class alignas(64) Cpu {
   void leave_interrupt();  // hard or soft interrupt ended
   void begin_schedule(bool preempt);
   void begin_user_return(KTask& t);  // the exit loop of an interrupt that came in user mode
+  bool begin_segment(ExecContext& c, Time ns, Mode m);
   bool pass_or_arm(ExecContext& c);
   void segment_spent();
   void charge(const ExecContext& c, Time ns, Mode m);
-  void charge_irq_time(const ExecContext& c, Time ns);
   [[nodiscard]] static bool may_interrupt(const ExecContext& c) {
     if (c.kind == ExecContext::Kind::hardirq || c.kind == ExecContext::Kind::switcher) return false;
     return c.mode != Mode::irqs_off;
@@ -141,7 +145,6 @@ class alignas(64) Cpu {
   Time segment_start_ = 0;
   std::coroutine_handle<> resume_;
   const Preemption policy_;
-  const bool irq_time_accounting_;
   std::uint8_t hurdles_;
   bool looping_ = false;
   bool standing_ = false;  // since segment_start_, with left_ns of its segment to go
@@ -166,8 +169,6 @@ class alignas(64) Cpu {
 
 inline void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
   usage_.*(m == Mode::user ? &Usage::user : c.kernel_bucket) += ns;
-  if (irq_time_accounting_) [[unlikely]]
-    charge_irq_time(c, ns);
 }
 
 // The common case of a segment, in as few tests as there can be: nothing is pending, no switch is asked for and no

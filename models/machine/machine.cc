@@ -75,7 +75,7 @@ Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPo
   sched.set_lazy(preemption.lazy);
   for (std::size_t i = 0; i < kCostCount; ++i) {
     const Cost& c = s.costs.entries[i];
-    constant_ns_[i] = c.kind == Cost::Kind::constant && c.ns > 0 ? c.ns : kDrawn;
+    constant_ns_[i] = c.kind != Cost::Kind::constant ? kDrawn : c.ns > 0 ? c.ns : kFree;
     if (constant_ns_[i] == kDrawn)
       cost_streams_[i] = std::make_unique<engine::RandomStream>(
           s.run.seed, std::string("cost.") + cost_name(static_cast<CostId>(i)), 0);

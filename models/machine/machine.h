@@ -69,10 +69,13 @@ class Machine final : public sched::Observer {
   // One draw of a cost.
   Time cost(CostId id) {
     const Time ns = constant_cost(id);
-    return ns != kDrawn ? ns : draw(id);
+    if (ns < kDrawn) [[likely]]
+      return ns;
+    return ns == kFree ? 0 : draw(id);
   }
-  [[nodiscard]] Time constant_cost(CostId id) const { return constant_ns_[static_cast<std::size_t>(id)]; }  // or kDrawn
-  // run_cost() of one that is drawn, or that does not pass at once.
+  // Or kDrawn, or kFree.
+  [[nodiscard]] Time constant_cost(CostId id) const { return constant_ns_[static_cast<std::size_t>(id)]; }
+  // run_cost() of one that is drawn or nothing, or that does not pass at once.
   ExecContext::RunAwaiter draw_and_run(ExecContext& ctx, CostId id, Mode mode);
 
   Time idle_wake_latency(Time idle_for);  // of a CPU that has been idle so long
@@ -149,7 +152,8 @@ class Machine final : public sched::Observer {
   Call<bool> place(ExecContext& ctx, KTask& t, bool sync, Mode mode);
 
   static constexpr Time kDrawn = Time{1} << 62;  // longer than any run, so that it never passes at once
-  std::array<Time, kCostCount> constant_ns_{};   // kDrawn: it has a distribution, or is 0
+  static constexpr Time kFree = kDrawn + 1;      // 0, which is no segment
+  std::array<Time, kCostCount> constant_ns_{};
   std::array<std::unique_ptr<engine::RandomStream>, kCostCount> cost_streams_;
   engine::RandomStream deep_idle_, cold_move_;
   std::map<std::string, sched::TaskGroup*> groups_;
@@ -170,7 +174,8 @@ class Machine final : public sched::Observer {
   Body ksoftirqd_body(KTask& t);
 };
 
-// One that is drawn never passes at once: so long is kDrawn. Inlined, since most of it goes where the mode is known.
+// One that is drawn or free never passes at once: so long are kDrawn and kFree. Inlined, since most of it goes where
+// the mode is known.
 [[gnu::always_inline]] inline ExecContext::RunAwaiter run_cost(Machine& m, ExecContext& c, CostId id,
                                                                Mode mode = Mode::kernel) {
   if (c.cpu->passes_at_once(m.engine, c, m.constant_cost(id), mode)) [[likely]]

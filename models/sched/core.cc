@@ -61,11 +61,13 @@ void Scheduler::Impl::update_rq_clock(Rq& rq, Time now) {
   if (at <= rq.clock) return;
   std::uint64_t delta = at - rq.clock;
   rq.clock = at;
-  // Interrupt time is reported when the interrupt ends: take what fits, the rest comes off later.
-  std::uint64_t irq = rq.irq_time - rq.irq_time_seen;
-  if (irq > delta) irq = delta;
-  rq.irq_time_seen += irq;
-  delta -= irq;
+  // Interrupt time is counted as it passes: take what fits, the rest comes off later.
+  if (rq.irq_time != nullptr) {
+    std::uint64_t irq = static_cast<std::uint64_t>(*rq.irq_time + *rq.softirq_time) - rq.irq_time_seen;
+    if (irq > delta) irq = delta;
+    rq.irq_time_seen += irq;
+    delta -= irq;
+  }
   rq.clock_task += delta;
   if (rq.curr == &rq.idle) {
     rq.clock_pelt = rq.clock_task;
@@ -323,7 +325,10 @@ void Scheduler::migrate_queued(Task& t, int dst, Time now, MigrationCause cause)
   impl_->wakeup_preempt(rq, t, false);
 }
 
-void Scheduler::add_irq_time(int cpu, Time ns) { impl_->rq_of(cpu).irq_time += static_cast<std::uint64_t>(ns); }
+void Scheduler::watch_irq_time(int cpu, const Time& hard, const Time& soft) {
+  impl_->rq_of(cpu).irq_time = &hard;
+  impl_->rq_of(cpu).softirq_time = &soft;
+}
 
 Rq& Scheduler::rq(int cpu) { return impl_->rq_of(cpu); }
 Task& Scheduler::idle_task(int cpu) { return impl_->rq_of(cpu).idle; }

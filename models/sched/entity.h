@@ -155,7 +155,8 @@ struct Rq {
   std::uint64_t clock_pelt = 0;
   std::uint64_t lost_idle_time = 0;                   // clock_pelt's: idle time a saturated CPU could not have had
   std::uint64_t clock_idle = 0, clock_pelt_idle = 0;  // when the CPU last went idle
-  std::uint64_t irq_time = 0, irq_time_seen = 0;
+  const std::int64_t *irq_time = nullptr, *softirq_time = nullptr;  // the machine's counts; null: not accounted
+  std::uint64_t irq_time_seen = 0;
   bool clock_skip_requested = false;  // the next schedule() keeps the clock (spec §2.1b)
   bool resched = false;               // current must go at the next preemption point
   bool resched_lazy = false;          // ... at the return to user mode or the next tick

@@ -107,8 +107,9 @@ class Scheduler {
 
   void set_lazy(bool on);  // preemption model lazy: fair preemption sets the lazy flag
 
-  // clock_task: with irq_time_accounting the machine reports interrupt time as it passes; with it off, never called.
-  void add_irq_time(int cpu, Time ns);
+  // clock_task: where the machine counts the time of hard and soft interrupts; with irq_time_accounting off, never
+  // called.
+  void watch_irq_time(int cpu, const Time& hard, const Time& soft);
 
   // CFS: the vruntime a sleeping task has from before the run; its queue is as far as the furthest of them.
   void set_slept_vruntime(Task& t, Time vruntime_ns);
