@@ -52,6 +52,8 @@ class EventQueue {
   void find_first();
   void refill();
   void make_room();
+  [[gnu::noinline]] void move(Timer& t, Time at);
+  [[gnu::noinline, gnu::cold]] void make_room_and_arm(Timer& t, Time at);
 
   Time now_ = 0;
   Time first_at_ = kNever;  // near_'s or dense_'s, which are both empty only when there is no timer

@@ -31,7 +31,7 @@ void FarTimers::add_first(Timer& t, Time now) {
   t.next = head.next;
   head.next->prev = &t;
   head.next = &t;
-  mark_used(slot);
+  mark_used(slot, 1);
 }
 
 TimerLink* FarTimers::detach(unsigned slot) {
@@ -42,20 +42,26 @@ TimerLink* FarTimers::detach(unsigned slot) {
   return first;
 }
 
+bool FarTimers::holds_few(unsigned slot) const {
+  if (added_[slot] <= kFew) return true;
+  const TimerLink* const head = &heads_[slot];
+  unsigned n = 0;  // some may have been removed
+  for (const TimerLink* l = head->next; l != head && n <= kFew; l = l->next) ++n;
+  return n <= kFew;
+}
+
 Time FarTimers::take_earliest(NearTimers& near, DenseTimers& dense) {
   for (;;) {
     const unsigned slot = lowest_slot(), level = slot / kSlotsPerLevel, shift = shift_of(level);
-    const TimerLink* const head = &heads_[slot];
-    unsigned n = 0;
-    for (const TimerLink* l = head->next; l != head && n <= kFew; l = l->next) ++n;
+    const bool few = holds_few(slot);
     const auto above = ~std::uint64_t{0} << shift << kDigitBits;  // the digits that are the base's
     const auto begin = static_cast<Time>((static_cast<std::uint64_t>(base_) & above) |
                                          (std::uint64_t{slot % kSlotsPerLevel} << shift));
-    if (n > kFew && level > 0) {
+    if (!few && level > 0) {
       spread(slot, begin);
       continue;
     }
-    if (n > kFew) {
+    if (!few) {
       base_ = begin;
       dense.begin_block(begin);
       take_all(slot, [&](Timer& t) { dense.add(t); });
@@ -80,6 +86,7 @@ void FarTimers::lower_base(Time base) {
   TimerLink& head = heads_[slot];
   while (levels_used_ != 0 && lowest_slot() < level * kSlotsPerLevel) {
     const unsigned from = lowest_slot();
+    mark_used(slot, added_[from]);
     TimerLink* const last = heads_[from].prev;
     TimerLink* const first = detach(from);
     first->prev = head.prev;
@@ -87,7 +94,6 @@ void FarTimers::lower_base(Time base) {
     last->next = &head;
     head.prev = last;
   }
-  if (head.next != &head) mark_used(slot);
   base_ = base;
 }
 

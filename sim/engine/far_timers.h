@@ -66,13 +66,15 @@ class FarTimers {
   void add_to(unsigned slot, Timer& t) {
     t.slot_ = kFar;
     detail::link_last(heads_[slot], t);
-    mark_used(slot);
+    mark_used(slot, 1);
   }
-  void mark_used(unsigned slot) {
+  void mark_used(unsigned slot, std::uint64_t more) {
+    added_[slot] += more;
     slots_used_[slot / kSlotsPerLevel] |= 1U << (slot % kSlotsPerLevel);
     levels_used_ |= 1U << (slot / kSlotsPerLevel);
   }
   void mark_empty(unsigned slot) {
+    added_[slot] = 0;
     auto& used = slots_used_[slot / kSlotsPerLevel];
     used &= ~(1U << (slot % kSlotsPerLevel));
     if (used == 0) levels_used_ &= ~(1U << (slot / kSlotsPerLevel));
@@ -81,6 +83,7 @@ class FarTimers {
     const auto level = static_cast<unsigned>(std::countr_zero(levels_used_));
     return level * kSlotsPerLevel + static_cast<unsigned>(std::countr_zero(slots_used_[level]));
   }
+  [[nodiscard]] bool holds_few(unsigned slot) const;
   // Unlinks the whole list: its timers are linked among themselves, the last one's next is the head.
   detail::TimerLink* detach(unsigned slot);
   template <class Receiver>
@@ -99,8 +102,9 @@ class FarTimers {
 
  private:
   Time base_ = 0;
-  std::uint32_t levels_used_ = 0;                    // bit L: level L has a slot in use
-  std::array<std::uint32_t, kLevels> slots_used_{};  // per level, bit i: slot i is not empty
+  std::uint32_t levels_used_ = 0;                                // bit L: level L has a slot in use
+  std::array<std::uint32_t, kLevels> slots_used_{};              // per level, bit i: slot i is not empty
+  std::array<std::uint64_t, kLevels * kSlotsPerLevel> added_{};  // to a slot since it was empty
   std::array<detail::TimerLink, kLevels * kSlotsPerLevel> heads_;
 };
 
