@@ -24,6 +24,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -153,7 +154,7 @@ def growing(name: str, file: Callable[[int], str], sizes: tuple[int, ...], slice
 def flight() -> Found:
     lines = []
     for n in (128, 1000, 10000, 100000):
-        run = least_of(3, lambda n=n: measure("io", MYSTERY, 2, *in_flight(n)))
+        run = least_of(3, partial(measure, "io", MYSTERY, 2, *in_flight(n)))
         lines.append(f"| {n:,} in flight | {run.ns:.0f} ns an I/O, {run.iops:,.0f} IOPS | | {run.rss_mib:.0f} MiB |")
     return lines, []
 

@@ -49,6 +49,12 @@ def scenario(part: str, cpus: int, busy: int) -> str:
     return str(file)
 
 
+def slope(file: str, seconds: float) -> float:
+    """ns that an event costs beyond those of a shorter run: making the tasks and the result is not its."""
+    short, long = long_runs.measure("events", file, seconds), long_runs.measure("events", file, 4 * seconds)
+    return (long.ns * long.events - short.ns * short.events) / (long.events - short.events)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
@@ -58,11 +64,11 @@ def main() -> int:
     missed = 0
     print("| load | CPUs | busy | ns an event | events per second, of one CPU's |\n| --- | ---: | ---: | ---: | ---: |")
     for part in args.word or SECONDS:
-        ns = dict.fromkeys(MACHINES, float("inf"))
+        ns = {machine: float("inf") for machine in MACHINES}
         for _ in range(args.rounds):
             for machine in MACHINES:
-                run = long_runs.slope(scenario(part, *machine), SECONDS[part] / 4 / machine[1])
-                ns[machine] = min(ns[machine], run.ns)
+                cost = slope(scenario(part, *machine), SECONDS[part] / 4 / machine[1])
+                ns[machine] = min(ns[machine], cost)
         for (cpus, busy), cost in ns.items():
             share = ns[MACHINES[0]] / cost
             missed += share < ASKED.get((cpus, busy), 0)

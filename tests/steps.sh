@@ -40,6 +40,7 @@ step_lint() {  # every tool speaks before the step fails
   "$venv/bin/ruff" check . || wrong=1
   "$venv/bin/ruff" format --check . || wrong=1
   "$venv/bin/mypy" || wrong=1
+  "$venv/bin/mypy" bench || wrong=1
   [ $wrong -eq 0 ] || fail "./test format repairs what tools can repair"
 }
 
