@@ -108,7 +108,7 @@ class Instance:
     def __exit__(self, *_: Any) -> None:
         _remove(self._path)
 
-    def start(self, events: Container[str] = EVENTS) -> None:
+    def start(self, events: Container[str]) -> None:
         """From now on, `events` of those that the kernel has."""
         for event in self.events:
             (self._path / "events" / event / "enable").write_text(str(int(event in events)))
