@@ -8,21 +8,22 @@ from __future__ import annotations
 import json
 import lzma
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from recorder_data import cost, trace_of
 from wakepath.errors import InputError
 from wakepath.recorder import fit, tracefs
-from wakepath.recorder.calibration import own_costs
+from wakepath.recorder.cases import setting_of
 from wakepath.recorder.device_law import estimate, ring_requests, servers_of, theil_sen
+from wakepath.recorder.load import Setting
 from wakepath.recorder.recording import read_recording
 from wakepath.recorder.settings import HELD_OUT_GROUP, HELD_OUT_ROOT, RECORDED, RECORDED_IN_GROUP, runnable
 from wakepath.recorder.target import Target, remove_left_over
 from wakepath.recorder.trace_costs import Drain, TraceCosts, finish, trace_costs
-from wakepath.recorder.urtrace import Cost, Probes, mean_of_quantiles, read_probes
+from wakepath.recorder.urtrace import Probes, read_probes
 from wakepath.truth import Case
 
 HEADER = "H\turtrace\t1\t0\t5\t2\t6.18.0\tsome CPU\t1\t0\ttsc\t2\n"
@@ -32,10 +33,6 @@ def written(folder: Path, text: str) -> str:
     path = folder / "probes.urtrace"
     path.write_text(text)
     return str(path)
-
-
-def cost(kind: str, ns: float) -> Cost:
-    return Cost(kind, 100, ns, (ns,) * 16, tuple(round(ns * (0.9 + 0.0125 * i)) for i in range(17)))
 
 
 def test_reads_costs_counts_and_loops(tmp_path: Path) -> None:
@@ -140,6 +137,16 @@ def test_every_name_in_the_equations_is_a_cost() -> None:
     assert {row.kind for row in rows} == kinds - {"write_submit/4", "write_submit_busy"} | {"write_call/4"}
 
 
+def test_a_kernel_that_does_not_say_its_tick_is_recorded_all_the_same() -> None:
+    """One without its config leaves HZ, preemption and the accounting of interrupts to the model."""
+    facts = json.loads(json.dumps(FACTS))
+    known = setting_of(Setting(), facts, 1, None)
+    facts["kernel"] |= {"hz": None, "preempt": None, "irq_time_accounting": None}
+    setting = setting_of(Setting(), facts, 1, None)
+    assert set(known) - set(setting) == {"hz", "preempt", "irq_time_accounting"}
+    assert setting["cgroup"] is None
+
+
 def device(latency: float, service: float, interrupts: int = 1) -> Probes:
     probes = Probes(kernel="6.18", complete=True)
     for n in (1, 2, 4, 8, 16, 32, 64):
@@ -207,13 +214,6 @@ def test_intervals_of_a_trace_count_only_undisturbed_neighbours(tmp_path: Path) 
     assert set(found.samples["trace_work_item"]) == {2000}
 
 
-def trace_of(folder: Path, steps: Sequence[tuple[int, str, str]]) -> str:
-    """A trace of CPU 1: us, who, what."""
-    path = folder / "t.txt"
-    path.write_text("".join(f" {who}     [001] ..... {100 + us / 1e6:.6f}: {what}\n" for us, who, what in steps))
-    return str(path)
-
-
 def test_a_preempted_kworker_tells_what_wakeup_and_switch_take(tmp_path: Path) -> None:
     """fio is woken by an item, preempts, sleeps, and the kworker goes on: 3, 5, 7 and 11 us between the records."""
     item = "work struct 0: function iomap_dio_complete_work"
@@ -253,95 +253,6 @@ def test_an_item_has_two_parts_around_the_wakeup_of_the_submitter(tmp_path: Path
     kind = "trace_uring" if engine == "io_uring_enter" else "trace"
     assert (found[f"{kind}_item_to_waking"], found[f"{kind}_wakeup_to_end"]) == ([3000], [5000])
     assert found[f"{kind}_work_item"] == [7000]
-
-
-def test_whole_turns_are_taken_where_little_is_recorded(tmp_path: Path) -> None:
-    """A drain of what was submitted by two calls, the turn after it, and a kworker that is preempted. Where items are
-    recorded, so that a turn is mostly records, there are none."""
-
-    def switch(before: str, state: str, after: str) -> str:
-        return f"sched_switch: prev_comm={before} prev_pid=1 prev_prio=120 prev_state={state} ==> next_comm={after}"
-
-    kworker, fio, waking = "kworker/1:0-9", "fio-7", "sched_waking: comm=fio pid=7 prio=120 target_cpu=001"
-    drain = [(0, kworker, waking), (40, kworker, switch("kworker/1:0", "I", "fio"))]
-    batch = [
-        (50, fio, "sys_io_submit -> 0x19"),
-        (60, fio, "sys_io_submit -> 0x7"),
-        (240, fio, switch("fio", "S", "swapper/1")),
-    ]
-    steps = [*drain, *batch, *((t + 1000, *what) for t, *what in [*drain, *batch])]
-    preempted = [
-        (0, fio, switch("fio", "S", "kworker/1:0")),
-        (1, kworker, waking),
-        (3, kworker, switch("kworker/1:0", "R+", "fio")),
-    ]
-    steps += [(t + 2000, *what) for t, *what in preempted]
-    found = trace_costs(trace_of(tmp_path, steps), 1, 36).samples
-    assert dict(found) == {"turn_batch2/32": [200_000] * 2, "turn_drain/32": [40_000], "turn_preempted": [3000]}
-    steps.insert(1, (1, kworker, "workqueue_execute_start: work struct 0: function iomap_dio_complete_work"))
-    assert not [k for k in trace_costs(trace_of(tmp_path, steps), 1, 36).samples if k.startswith("turn_")]
-
-
-def test_what_the_first_turns_after_idle_take_beyond_the_others(tmp_path: Path) -> None:
-    """A hundred times: idle, kblockd, then a kworker and the submitter to and fro, each slower in its first turn. Where
-    kblockd did not run the submitter rings in its first turn, and the kworker's begin is not recorded."""
-
-    def switch(before: str, state: str, after: str) -> str:
-        return f"sched_switch: prev_comm={before} prev_pid=1 prev_prio=120 prev_state={state} ==> next_comm={after}"
-
-    kworker, fio, waking = "kworker/1:0-9", "fio-7", "sched_waking: comm=fio pid=7 prio=120 target_cpu=001"
-    steps: list[tuple[int, str, str]] = []
-    now = 0
-
-    def turn(took: int, who: str, state: str, after: str, *inside: str) -> None:
-        nonlocal now
-        steps.extend((now, who, what) for what in inside)
-        now += took
-        steps.append((now, who, switch(who.rpartition("-")[0], state, after)))
-
-    def round_trip(worker_took: int, fio_took: int) -> None:
-        turn(worker_took, kworker, "R+", "fio", waking)
-        turn(fio_took, fio, "S", "kworker/1:0", "sys_io_submit -> 0x1")
-
-    for episode in range(200):
-        now += 1000
-        if episode % 2 == 1:
-            round_trip(500, 28)  # since the switch to idle: not a turn
-        else:
-            turn(60, "kworker/1:0H-8", "I", "kworker/1:0")
-            round_trip(5, 17)
-        for _ in range(3):
-            round_trip(3, 8)
-        turn(20, kworker, "I", "swapper/1")
-    found = finish(trace_costs(trace_of(tmp_path, steps), 1, 36)).samples
-    # The first episode has no idle before it. 1.06 ms of idle, in which most of it has gone cold.
-    assert found["turn_cold_kworker"] == [round(2000 * (1 + (0.2 / 1.06) ** 2))] * 99
-    assert found["turn_cold_task"] == [round(9000 * (1 + (0.2 / 1.06) ** 2))] * 99
-    assert found["turn_cold_task_rung"] == [20_000] * 100
-    assert found["turn_preempted"] == [3000] * 600
-
-
-def test_costs_of_the_hosts_own_start_from_what_was_measured() -> None:
-    """... and their scatter keeps the mean."""
-    table = {
-        "doorbell": {"ns": 10_000, "source": "s"},
-        "nop_wake": {"ns": 5},
-        "idle_cold_task": {"ns": 0, "source": "s"},
-        "idle_cold_kworker": {"ns": 0},
-    }
-    measured = {"trace_doorbell": replace(cost("trace_doorbell", 20.0), quantiles=tuple(range(12, 29)))}
-    found = own_costs(table, measured)
-    assert {k: found[k] for k in table if k != "doorbell"} == {k: table[k] for k in table if k != "doorbell"}
-    assert mean_of_quantiles(found["doorbell"]["quantiles"]) == pytest.approx(10_000, rel=1e-3)
-    assert found["doorbell"]["quantiles"][-1] / found["doorbell"]["quantiles"][0] == pytest.approx(27 / 12, rel=1e-3)
-    assert "ns" not in found["doorbell"]
-    cold = {kind: cost(kind, 3000.0) for kind in ("turn_cold_task", "turn_cold_kworker")}
-    found = own_costs(table, cold)
-    assert found["idle_cold_kworker"] == {"ns": 3000}
-    assert mean_of_quantiles(found["idle_cold_task"]["quantiles"]) == pytest.approx(3000, rel=1e-3)
-    # A table that has them keeps them.
-    table["idle_cold_kworker"] = {"ns": 700}
-    assert own_costs(table, cold)["idle_cold_kworker"] == {"ns": 700}
 
 
 def test_a_doorbell_is_what_io_submit_takes_after_its_last_request(tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ LATENCIES = ("p50", "p99")
 
 
 def setting_of(s: Setting, facts: dict[str, Any], cpu: int, group: dict[str, int] | None) -> dict[str, Any]:
+    kernel = {key: facts["kernel"][key] for key in ("hz", "preempt", "irq_time_accounting")}
     return {
         "cpus": len(facts["cpu"]["online"]),
-        "hz": facts["kernel"]["hz"],
-        "preempt": facts["kernel"]["preempt"],
-        "irq_time_accounting": facts["kernel"]["irq_time_accounting"],
+        **{
+            key: value for key, value in kernel.items() if value is not None
+        },  # a kernel without its config does not say
         "workload": {
             "engine": s.engine,
             "rw": s.rw,

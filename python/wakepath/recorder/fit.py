@@ -325,12 +325,6 @@ def fit_windows(
     told = np.linalg.inv((jac.T * weight) @ jac + np.eye(directions.shape[1]))
     whitened = np.eye(len(means)) + directions @ (told - np.eye(directions.shape[1])) @ directions.T
     left = without_leverage(r, jac, told, weight, spread)
-    speed = speed_of_runs(problem.cases)
-    measured = [
-        median_sigma(c, name, speed)
-        for c, figure in zip(problem.cases, problem.targets, strict=True)
-        for name in figure
-    ]
     return WindowFit(
         keys=keys,
         x=means + root @ z,
@@ -338,7 +332,7 @@ def fit_windows(
         labels=labels,
         before=spread @ before,
         after=spread @ r,
-        discrepancy=discrepancy_of(labels, list(left), measured),
+        discrepancy=discrepancy_of(labels, list(left), medians_of(problem)),
         runs=problem.evaluations + whole.evaluations,
         determined=directions.shape[1],
     )
@@ -363,6 +357,13 @@ def median_sigma(case: Case, name: str, speed_of_run: float = 0.0) -> float:
         return 0.0
     run = (high - low) / value / RANGE_SIGMAS[min(n, len(RANGE_SIGMAS) - 1)]
     return max(run, speed_of_run * (name in CPU_TIMES)) * math.sqrt(math.pi / 2 / n)
+
+
+def medians_of(problem: Problem) -> list[float]:
+    """median_sigma of all windows' figures, in the order of problem.labels()."""
+    speed = speed_of_runs(problem.cases)
+    figures = zip(problem.cases, problem.targets, strict=True)
+    return [median_sigma(case, name, speed) for case, names in figures for name in names]
 
 
 def discrepancy_of(
