@@ -69,7 +69,7 @@ namespace wakepath::machine {
   X(idle_wake_latency, "time from an interrupt's arrival to its first instruction while idle; idle time")         \
   X(cold_task, "cold-cache penalty of an ordinary task switched in after another ran")                            \
   X(cold_kworker, "the same for a kernel thread")                                                                 \
-  X(idle_cold_task, "cold caches of an ordinary task's first turn on a CPU that has been idle for long")           \
+  X(idle_cold_task, "cold caches of an ordinary task's first turn on a CPU that has been idle for long")          \
   X(idle_cold_kworker, "the same for a kernel thread")                                                            \
   X(bandwidth_timer, "cpu.max: one look of the period or slack timer, or the interrupt that unthrottles a queue") \
   X(tick, "scheduler tick")                                                                                       \

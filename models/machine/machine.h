@@ -78,7 +78,7 @@ class Machine final : public sched::Observer {
   // run_cost() of one that is drawn or nothing, or that does not pass at once.
   ExecContext::RunAwaiter draw_and_run(ExecContext& ctx, CostId id, Mode mode);
 
-  Time idle_wake_latency(Time idle_for);  // of a CPU that has been idle so long
+  Time idle_wake_latency(Time idle_for);      // of a CPU that has been idle so long
   Time gone_cold(const KTask& t, Time idle);  // what its caches cost a task whose CPU has been idle so long meanwhile
   Time cold_move() { return draw_ns(scenario.machine.cold_move_ns, cold_move_); }
 
