@@ -29,11 +29,12 @@ _WORKER = "kworker/"
 _BLOCKS = 16
 # Idle time in which half of what goes cold has gone cold: first turns at depths 4 to 32 of one virtual machine.
 IDLE_COLD_HALF_NS = 200_000
-# What a turn takes beyond another one: of the first two as it were after an endless idle.
+# What a turn takes beyond another one, and whether that is told as it were after an endless idle. (Of one that rings a part
+# does not go cold.)
 _BEYOND = (
-    ("turn_cold_kworker", "turn_preempted_first", "turn_preempted"),
-    ("turn_cold_task", "turn_single_first", "turn_single"),
-    ("turn_cold_task_rung", "turn_single_rung", "turn_single"),
+    ("turn_cold_kworker", "turn_preempted_first", "turn_preempted", True),
+    ("turn_cold_task", "turn_single_first", "turn_single", True),
+    ("turn_cold_task_rung", "turn_single_rung", "turn_single", False),
 )
 _PLUG = 32  # requests at which a plug is issued: the doorbell of a longer batch is in its middle
 
@@ -308,14 +309,11 @@ def finish(found: TraceCosts) -> TraceCosts:
     n = min(len(a), len(b))
     if n >= 50:
         found.samples["trace_end_request"] = [x + y for x, y in zip(a[:n], b[:n], strict=True)]
-    for kind, first, later in _BEYOND:
+    for kind, first, later, endless in _BEYOND:
         values, others = found.samples.pop(first, []), found.samples.get(later, [])
         if values and len(others) >= 50:
-            beyond = [v - middle(others) for v in values]
-            if kind != "turn_cold_task_rung":
-                beyond = [
-                    v * (1 + (IDLE_COLD_HALF_NS / t) ** 2) for v, t in zip(beyond, found.idle_ns[first], strict=True)
-                ]
-            found.samples[kind] = [round(v) for v in beyond]
+            ages = zip(values, found.idle_ns[first], strict=True)
+            part = [(v - middle(others), 1 + (IDLE_COLD_HALF_NS / t) ** 2 if endless else 1.0) for v, t in ages]
+            found.samples[kind] = [round(v * whole) for v, whole in part]
     found.samples.pop("turn_single", None)
     return found
