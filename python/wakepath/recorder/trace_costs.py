@@ -29,8 +29,8 @@ _WORKER = "kworker/"
 _BLOCKS = 16
 # Idle time in which half of what goes cold has gone cold: first turns at depths 4 to 32 of one virtual machine.
 IDLE_COLD_HALF_NS = 200_000
-# What a turn takes beyond another one, and whether that is told as it were after an endless idle. (Of one that rings a part
-# does not go cold.)
+# What a turn takes beyond another one, and whether that is told as it were after an endless idle. (Of one that rings, a
+# part does not go cold.)
 _BEYOND = (
     ("turn_cold_kworker", "turn_preempted_first", "turn_preempted", True),
     ("turn_cold_task", "turn_single_first", "turn_single", True),
