@@ -72,6 +72,10 @@ def test_what_the_first_turns_after_idle_take_beyond_the_others(tmp_path: Path) 
         for _ in range(3):
             round_trip(3, 8)
         turn(20, kworker, "I", "swapper/1")
+    for _ in range(10):  # idle for less than a record can tell
+        turn(0, "kworker/1:0H-8", "I", "kworker/1:0")
+        round_trip(7, 70)
+        turn(20, kworker, "I", "swapper/1")
     found = finish(trace_costs(trace_of(tmp_path, steps), 1, 36)).samples
     # The first episode has no idle before it. 1.06 ms of idle, in which most of it has gone cold.
     assert found["turn_cold_kworker"] == [round(2000 * (1 + (0.2 / 1.06) ** 2))] * 99

@@ -312,8 +312,10 @@ def finish(found: TraceCosts) -> TraceCosts:
     for kind, first, later, endless in _BEYOND:
         values, others = found.samples.pop(first, []), found.samples.get(later, [])
         if values and len(others) >= 50:
+            # After a short idle there is little to see, and a record's resolution would be multiplied.
             ages = zip(values, found.idle_ns[first], strict=True)
-            part = [(v - middle(others), 1 + (IDLE_COLD_HALF_NS / t) ** 2 if endless else 1.0) for v, t in ages]
-            found.samples[kind] = [round(v * whole) for v, whole in part]
+            seen = [(v, t) for v, t in ages if t >= IDLE_COLD_HALF_NS or not endless]
+            whole = [1 + (IDLE_COLD_HALF_NS / t) ** 2 if endless else 1.0 for _, t in seen]
+            found.samples[kind] = [round((v - middle(others)) * w) for (v, _), w in zip(seen, whole, strict=True)]
     found.samples.pop("turn_single", None)
     return found
