@@ -34,13 +34,17 @@ def placements(folders: list[Path]) -> list[str]:
             for key, value in _figures(part).items():
                 row[key] = row.get(key, 0) + value
     lines = [
-        "| kernel | traces | judged | equal | stays: right | by load | equal | not judged | moves | legal | asked for |"
+        "| kernel | traces | judged | equal | stays: right | by load | equal | by utilisation | otherwise not judged "
+        "| moves | legal | asked for |"
     ]
-    lines.append("| --- |" + " ---: |" * 10)
+    lines.append("| --- |" + " ---: |" * 11)
     for kernel, r in sums.items():
         cells = [
             kernel,
-            *(str(r[key]) for key in ("traces", "n", "equal", "naive", "load", "load_equal", "not_judged")),
+            *(
+                str(r[key])
+                for key in ("traces", "n", "equal", "naive", "load", "load_equal", "utilisation", "not_judged")
+            ),
         ]
         lines.append("| " + " | ".join([*cells, str(r["moves"]), str(r["legal"]), str(r["chosen"])]) + " |")
     return lines
@@ -54,7 +58,8 @@ def _figures(part: dict[str, Any]) -> dict[str, int]:
         "naive": round(part["n"] * (part["naive_share"] or 0)),
         "load": part["by_load"]["n"],
         "load_equal": part["by_load"]["equal"],
-        "not_judged": part["not_judged"],
+        "utilisation": part["not_judged_why"]["utilisation"],
+        "not_judged": part["not_judged"] - part["not_judged_why"]["utilisation"],
         "moves": part["moves"]["n"],
         "legal": part["moves"]["legal"],
         "chosen": part["moves"]["chosen"],

@@ -17,14 +17,16 @@ using nlohmann::json;
 using trace::Event;
 using trace::EventType;
 
-// The CPUs as the trace shows them; remembers whether a load was looked at.
+// The CPUs as the trace shows them; remembers whether a load was looked at. What it does not show is given: which CPUs
+// are utilised, and whether sleepers that may still be queued are.
 struct PlacementJudge::View final : sched::CpuView {
-  explicit View(const std::vector<CpuSeen>& cpus) : cpu(cpus) {}
+  View(const std::vector<CpuSeen>& cpus, bool sleepers_queued)
+      : cpu(cpus), full(static_cast<int>(cpus.size())), queued(sleepers_queued) {}
   [[nodiscard]] const CpuSeen& of(int c) const { return cpu[static_cast<std::size_t>(c)]; }
   [[nodiscard]] bool idle(int c) const override { return of(c).current <= 0 && of(c).queued == 0; }
   [[nodiscard]] bool sched_idle(int) const override { return false; }
-  [[nodiscard]] unsigned nr_running(int c) const override { return of(c).nr_running(); }
-  [[nodiscard]] unsigned nr_delayed(int) const override { return 0; }
+  [[nodiscard]] unsigned nr_running(int c) const override { return of(c).nr_running() + nr_delayed(c); }
+  [[nodiscard]] unsigned nr_delayed(int c) const override { return queued ? of(c).delayed : 0; }
   [[nodiscard]] std::uint64_t load(int c) const override {
     by_load = true;
     return 1024ULL * of(c).nr_running();
@@ -33,15 +35,21 @@ struct PlacementJudge::View final : sched::CpuView {
   [[nodiscard]] std::uint64_t waker_load() const override { return 1024; }
   [[nodiscard]] std::uint64_t wakee_load() const override { return 1024; }
   [[nodiscard]] bool wakeup_pending(int) const override { return false; }
-  [[nodiscard]] unsigned nr_fair(int c) const override { return of(c).nr_running(); }
-  [[nodiscard]] std::uint64_t util(int) const override {
-    by_util = true;
-    return 0;
-  }
+  [[nodiscard]] unsigned nr_fair(int c) const override { return nr_running(c); }
+  [[nodiscard]] std::uint64_t util(int c) const override { return full.test(c) ? capacity(c) : 0; }
   [[nodiscard]] std::uint64_t wakee_util() const override { return 0; }
   const std::vector<CpuSeen>& cpu;
+  machine::CpuMask full;
+  const bool queued;
   mutable bool by_load = false;
-  mutable bool by_util = false;  // of sched_vcpu_pack: an average that no trace shows
+};
+
+// What the rule says with nothing utilised, and every CPU that it names with some utilisations.
+struct PlacementJudge::Choice {
+  sched::Placement unused;
+  machine::CpuMask cpus;
+  bool searched = false, by_load = false;
+  [[nodiscard]] bool by_util() const { return cpus.weight() > 1; }
 };
 
 PlacementJudge::PlacementJudge(const kernel::Switches& k, int cpus, int hz, std::vector<PinnedTasks> pinned,
@@ -106,6 +114,8 @@ void PlacementJudge::on_event(const Event& e, std::int64_t line) {
       return on_switch(e);
     case EventType::sched_waking:
       return on_waking(e, line);
+    case EventType::sched_wakeup:
+      return on_wakeup(e);
     case EventType::sched_migrate_task:
       return on_migrate(e, line);
     default:
@@ -190,25 +200,43 @@ void PlacementJudge::ask(TaskSeen& t, const Event& e, std::int64_t line) {
   w.waker_cpus_allowed = w.waker_is_kthread ? 1 : domains_.cpus();
   w.waker_flips = waker != nullptr ? waker->flips.flips : 0;
   w.wakee_flips = t.flips.flips;
-  const View view(cpus_);
-  const sched::Placement plain = sched::select_task_rq_fair(view, k_, domains_, w);
+  const Choice plain = choose(w, false);
+  const bool sleepers_decide = plain.cpus != choose(w, true).cpus;
   w.sync = true;
-  const sched::Placement sync = sched::select_task_rq_fair(view, k_, domains_, w);
+  const Choice sync = choose(w, false);
   // The CPU it used before its previous one is tried before the search, and no record tells the first.
-  const bool searched = plain.step > sched::Step::recent_idle && plain.step <= sched::Step::target;
-  const bool guess = t.recent_used_cpu == kUnknown && searched;
-  t.recent_used_cpu = plain.recent_used_cpu;
-  if (k_.recent_used_by_waker && plain.wants_affine && waker != nullptr) waker->recent_used_cpu = e.cpu;
-  if (guess || view.by_util) {
-    ++unseen_;
+  const bool guess = t.recent_used_cpu == kUnknown && plain.searched;
+  t.recent_used_cpu = plain.unused.recent_used_cpu;
+  if (k_.recent_used_by_waker && plain.unused.wants_affine && waker != nullptr) waker->recent_used_cpu = e.cpu;
+  if (guess || sleepers_decide || plain.by_util() || sync.by_util()) {
+    ++(guess ? unseen_ : sleepers_decide ? delayed_ : by_util_);
     return;
   }
-  t.pending.judged = plain.cpu == sync.cpu;
+  t.pending.judged = plain.unused.cpu == sync.unused.cpu;
   if (!t.pending.judged) ++sync_;
-  t.pending.by_load = view.by_load;
-  t.pending.model = plain;
+  t.pending.by_load = plain.by_load || sync.by_load;
+  t.pending.model = plain.unused;
   t.pending.line = line;
   t.pending.ts_ns = e.ts_ns;
+}
+
+// A CPU that has room for it with nothing utilised may have none, and the search for an idle one may not be made.
+PlacementJudge::Choice PlacementJudge::choose(const sched::Wakeup& w, bool sleepers_queued) const {
+  Choice out;
+  out.cpus = machine::CpuMask(domains_.cpus());
+  View view(cpus_, sleepers_queued);
+  for (bool first = true;; first = false) {
+    const sched::Placement p = sched::select_task_rq_fair(view, k_, domains_, w);
+    if (first) out.unused = p;
+    out.cpus.set(p.cpu);
+    out.searched |= p.step > sched::Step::recent_idle && p.step <= sched::Step::target;
+    const bool scanned = p.step == sched::Step::idle_core || p.step == sched::Step::idle_cpu;
+    if (scanned && k_.sis_util && domains_.llc_shared(p.target) != nullptr) out.cpus.set(p.target);
+    if (p.step != sched::Step::pack_sync && p.step != sched::Step::pack_awake) break;
+    view.full.set(p.cpu);
+  }
+  out.by_load = view.by_load;
+  return out;
 }
 
 void PlacementJudge::answer(TaskSeen& t, int cpu) {
@@ -219,6 +247,15 @@ void PlacementJudge::answer(TaskSeen& t, int cpu) {
   if (equal || p.by_load) return;
   keep(p.line, p.ts_ns, p.waker_cpu, t, fmt::format("CPU {}", cpu),
        fmt::format("CPU {} ({}, was on {})", p.model.cpu, sched::step_name(p.model.step), p.prev));
+}
+
+// Where the trace has it: a task that moves once it was woken was moved by the balancer.
+void PlacementJudge::on_wakeup(const Event& e) {
+  const auto& r = e.u.task;
+  if (r.target_cpu < 0 || r.target_cpu >= domains_.cpus()) return;
+  TaskSeen& t = task_of(r.pid, r.comm, r.prio);
+  if (t.pending.open) answer(t, r.target_cpu);
+  if (t.where != Where::running) enqueue(t, r.target_cpu);
 }
 
 void PlacementJudge::on_migrate(const Event& e, std::int64_t line) {
@@ -338,8 +375,9 @@ json PlacementJudge::to_json() const {
     return json{{"n", t.n}, {"equal", t.equal}, {"equal_share", share(t.equal)}, {"naive_share", share(t.naive)}};
   };
   json out = tally(idle_);
-  out["not_judged"] = bound_ + sync_ + delayed_ + unseen_;
-  out["not_judged_why"] = {{"bound", bound_}, {"sync", sync_}, {"may_be_delayed", delayed_}, {"unseen", unseen_}};
+  out["not_judged"] = bound_ + sync_ + delayed_ + by_util_ + unseen_;
+  out["not_judged_why"] = {
+      {"bound", bound_}, {"sync", sync_}, {"may_be_delayed", delayed_}, {"utilisation", by_util_}, {"unseen", unseen_}};
   out["by_load"] = tally(load_);
   out["moves"] = {{"n", moves_.n}, {"legal", moves_.legal}, {"chosen", moves_.chosen}};
   return out;

@@ -3,13 +3,16 @@
 //
 // It follows the records alone: who runs and who waits on each CPU. At sched_waking it asks select_task_rq_fair over
 // what the trace shows of the CPUs; the answer of the kernel is the sched_migrate_task that follows, or the CPU of the
-// next switch to the task. A wakeup is judged where idle states and affinity decide; where the load decides, or the
-// sync flag that no record shows, it is counted apart. A move that no wakeup made is the balancer's: was it legal, and
-// would the model's group statistics, over the tasks that the trace shows, have asked for it from there to there?
+// sched_wakeup or switch to the task. A wakeup is judged where idle states and affinity decide; where the load decides,
+// a utilisation, or the sync flag that no record shows, it is counted apart. A move that no wakeup made is the
+// balancer's: was it legal, and would the model's group statistics, over the tasks that the trace shows, have asked for
+// it from there to there?
 //
-// Loads are not in a trace: a CPU with n tasks is taken to have n times 1024. On a kernel with delayed dequeue a
-// sleeper may still be queued: until its CPU idled it is a guess, and its wakeup is not judged.
-// Source: kernel/sched/fair.c (select_task_rq_fair, can_migrate_task, find_busiest_group), 6.1 and 6.12.
+// Loads are not in a trace: a CPU with n tasks is taken to have n times 1024. Nor are utilisations, on which hang how
+// many CPUs the search for an idle one tests (SIS_UTIL) and which CPU has room (sched_vcpu_pack): the rule is asked for
+// every CPU that it may name, and a wakeup is judged where that is one. On a kernel with delayed dequeue a sleeper may
+// still be queued until its CPU idled: its wakeup is not judged, nor one that depends on how many tasks are queued
+// there. Source: kernel/sched/fair.c (select_task_rq_fair, can_migrate_task, find_busiest_group), 6.1 and 6.12.
 #pragma once
 
 #include <cstdint>
@@ -71,6 +74,7 @@ class PlacementJudge {
     [[nodiscard]] unsigned nr_running() const { return queued + (current > 0 ? 1U : 0U); }
   };
   struct View;
+  struct Choice;
 
   TaskSeen& task_of(std::int32_t pid, trace::StringId comm, int prio);
   CpuSeen& cpu_of(int c) { return cpus_[static_cast<std::size_t>(c)]; }
@@ -80,7 +84,9 @@ class PlacementJudge {
   void forget(const trace::Event& e);
   void enqueue(TaskSeen& t, int cpu);
   void dequeue(TaskSeen& t);
+  void on_wakeup(const trace::Event& e);
   void ask(TaskSeen& t, const trace::Event& e, std::int64_t line);
+  [[nodiscard]] Choice choose(const sched::Wakeup& w, bool sleepers_queued) const;
   void answer(TaskSeen& t, int cpu);
   void judge_move(const TaskSeen& t, const trace::Event& e, std::int64_t line);
   [[nodiscard]] bool would_balance(int from, int to, bool newly_idle) const;
@@ -96,7 +102,7 @@ class PlacementJudge {
   std::unordered_map<std::int32_t, TaskSeen> tasks_;
   std::vector<CpuSeen> cpus_;
   Tally idle_, load_;  // naive: it stays where it was
-  std::int64_t bound_ = 0, sync_ = 0, delayed_ = 0, unseen_ = 0;
+  std::int64_t bound_ = 0, sync_ = 0, delayed_ = 0, by_util_ = 0, unseen_ = 0;
   struct {
     std::int64_t n = 0, legal = 0, chosen = 0;
   } moves_;

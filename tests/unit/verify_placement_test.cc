@@ -17,9 +17,14 @@ using trace::EventType;
 namespace {
 
 struct Driver {
-  explicit Driver(const char* version, int cpus = 2, std::vector<verify::PinnedTasks> pinned = {})
-      : switches(kernel::switches_of(version)), judge(switches, cpus, 250, std::move(pinned), pool) {
+  explicit Driver(const char* version, int cpus = 2, std::vector<verify::PinnedTasks> pinned = {}, int pack = 0)
+      : switches(switches_of(version, pack)), judge(switches, cpus, 250, std::move(pinned), pool) {
     for (int c = 0; c < cpus; ++c) run(c, "swapper", 0);
+  }
+  static kernel::Switches switches_of(const char* version, int pack) {
+    kernel::Switches k = kernel::switches_of(version);
+    k.sched_vcpu_pack = pack;
+    return k;
   }
   Event at(EventType type, int cpu) {
     Event e;
@@ -52,12 +57,19 @@ struct Driver {
     e.u.task = {pool.intern(comm), pid, 120, prev, -1, -1};
     judge.on_event(e, ++line);
   }
+  void woken(int cpu, const std::string& comm, int pid, int target) {
+    Event e = at(EventType::sched_wakeup, cpu);
+    e.u.task = {pool.intern(comm), pid, 120, target, -1, -1};
+    judge.on_event(e, ++line);
+  }
   void migrate(int cpu, const std::string& comm, int pid, int from, int to) {
     Event e = at(EventType::sched_migrate_task, cpu);
     e.u.task = {pool.intern(comm), pid, 120, -1, from, to};
     judge.on_event(e, ++line);
   }
   [[nodiscard]] nlohmann::json result() const { return judge.to_json(); }
+  [[nodiscard]] int judged() const { return result()["n"].get<int>(); }
+  [[nodiscard]] int not_judged(const char* why) const { return result()["not_judged_why"][why].get<int>(); }
 
   trace::StringPool pool;
   kernel::Switches switches;
@@ -71,19 +83,76 @@ struct Driver {
 TEST_CASE("a worker bound to the wakee's CPU keeps it there; a task that wakes it does not") {
   Driver d("6.1");
   d.fio_is_known();
-  const auto before = d.result()["n"].get<int>();
+  const int before = d.judged();
   d.run(0, "kworker/0:1", 20);  // fio sleeps
   d.wake(0, "fio", 10, 0);      // 52262ee567ad: it stays, though CPU 1 is idle
   d.run(0, "fio", 10);
+  CHECK(d.judged() == before + 1);
   d.run(0, "hog", 30);      // fio sleeps again
-  d.wake(0, "fio", 10, 0);  // now it goes where it is idle
-  d.migrate(0, "fio", 10, 0, 1);
+  d.wake(1, "fio", 10, 0);  // an interrupt on the other CPU, which idles: there
+  d.migrate(1, "fio", 10, 0, 1);
   d.run(1, "fio", 10);
+  CHECK(d.judged() == before + 2);
   const auto r = d.result();
-  CHECK(r["n"].get<int>() == before + 2);
   CHECK(r["equal"] == r["n"]);
   CHECK(r["naive_share"].get<double>() < 1.0);
   CHECK(d.judge.divergences().empty());
+}
+
+TEST_CASE("whether an idle CPU is searched for hangs on the cache's utilisation: judged where it makes no difference") {
+  Driver d("6.1");
+  d.fio_is_known();
+  const int before = d.judged(), by_util = d.not_judged("utilisation");
+  d.run(0, "hog", 30);
+  d.wake(0, "fio", 10, 0);  // nr_idle_scan = 0: CPU 0, else CPU 1
+  d.migrate(0, "fio", 10, 0, 1);
+  d.run(1, "fio", 10);
+  CHECK(d.judged() == before);
+  CHECK(d.not_judged("utilisation") == by_util + 1);
+  d.run(1, "other", 40);
+  d.run(1, "fio", 10, trace::kStateRunning);
+  d.run(1, "swapper", 0);
+  d.wake(0, "fio", 10, 1);  // its last CPU idles: no search
+  d.run(1, "fio", 10);
+  d.run(1, "other", 40);
+  d.wake(1, "fio", 10, 1);  // a search would find nothing
+  d.run(1, "fio", 10, trace::kStateRunning);
+  CHECK(d.judged() == before + 2);
+  CHECK(d.not_judged("utilisation") == by_util + 1);
+  CHECK(d.result()["equal"] == d.result()["n"]);
+}
+
+TEST_CASE("sched_vcpu_pack: judged where whoever has room the same CPU is named") {
+  constexpr int kWakings = 15;
+  Driver d("6.18", 2, {}, kWakings);
+  d.fio_is_known();
+  d.run(1, "other", 40);
+  d.run(0, "swapper", 0);
+  const int before = d.judged();
+  d.wake(1, "fio", 10, 0);  // the waker's CPU if it has room, else its own, which idles
+  d.run(0, "fio", 10);
+  CHECK(d.judged() == before);
+  CHECK(d.not_judged("utilisation") > 0);
+  d.run(1, "swapper", 0);
+  d.run(0, "swapper", 0);
+  d.run(0, "kworker/0:1", 20);
+  d.wake(0, "fio", 10, 0);  // with room or without: stacked on the worker
+  d.run(0, "fio", 10);
+  CHECK(d.judged() == before + 1);
+  CHECK(d.result()["equal"] == d.result()["n"]);
+}
+
+TEST_CASE("sched_wakeup says where it went; what moves it then is the balancer") {
+  Driver d("6.1");
+  d.fio_is_known();
+  const int before = d.judged();
+  d.run(0, "kworker/0:1", 20);
+  d.wake(0, "fio", 10, 0);
+  d.woken(0, "fio", 10, 0);
+  d.migrate(0, "fio", 10, 0, 1);
+  CHECK(d.judged() == before + 1);
+  CHECK(d.result()["equal"] == d.result()["n"]);
+  CHECK(d.result()["moves"]["n"] == 1);
 }
 
 TEST_CASE("without the rule the same trace diverges, with both CPUs named") {
@@ -128,6 +197,24 @@ TEST_CASE("a sleeper that may still be queued is not judged on a kernel with del
   d.run(0, "hog", 30);  // fio blocked beside it
   d.wake(0, "fio", 10, 0);
   CHECK(d.result()["not_judged_why"]["may_be_delayed"] == 1);
+}
+
+TEST_CASE("a sleeper that may still be queued takes its CPU's worker the right to keep its wakee") {
+  Driver d("6.12");
+  d.run(0, "fio", 10);
+  d.run(0, "swapper", 0);
+  d.wake(0, "fio", 10, 0);
+  d.run(0, "fio", 10);
+  d.run(0, "swapper", 0);
+  d.wake(0, "hog", 30, 0);
+  d.wake(0, "kworker/0:1", 20, 0);
+  d.run(0, "hog", 30);
+  const int before = d.judged(), delayed = d.not_judged("may_be_delayed");
+  d.run(0, "kworker/0:1", 20);  // the hog blocked beside it
+  d.wake(0, "fio", 10, 0);
+  d.run(0, "fio", 10);
+  CHECK(d.judged() == before);
+  CHECK(d.not_judged("may_be_delayed") == delayed + 1);
 }
 
 TEST_CASE("moves of the balancer: legal, and what the statistics ask for") {
