@@ -18,9 +18,11 @@ using Json = nlohmann::json;
 // module's default; with 1024 a depth of 128 never waits for a tag.
 constexpr std::int64_t kNullBlkTags = 1024;
 
-// fio of the emulated cases with several CPUs takes so many events a call, whatever their settings say: in every trace
-// of a device that answers each request by itself, requests end in rounds of 16, also while 128 events wait for it.
-constexpr std::int64_t kEventsPerCall = 16;
+// fio of the emulated cases with several CPUs has a batch of 16 both ways, whatever their settings say: in every trace
+// of a device that answers each request by itself, requests end in rounds of 16, also while 128 events wait for it, and
+// a round is two of 13 and 3 or 14 and 2 for as long as the trace lasts. Such a split is that of the batch it collects,
+// whose count goes on where a call for events has committed what there was.
+constexpr std::int64_t kBatch = 16;
 
 // Cases of `wakepath record`: the machine is its machine file's, given with --machine.
 constexpr const char* kRecorded = "recorded";
@@ -41,8 +43,8 @@ class Case {
     if (!recorded) put({"platform"}, Value::of(platform_));
     put({"kernel", "version"}, Value::of(case_.value("kernel", std::string())));
     const Json& given = case_["setting"];
-    takes_few_events_ = platform_ == "qemu-icount" && given.value("cpus", 1) > 1 &&
-                        given.value("device", Json::object()).value("law", std::string()) != "ublk";
+    small_batches_ = platform_ == "qemu-icount" && given.value("cpus", 1) > 1 &&
+                     given.value("device", Json::object()).value("law", std::string()) != "ublk";
     for (const auto& [key, value] : case_["setting"].items()) {
       if (key == "start") continue;
       if (auto bad = setting(key, value)) return bad;
@@ -152,10 +154,10 @@ class Case {
                                                       "iodepth_batch_complete_max",
                                                       "numjobs",
                                                       "verify"};
-    if (key == "iodepth_batch_complete_max" && takes_few_events_ && v > kEventsPerCall) {
-      out.notes.push_back("fio takes " + std::to_string(kEventsPerCall) + " events a call (its traces; the case says " +
-                          v.dump() + ")");
-      return add_fio_option(out, "fio", key, Value::of(kEventsPerCall), "truth case " + id_, 0);
+    if ((key == "iodepth_batch_complete_max" || key == "iodepth_batch_submit") && small_batches_ && v > kBatch) {
+      out.notes.push_back("fio's " + key + " is " + std::to_string(kBatch) + " (its traces; the case says " + v.dump() +
+                          ")");
+      return add_fio_option(out, "fio", key, Value::of(kBatch), "truth case " + id_, 0);
     }
     for (const char* option : same) {
       if (key == option) return add_fio_option(out, "fio", key, value_of(v), "truth case " + id_, 0);
@@ -327,7 +329,7 @@ class Case {
   const Json& case_;
   std::string id_, platform_;
   std::vector<std::string> programs_;
-  bool in_group_ = false, takes_few_events_ = false;
+  bool in_group_ = false, small_batches_ = false;
 };
 
 }  // namespace
