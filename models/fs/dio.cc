@@ -39,19 +39,18 @@ bool Filesystem::meets_unwritten() {
 // inode_needs_update_time and its consequence. False: it would have to be changed, and the caller may not wait. XFS
 // looks at NOWAIT here (kiocb_modified), ext4 does not (file_modified).
 Call<bool> Filesystem::update_time(KTask& t, Inode& inode, bool nowait) {
-  const std::int64_t coarse = machine_.now() / machine_.tick_ns();
-  if (inode.stamp == coarse) co_return true;
+  if (!is_stale(inode)) co_return true;
   if (nowait && machine_.scenario.fs.type == "xfs") {
     co_await run_cost(machine_, t, CostId::uring_eagain);
     co_return false;
   }
   co_await run_cost(machine_, t, CostId::file_update_time);
-  inode.stamp = coarse;
+  inode.stamp = coarse_time();
   if (inode.pages != nullptr) cache_->change_inode(*inode.pages, false);
   co_return true;
 }
 
-// The same way with what io_uring asks for; libaio's does not look at any of it.
+// The same way with what io_uring asks for; libaio's looks at the timestamps alone, and waits.
 Call<void> Filesystem::submit_uring(KTask& t, Dio& dio, block::Plug* plug) {
   dio.would_block = dio.done = dio.by_caller = false;
   if (!block_device_ &&
@@ -111,12 +110,18 @@ Call<void> Filesystem::submit_with_own_plug(KTask& t, Dio& dio) {
 
 Call<void> Filesystem::enter_queue(KTask& t, Dio& dio, block::Plug* plug) {
   const auto submit = [this, &t, &dio, plug] { return queue_.submit(t, dio, plug); };
-  return machine::after_might_sleep(t, [this, &t, submit] {  // inode lock; of a block device: allocation of the bio
-    if (block_device_) return machine::after(t, run_cost(machine_, t, CostId::bdev_dio_submit), submit);
+  const auto map = [this, &t, submit] {
     return machine::after(t, run_cost(machine_, t, CostId::fs_dio_submit), [&t, submit] {
       return machine::after_might_sleep(t, submit);  // extent lock, allocations
     });
-  });
+  };
+  return machine::after_might_sleep(
+      t, [this, &t, &dio, submit, map] {  // inode lock; block device: allocation of the bio
+        if (block_device_) return machine::after(t, run_cost(machine_, t, CostId::bdev_dio_submit), submit);
+        if (dio.write && dio.inode != nullptr && is_stale(*dio.inode)) [[unlikely]]
+          return machine::wait_and(t, update_time(t, *dio.inode, false), map);
+        return map();
+      });
 }
 
 Call<void> Dio::end_io(ExecContext& ctx) {

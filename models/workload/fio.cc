@@ -49,6 +49,7 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const sce
   blocks_ = static_cast<std::uint64_t>(
       std::max<std::int64_t>(1, (conf.filesize > 0 ? conf.filesize : size / files) / conf.bs));
   next_blocks_.resize(static_cast<std::size_t>(files));
+  inodes_.resize(static_cast<std::size_t>(files));
   verify_ = verify_ratio(conf.verify) * static_cast<double>(conf.bs) / 1024;
   mixed_ = conf.rw == "randrw" || conf.rw == "rw" || conf.rw == "readwrite";
   writes_ = conf.rw.find("write") != std::string::npos;
@@ -91,6 +92,7 @@ void FioJob::fill(IoU& u) {
   const std::uint64_t block =
       sequential_ ? next_blocks_[static_cast<std::size_t>(u.file)]++ % blocks_ : offsets_.uniform(blocks_);
   u.dio.sector = block * (static_cast<std::uint64_t>(conf_.bs) / 512);
+  u.dio.inode = &inodes_[static_cast<std::size_t>(u.file)];
   u.dio.write = mixed_ ? static_cast<int>(mix_.uniform(100)) >= conf_.rwmixread : writes_;
   writes_issued_ += u.dio.write;
 }

@@ -108,6 +108,7 @@ class FioJob {
   std::uint64_t submitted_ = 0, reaped_ = 0, issued_ = 0;
   fs::PageCache* cache_ = nullptr;
   std::vector<fs::File*> files_;
+  std::vector<fs::Inode> inodes_;  // of each file: a direct write changes its timestamps once a tick
   fs::Dirtier dirtier_;
   std::uint64_t synced_at_ = 0;
   std::uint64_t blocks_, ctx_id_;  // blocks of each file

@@ -95,6 +95,25 @@ def test_fios_verify_costs_a_checksum_of_each_block() -> None:
         assert user_ns(rw, 512, "sha3-512") - user_ns(rw, 512, "0") == pytest.approx(500 * 382 / 34.5, rel=0.02)
 
 
+def test_the_first_write_of_a_tick_pays_for_the_files_timestamps() -> None:
+    """Their clock moves once a tick, and XFS changes them in a transaction: 250 a second, however many writes."""
+
+    def system_ns_per_s(rw: str, cost: str) -> float:
+        sets = [
+            "workload.fio.iodepth=1",
+            "workload.fio.rate_iops=2000",
+            f'workload.fio.rw="{rw}"',
+            f"costs.file_update_time={cost}",
+            "kernel.hz=250",
+        ]
+        result = wp.run(wp.Scenario.load("starved_completions/qemu-6.1-root", set=["run.duration=200ms", *sets]))
+        return float(sum(cpu["sys"] for cpu in result.cpus)) * 1e9
+
+    without = {rw: system_ns_per_s(rw, "0ns") for rw in ("randwrite", "randread")}
+    assert system_ns_per_s("randwrite", "20us") - without["randwrite"] == pytest.approx(250 * 20_000, rel=0.02)
+    assert system_ns_per_s("randread", "20us") == without["randread"]
+
+
 RECORD = re.compile(r"\s*(\S+)-\d+ +\[\d+\] \S+ +(\d+): (\w+)")
 
 
