@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "models/fs/ioend.h"
 #include "models/fs/sync_bio.h"
 #include "models/fs/writeback.h"
+#include "models/kernel/switches.h"
 #include "models/machine/sleep.h"
 #include "models/machine/timer_wheel.h"
 
@@ -234,11 +236,13 @@ Ioend& PageCache::take_ioend() {
 }
 
 Call<std::int64_t> PageCache::write_pages(KTask& t, File& f, std::int64_t from, std::int64_t most, bool integrity) {
-  constexpr int kBatch = 15;  // pages looked up at once, with a preemption point after
   block::Plug plug;
   Ioend* io = nullptr;
   std::int64_t written = 0;
-  for (std::int64_t p = f.dirty.next(from); p >= 0 && written < most; p = f.dirty.next(p + 1)) {
+  // Who waits for them writes what is dirty now (tag_pages_for_writeback); what is made dirty meanwhile is another's.
+  const std::optional<PageSet> tagged = integrity ? std::optional(f.dirty) : std::nullopt;
+  const PageSet& pages = tagged ? *tagged : f.dirty;
+  for (std::int64_t p = pages.next(from); p >= 0 && written < most; p = pages.next(p + 1)) {
     while (integrity && f.writeback.test(p)) {
       if (io != nullptr) co_await submit(t, *std::exchange(io, nullptr), plug);
       co_await queue_.flush_plug(t, plug, false);
@@ -260,7 +264,7 @@ Call<std::int64_t> PageCache::write_pages(KTask& t, File& f, std::int64_t from, 
     }
     ++io->count;
     co_await run_cost(machine_, t, CostId::writeback_page);
-    if (written % kBatch == 0 && t.resched_at_cond_resched()) co_await t.schedule(true);
+    if (written % machine_.k.folio_batch == 0 && t.resched_at_cond_resched()) co_await t.schedule(true);
   }
   if (io != nullptr) co_await submit(t, *io, plug);
   co_await queue_.flush_plug(t, plug, false);
@@ -313,11 +317,20 @@ Call<void> PageCache::wake_waiters(ExecContext& ctx, File& f, std::int64_t first
   }
 }
 
+// A batch is looked up and then waited for; only after a full one it looks again. So what others begin to write
+// meanwhile is not waited for (__filemap_fdatawait_range).
 Call<void> PageCache::wait_for_writeback(KTask& t, File& f) {
-  for (std::int64_t p = f.writeback.next(0); p >= 0; p = f.writeback.next(p + 1)) {
-    co_await run_cost(machine_, t, CostId::writeback_page);  // to find it
-    co_await Ioend::wait_for_page(t, f, p);
-  }
+  std::vector<std::int64_t> batch;
+  const auto full = static_cast<std::size_t>(machine_.k.folio_batch);
+  std::int64_t from = 0;
+  do {
+    batch.clear();
+    for (; batch.size() < full && (from = f.writeback.next(from)) >= 0; ++from) batch.push_back(from);
+    if (batch.empty()) co_return;
+    co_await run_cost(machine_, t, CostId::writeback_page);  // to find them
+    for (const std::int64_t p : batch) co_await Ioend::wait_for_page(t, f, p);
+    if (t.resched_at_cond_resched()) co_await t.schedule(true);
+  } while (batch.size() == full);
 }
 
 // ---- fsync ---------------------------------------------------------------------------------------------------------

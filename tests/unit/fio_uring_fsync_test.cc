@@ -100,3 +100,31 @@ TEST_CASE("the rate of a buffered case is that of the device's requests", "[fio]
   CHECK(requests > 0);
   CHECK(r.result["io"]["iops"].get<double>() > 5 * requests);
 }
+
+// 6.12, traces qemu-D-6.12-iowq-nf1-fsync1: four workers are woken by one request, all four end their syncs, though the
+// first of them has begun to write the next pages before the others run.
+TEST_CASE("an fsync waits for what it found under writeback, not for what others begin meanwhile", "[fs][uring]") {
+  auto s = write_and_sync("6.12", 1);
+  s.workloads.clear();
+  scenario::RingProgram p;
+  p.name = "app";
+  p.loops = 1;
+  const std::vector<std::string> before = {"write a buffered", "submit_and_wait 1", "fsync a buffered",
+                                           "submit_and_wait 1"};
+  const std::vector<std::string> both = {"write a buffered", "fsync a buffered async", "submit", "sleep 30us",
+                                         "write a buffered", "fsync a buffered async", "submit", "wait 4"};
+  p.ops = before;  // from then on no timestamp changes within the tick, so that nothing waits for the log
+  p.ops.insert(p.ops.end(), both.begin(), both.end());
+  s.rings.push_back(p);
+  s.run.warmup_ns = 0;
+  s.run.duration_ns = 1'000'000;
+  Record r;
+  record(r, s);
+  std::vector<std::string> order;
+  for (const auto& e : r.events) {
+    if (e.type == EventType::block_rq_complete) order.emplace_back("request");
+    if (e.type == EventType::io_uring_complete && e.u.uring.value == 0) order.emplace_back("sync");
+  }
+  const std::vector<std::string> expected = {"request", "request", "sync", "request", "sync", "request", "sync"};
+  CHECK(order == expected);  // the first time data and log
+}
