@@ -352,6 +352,19 @@ Call<void> PageCache::fsync(KTask& t, File& f, bool datasync) {
   co_await flush.wait(t);
 }
 
+// ---- posix_fadvise -------------------------------------------------------------------------------------------------
+
+// Dirty pages are begun to be written, clean ones go; what is under writeback when its turn comes stays.
+Call<void> PageCache::drop(KTask& t, File& f) {
+  if (!f.dirty.empty()) co_await write_pages(t, f, 0, f.pages, false);
+  std::int64_t looked_at = 0;
+  for (std::int64_t p = f.present.next(0); p >= 0; p = f.present.next(p + 1)) {
+    co_await run_cost(machine_, t, CostId::page_drop);
+    if (!f.dirty.test(p) && !f.writeback.test(p)) f.present.clear(p);
+    if (++looked_at % machine_.k.folio_batch == 0 && t.resched_at_cond_resched()) co_await t.schedule(true);
+  }
+}
+
 void PageCache::check() const {
   std::int64_t dirty = 0, writeback = 0;
   for (const auto& f : files_) dirty += f->dirty.count(), writeback += f->writeback.count();

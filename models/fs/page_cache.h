@@ -71,6 +71,8 @@ class PageCache {
   Call<bool> write_locked(KTask& t, Dirtier& d, File& f, std::int64_t offset, std::int64_t bytes, bool nowait);
   Call<void> read(KTask& t, File& f, std::int64_t offset, std::int64_t bytes);
   Call<void> fsync(KTask& t, File& f, bool datasync);
+  // posix_fadvise(POSIX_FADV_DONTNEED) of the whole file.
+  Call<void> drop(KTask& t, File& f);
   // O_DIRECT in its caller: sleeps until the I/O has ended, finishes it itself.
   Call<void> direct(KTask& t, File& f, std::int64_t offset, std::int64_t bytes, bool write);
   void change_inode(File& f, bool data);  // a change is logged for it

@@ -112,6 +112,7 @@ namespace wakepath::machine {
   X(writeback_allocate, "writeback: the same where blocks are allocated (delayed allocation: a transaction)")     \
   X(writeback_page, "writeback: one page up to its place in a bio")                                               \
   X(writeback_end_page, "end of writeback of one page")                                                           \
+  X(page_drop, "posix_fadvise(DONTNEED): one page looked at, and dropped where it is clean")                      \
   X(flusher_turn, "wb_workfn: one run, without the pages")                                                        \
   X(fsync_call, "fsync: look for dirty pages and journal changes; without what it finds")                         \
   X(log_force, "fsync: force the journal, in the caller, up to its first sleep")                                  \

@@ -35,7 +35,6 @@ constexpr Row kRows[] = {
     {"create_fsync", D, "", ""},
     {"fallocate", D, "", ""},
     {"fadvise_hint", D, "", ""},
-    {"invalidate", D, "", ""},
     {"overwrite", R, "", ""},
     {"end_fsync", D, "", ""},
     {"fsync_on_close", D, "", ""},

@@ -355,6 +355,8 @@ void add_workload(Keys& k) {
            "fio sync: O_SYNC (sync, 1) or O_DSYNC (dsync) writes");
   s.add("userspace_reap", boolean, FIELD(FioJob, userspace_reap),
         "fio userspace_reap: with iodepth_batch_complete_min=0, looks at libaio's ring without a system call");
+  s.add("invalidate", boolean, FIELD(FioJob, invalidate),
+        "fio invalidate: a buffered sequential job that is at the end of its files drops them from the page cache");
   s.one_of("verify", FIELD(FioJob, verify),
            {"0", "null", "crc16", "crc32", "crc32c", "crc32c-intel", "crc64", "md5", "sha1", "sha256", "sha512",
             "sha3-224", "sha3-256", "sha3-384", "sha3-512", "xxhash"},

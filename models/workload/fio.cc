@@ -50,6 +50,7 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const sce
       std::max<std::int64_t>(1, (conf.filesize > 0 ? conf.filesize : size / files) / conf.bs));
   next_blocks_.resize(static_cast<std::size_t>(files));
   inodes_.resize(static_cast<std::size_t>(files));
+  left_of_pass_ = blocks_ * static_cast<std::uint64_t>(files);
   verify_ = verify_ratio(conf.verify) * static_cast<double>(conf.bs) / 1024;
   mixed_ = conf.rw == "randrw" || conf.rw == "rw" || conf.rw == "readwrite";
   writes_ = conf.rw.find("write") != std::string::npos;
@@ -91,6 +92,7 @@ void FioJob::fill(IoU& u) {
   if (u.sync) return;
   const std::uint64_t block =
       sequential_ ? next_blocks_[static_cast<std::size_t>(u.file)]++ % blocks_ : offsets_.uniform(blocks_);
+  left_of_pass_ -= sequential_;
   u.dio.sector = block * (static_cast<std::uint64_t>(conf_.bs) / 512);
   u.dio.inode = &inodes_[static_cast<std::size_t>(u.file)];
   u.dio.write = mixed_ ? static_cast<int>(mix_.uniform(100)) >= conf_.rwmixread : writes_;
@@ -105,10 +107,9 @@ bool FioJob::needs_page_cache(const scenario::FioJob& c) {
 }
 
 void FioJob::use(fs::PageCache& cache) {
-  if (uring_ != nullptr) return uring_->use(cache, static_cast<std::int64_t>(blocks_) * conf_.bs);
   cache_ = &cache;
-  for (int i = 0; i < std::max(1, conf_.nrfiles); ++i)
-    files_.push_back(&cache.add_file(static_cast<std::int64_t>(blocks_) * conf_.bs));
+  for (int i = 0; i < files(); ++i) files_.push_back(&cache.add_file(static_cast<std::int64_t>(blocks_) * conf_.bs));
+  if (uring_ != nullptr) uring_->use(files_);
 }
 
 // thinktime and rate_iops: sleeps before the next I/O.
@@ -122,6 +123,19 @@ Call<void> FioJob::pace(KTask& t) {
     co_await machine::sleep_until(t, *sleep_, machine_.now() + conf_.thinktime_ns);
 }
 
+// What a sequential job does at the end of its files (loop_cache_invalidate; with several files they are closed, when
+// nothing is in flight any more, and opened again): what goes through the page cache is dropped from there.
+Call<void> FioJob::begin_pass(KTask& t) {
+  if (files() > 1 && in_use_ > 0) co_await reap(t, in_use_);
+  left_of_pass_ = blocks_ * static_cast<std::uint64_t>(files());
+  if (conf_.direct || !conf_.invalidate) co_return;
+  for (fs::File* file : files_) {
+    co_await run_cost(machine_, t, CostId::syscall_entry);
+    co_await cache_->drop(t, *file);
+    co_await leave_kernel(t);
+  }
+}
+
 machine::Body FioJob::body(KTask& t) {
   if (conf_.ioengine == "psync" || conf_.ioengine == "sync") co_return co_await sync_body(t);
   if (conf_.startdelay_ns > machine_.now()) co_await machine::sleep_until(t, *sleep_, conf_.startdelay_ns);
@@ -129,7 +143,8 @@ machine::Body FioJob::body(KTask& t) {
   for (;;) {
     if (failed_) co_return co_await end(t);  // continue_on_error=none
     if (conf_.rate_iops > 0 || conf_.thinktime_ns > 0) co_await pace(t);
-    if (cache_ != nullptr) co_await sync_when_due(t);
+    if (cache_ != nullptr && uring_ == nullptr) co_await sync_when_due(t);
+    if (left_of_pass_ == 0 && !is_sync_due()) co_await begin_pass(t);
     IoU& u = *free_.back();
     free_.pop_back();
     ++in_use_;

@@ -62,6 +62,8 @@ class FioJob {
   machine::Body body(KTask& t);
   machine::Body t_io_uring_body(KTask& t);
   Call<void> pace(KTask& t);
+  Call<void> begin_pass(KTask& t);
+  [[nodiscard]] int files() const { return std::max(1, conf_.nrfiles); }
   Call<void> commit(KTask& t);  // io_submit of what is queued: not nothing
   Call<void> reap(KTask& t, int min);
   Call<void> commit_ring(KTask& t);
@@ -103,6 +105,7 @@ class FioJob {
   bool mixed_ = false, writes_ = false;  // of rw: reads and writes drawn by rwmixread, or writes only
   bool sequential_ = false;
   std::vector<std::uint64_t> next_blocks_;  // sequential: by file
+  std::uint64_t left_of_pass_;              // sequential: I/Os until all files are at their end
   bool failed_ = false;                     // an I/O ended with an error: fio ends
   int in_use_ = 0;
   std::uint64_t submitted_ = 0, reaped_ = 0, issued_ = 0;

@@ -35,6 +35,7 @@ Call<void> FioJob::sync_body(KTask& t) {
   for (;;) {
     if (conf_.rate_iops > 0 || conf_.thinktime_ns > 0) co_await pace(t);
     co_await sync_when_due(t);
+    if (left_of_pass_ == 0) co_await begin_pass(t);
     ++in_use_;
     ++issued_;
     ++submitted_;

@@ -40,8 +40,8 @@ FioUring::FioUring(machine::Machine& m, fs::Filesystem& fs, io_uring::IoWqs& poo
   }
 }
 
-void FioUring::use(fs::PageCache& cache, std::int64_t file_bytes) {
-  for (io_uring::File& f : files_) f.inode.pages = &cache.add_file(file_bytes);
+void FioUring::use(const std::vector<fs::File*>& files) {
+  for (std::size_t i = 0; i < files_.size(); ++i) files_[i].inode.pages = files[i];
 }
 
 void FioUring::queue(const Io& io) {

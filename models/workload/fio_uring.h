@@ -18,8 +18,8 @@ class FioUring {
   FioUring(machine::Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const scenario::FioJob& conf,
            machine::KTask& task, int index);
 
-  void use(fs::PageCache& cache, std::int64_t file_bytes);  // for buffered I/O and fsync
-  struct Io {                                               // what the engine is told of one io_u
+  void use(const std::vector<fs::File*>& files);  // for buffered I/O and fsync
+  struct Io {                                     // what the engine is told of one io_u
     std::uint64_t id = 0, offset = 0;
     bool write = true, sync = false;
     int file = 0;

@@ -101,6 +101,33 @@ TEST_CASE("the rate of a buffered case is that of the device's requests", "[fio]
   CHECK(r.result["io"]["iops"].get<double>() > 5 * requests);
 }
 
+TEST_CASE("several files are closed at their end, which nothing in flight outlives; one is not", "[fio][uring]") {
+  for (const int files : {1, 2}) {
+    INFO(files);
+    auto s = small_machine("6.1", 4);
+    s.device.coalesce_n = 1;
+    s.device.coalesce_ns = 0;
+    auto& f = s.workloads[0];
+    f.rw = "read";
+    f.iodepth_batch_submit = f.iodepth_batch_complete_max = 1;
+    f.nrfiles = files;
+    f.filesize = 40'960;
+    f.size = 0;
+    s.run.warmup_ns = 0;
+    Record r;
+    record(r, s);
+    long in_flight = 0, issued = 0, passes = 0, begun_with_none = 0;
+    for (const auto& e : r.events) {
+      in_flight -= e.type == EventType::block_rq_complete;
+      if (e.type != EventType::block_rq_issue) continue;
+      if (issued++ % (10 * files) == 0) ++passes, begun_with_none += in_flight == 0;
+      ++in_flight;
+    }
+    REQUIRE(passes > 20);
+    CHECK((begun_with_none == passes) == (files > 1));
+  }
+}
+
 // 6.12, traces qemu-D-6.12-iowq-nf1-fsync1: four workers are woken by one request, all four end their syncs, though the
 // first of them has begun to write the next pages before the others run.
 TEST_CASE("an fsync waits for what it found under writeback, not for what others begin meanwhile", "[fs][uring]") {

@@ -248,9 +248,33 @@ TEST_CASE("a buffered read of what is not cached sleeps for the device, the next
   auto s = buffered("6.1");
   s.workloads[0].rw = "read";
   s.workloads[0].size = 1 << 20;
+  s.workloads[0].invalidate = false;
   s.run.warmup_ns = 0;
   Record r;
   record(r, s);
   CHECK(r.count(EventType::block_rq_complete) == 256);
   CHECK(r.result["io"]["completed"].get<long>() > 10'000);
+}
+
+TEST_CASE("a sequential job drops its file at the file's end: all is read again, what is dirty is written",
+          "[fs][fio]") {
+  auto s = buffered("6.1");
+  s.workloads[0].size = 1 << 20;
+  s.run.warmup_ns = 0;
+  s.workloads[0].rw = "read";
+  Record reads;
+  record(reads, s);
+  REQUIRE(reads.result["io"]["completed"].get<long>() > 1000);
+  CHECK(about(reads.result["io"]["completed"].get<long>(), reads.count(EventType::block_rq_complete)));
+  s.workloads[0].rw = "write";  // far below the limits: nobody else writes within the run
+  for (const bool invalidate : {false, true}) {
+    INFO(invalidate);
+    s.workloads[0].invalidate = invalidate;
+    Record writes;
+    record(writes, s);
+    const long passes = writes.result["io"]["completed"].get<long>() / 256;
+    REQUIRE(passes > 5);
+    // 256 pages are one bio, as large as a bio gets; the last pass is under way.
+    CHECK(about(writes.count(EventType::block_rq_complete), invalidate ? passes : 0, invalidate ? 2 : 0) == invalidate);
+  }
 }
