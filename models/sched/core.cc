@@ -105,8 +105,10 @@ bool Scheduler::Impl::dequeue_task(Rq& rq, Task& p, unsigned flags) {
     case Class::fair: {
       if (!rq.smp) return fair->dequeue_task(rq, p, flags);
       if (!p.se.sched_delayed && !p.throttled) util_est_dequeue(*rq.smp, p);
+      const bool sleeps = (flags & dequeue::kSleep) != 0;
+      if (sleeps && k.util_est_first) util_est_update(*rq.smp, k, p);
       const bool gone = fair->dequeue_task(rq, p, flags);
-      if ((flags & dequeue::kSleep) != 0) util_est_update(*rq.smp, p);
+      if (sleeps && !k.util_est_first) util_est_update(*rq.smp, k, p);
       return gone;
     }
     case Class::rt:

@@ -87,25 +87,26 @@ std::uint64_t Scheduler::task_h_load(const Task& t, std::int64_t jiffies) {
   return t.se.avg.load_avg * h_load(q, jiffies) / (q.avg.load_avg + 1);
 }
 
-// A sleeper's utilisation becomes its estimate: at once when it rose, by a quarter of the way when it fell.
-void util_est_update(const SmpRq& s, Task& p) {
+// A sleeper's utilisation becomes its estimate, once for each time that it changed: at once when it rose, by a quarter
+// of the way when it fell, but not where the task had to wait and would have used more (6.8).
+void util_est_update(const SmpRq& s, const kernel::Switches& k, Task& p) {
   constexpr std::int64_t kMargin = 1024 / 100;
-  const auto near = [](std::int64_t a) { return a < kMargin && a > -kMargin; };
-  const std::uint64_t util = p.se.avg.util_avg;
+  if (!p.se.avg.changed) return;
+  const auto util = static_cast<std::int64_t>(p.se.avg.util_avg);
+  const bool waited = util + kMargin < static_cast<std::int64_t>(p.se.avg.runnable_avg);
   SmpTask& e = p.smp;
-  const auto before = static_cast<std::int64_t>(e.util_est_enqueued);
-  e.util_est_enqueued = util;
-  if (e.util_est_ewma < util) {
-    e.util_est_ewma = util;
-    return;
+  const auto ewma = static_cast<std::int64_t>(e.util_est_ewma), fall = ewma - util;
+  if (fall < 0) {
+    e.util_est_ewma = p.se.avg.util_avg;
+  } else if (fall >= kMargin) {
+    if (util > static_cast<std::int64_t>(s.capacity)) return;
+    if (!k.util_est_waited || !waited) e.util_est_ewma = static_cast<std::uint64_t>((ewma * 4 - fall) / 4);
+  } else if (!k.util_est_waited) {
+    const std::int64_t change = static_cast<std::int64_t>(e.util_est_enqueued) - util;
+    if (change < kMargin && change > -kMargin) return;
   }
-  const auto diff = static_cast<std::int64_t>(util) - static_cast<std::int64_t>(e.util_est_ewma);
-  if (near(diff)) {
-    if (near(before - static_cast<std::int64_t>(util))) e.util_est_enqueued = static_cast<std::uint64_t>(before);
-    return;
-  }
-  if (util > s.capacity) return;
-  e.util_est_ewma = static_cast<std::uint64_t>((static_cast<std::int64_t>(e.util_est_ewma) * 4 + diff) / 4);
+  if (!k.util_est_waited) e.util_est_enqueued = p.se.avg.util_avg;
+  p.se.avg.changed = false;
 }
 
 bool Scheduler::update_blocked_averages(int cpu, Time now) {

@@ -40,6 +40,7 @@ void pelt_update_averages(Pelt& avg, std::uint64_t load_multiplier) {
   avg.load_avg = load_multiplier * avg.load_sum / divider;
   avg.runnable_avg = avg.runnable_sum / divider;
   avg.util_avg = avg.util_sum / divider;
+  avg.changed = true;
 }
 
 }  // namespace wakepath::sched

@@ -20,6 +20,7 @@ struct Pelt {
   std::uint32_t util_sum = 0;
   std::uint32_t period_contrib = 0;
   std::uint64_t load_avg = 0, runnable_avg = 0, util_avg = 0;
+  bool changed = false;  // the averages, since an estimate was made of them (util_est_update)
 
   [[nodiscard]] std::uint32_t divider() const { return kPeltMinDivider + period_contrib; }
 };

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "models/kernel/switches.h"
 #include "models/sched/entity.h"
 
 namespace wakepath::sched {
@@ -29,7 +30,7 @@ inline void util_est_enqueue(SmpRq& s, const Task& t) {
 inline void util_est_dequeue(SmpRq& s, const Task& t) {
   s.util_est -= std::min(s.util_est, std::max(t.smp.util_est_ewma, t.smp.util_est_enqueued));
 }
-void util_est_update(const SmpRq& s, Task& t);  // it goes to sleep (core_smp.cc)
+void util_est_update(const SmpRq& s, const kernel::Switches& k, Task& t);  // it goes to sleep (core_smp.cc)
 
 // Who is on a CPU that t leaves, the stopper apart; waker: the task that wakes it, if one does.
 [[nodiscard]] Beside beside(const Rq& rq, const Task& t, const Task* waker);

@@ -229,9 +229,11 @@ bool Fair::throttle_task(Rq& rq, Task& p) {
   if (p.sched_class != Class::fair) return false;
   CfsRq& cfs_rq = *p.se.cfs_rq;
   if (!throttled_hierarchy(cfs_rq)) return false;  // refilled, or moved, meanwhile
-  if (rq.smp) util_est_dequeue(*rq.smp, p);
+  if (rq.smp) {
+    util_est_dequeue(*rq.smp, p);
+    util_est_update(*rq.smp, k_, p);
+  }
   dequeue_task(rq, p, dequeue::kSleep | dequeue::kThrottle);
-  if (rq.smp) util_est_update(*rq.smp, p);
   cfs_rq.throttle.limbo.push_back(&p);
   p.throttled = true;
   rq.resched = true;
