@@ -126,6 +126,7 @@ void PlacementJudge::on_event(const Event& e, std::int64_t line) {
 void PlacementJudge::on_switch(const Event& e) {
   const auto& s = e.u.sw;
   CpuSeen& here = cpu_of(e.cpu);
+  account(here, e.ts_ns);
   here.current = s.next_pid;
   if (s.prev_pid > 0) {
     TaskSeen& prev = task_of(s.prev_pid, s.prev_comm, s.prev_prio);
@@ -200,6 +201,7 @@ void PlacementJudge::ask(TaskSeen& t, const Event& e, std::int64_t line) {
   w.waker_cpus_allowed = w.waker_is_kthread ? 1 : domains_.cpus();
   w.waker_flips = waker != nullptr ? waker->flips.flips : 0;
   w.wakee_flips = t.flips.flips;
+  least_scan_ = least_idle_scan(e.cpu, e.ts_ns);
   const Choice plain = choose(w, false);
   const bool sleepers_decide = plain.cpus != choose(w, true).cpus;
   w.sync = true;
@@ -220,8 +222,31 @@ void PlacementJudge::ask(TaskSeen& t, const Event& e, std::int64_t line) {
   t.pending.ts_ns = e.ts_ns;
 }
 
+void PlacementJudge::account(CpuSeen& cpu, std::int64_t ts_ns) {
+  const auto now = static_cast<std::uint64_t>(ts_ns);
+  const bool busy = cpu.current != 0;
+  if (cpu.most.last_update_time == 0) {
+    cpu.most.last_update_time = now;
+    cpu.most.util_sum = 1024 * cpu.most.divider();
+    cpu.most.util_avg = 1024;
+  }
+  if (sched::pelt_update_sums(cpu.most, now, busy ? 1 : 0, 0, busy)) sched::pelt_update_averages(cpu.most, 1);
+}
+
+int PlacementJudge::least_idle_scan(int cpu, std::int64_t ts_ns) {
+  const sched::Domain* llc = domains_.llc_domain(cpu);
+  if (llc == nullptr) return 0;
+  std::uint64_t util = 0;
+  const machine::CpuMask& span = llc->span->cpus;
+  for (int c = span.first(); c >= 0; c = span.next(c)) {
+    account(cpu_of(c), ts_ns);
+    util += cpu_of(c).most.util_avg;
+  }
+  return sched::nr_idle_scan(util, llc->span->weight, llc->span->imbalance_pct);
+}
+
 // A CPU that has room for it with nothing utilised may have none, and the search for an idle one may not be made.
-PlacementJudge::Choice PlacementJudge::choose(const sched::Wakeup& w, bool sleepers_queued) const {
+PlacementJudge::Choice PlacementJudge::choose(const sched::Wakeup& w, bool sleepers_queued) {
   Choice out;
   out.cpus = machine::CpuMask(domains_.cpus());
   View view(cpus_, sleepers_queued);
@@ -231,7 +256,11 @@ PlacementJudge::Choice PlacementJudge::choose(const sched::Wakeup& w, bool sleep
     out.cpus.set(p.cpu);
     out.searched |= p.step > sched::Step::recent_idle && p.step <= sched::Step::target;
     const bool scanned = p.step == sched::Step::idle_core || p.step == sched::Step::idle_cpu;
-    if (scanned && k_.sis_util && domains_.llc_shared(p.target) != nullptr) out.cpus.set(p.target);
+    if (sched::LlcShared* shared = domains_.llc_shared(p.target); scanned && k_.sis_util && shared != nullptr) {
+      const int all = std::exchange(shared->nr_idle_scan, least_scan_);
+      out.cpus.set(sched::select_task_rq_fair(view, k_, domains_, w).cpu);
+      shared->nr_idle_scan = all;
+    }
     if (p.step != sched::Step::pack_sync && p.step != sched::Step::pack_awake) break;
     view.full.set(p.cpu);
   }

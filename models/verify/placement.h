@@ -10,9 +10,10 @@
 //
 // Loads are not in a trace: a CPU with n tasks is taken to have n times 1024. Nor are utilisations, on which hang how
 // many CPUs the search for an idle one tests (SIS_UTIL) and which CPU has room (sched_vcpu_pack): the rule is asked for
-// every CPU that it may name, and a wakeup is judged where that is one. On a kernel with delayed dequeue a sleeper may
-// still be queued until its CPU idled: its wakeup is not judged, nor one that depends on how many tasks are queued
-// there. Source: kernel/sched/fair.c (select_task_rq_fair, can_migrate_task, find_busiest_group), 6.1 and 6.12.
+// every CPU that it may name, and a wakeup is judged where that is one. A cache is used at most by what the trace
+// shows. On a kernel with delayed dequeue a sleeper may still be queued until its CPU idled: its wakeup is not judged,
+// nor one that depends on how many tasks are queued there. Source: kernel/sched/fair.c (select_task_rq_fair,
+// can_migrate_task, find_busiest_group), 6.1 and 6.12.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,7 @@
 
 #include "models/kernel/switches.h"
 #include "models/sched/domains.h"
+#include "models/sched/pelt.h"
 #include "models/sched/placement/placement.h"
 #include "models/verify/judge.h"
 #include "sim/trace/event.h"
@@ -71,6 +73,7 @@ class PlacementJudge {
     std::int32_t current = kUnknown;
     unsigned queued = 0, delayed = 0;
     std::int64_t idle_epoch = 0;
+    sched::Pelt most;  // how much it can have been used, by what the trace shows: all of it before
     [[nodiscard]] unsigned nr_running() const { return queued + (current > 0 ? 1U : 0U); }
   };
   struct View;
@@ -86,7 +89,9 @@ class PlacementJudge {
   void dequeue(TaskSeen& t);
   void on_wakeup(const trace::Event& e);
   void ask(TaskSeen& t, const trace::Event& e, std::int64_t line);
-  [[nodiscard]] Choice choose(const sched::Wakeup& w, bool sleepers_queued) const;
+  Choice choose(const sched::Wakeup& w, bool sleepers_queued);
+  void account(CpuSeen& cpu, std::int64_t ts_ns);
+  int least_idle_scan(int cpu, std::int64_t ts_ns);
   void answer(TaskSeen& t, int cpu);
   void judge_move(const TaskSeen& t, const trace::Event& e, std::int64_t line);
   [[nodiscard]] bool would_balance(int from, int to, bool newly_idle) const;
@@ -94,14 +99,15 @@ class PlacementJudge {
   void keep(std::int64_t line, std::int64_t ts_ns, int cpu, const TaskSeen& t, std::string trace, std::string model);
 
   const kernel::Switches& k_;
-  const sched::Domains domains_;
+  sched::Domains domains_;
   const std::vector<PinnedTasks> pinned_;
   const trace::StringPool& pool_;
   const int hz_;
   const bool delays_;
   std::unordered_map<std::int32_t, TaskSeen> tasks_;
   std::vector<CpuSeen> cpus_;
-  Tally idle_, load_;  // naive: it stays where it was
+  int least_scan_ = 0;  // nr_idle_scan of the wakeup's cache, at least
+  Tally idle_, load_;   // naive: it stays where it was
   std::int64_t bound_ = 0, sync_ = 0, delayed_ = 0, by_util_ = 0, unseen_ = 0;
   struct {
     std::int64_t n = 0, legal = 0, chosen = 0;
