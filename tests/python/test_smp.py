@@ -74,7 +74,7 @@ def test_a_trace_that_lacks_records_of_idle_cpus_is_judged_all_the_same(wakepath
     mainline = ["--set", "kernel.switches.sched_vcpu_pack=0"]
     said = wakepath("verify", str(trace), "--kernel", "6.18", "--setting", setting, *mainline, "--json", "-")
     data = json.loads(said.out)
-    # The machine packs, and whether there is room hangs on utilisation: few placements are judged by its own rule, those
+    # The machine packs, and whether there is room hangs on utilisation: few are judged by its own rule, those
     # where that makes no difference. Traced, both CPUs are too busy for that, so mainline's is what is seen.
     own = data["agreement"]["placement"]
     assert own["equal"] == own["n"] < 50
