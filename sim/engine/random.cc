@@ -54,29 +54,41 @@ RandomStream::RandomStream(std::uint64_t seed, std::string_view name, std::uint6
 }
 
 #ifdef __SSE2__
-// philox4x32_10 of two blocks, one in each half of a vector. A word has the low half of its 64 bits; what is above it
-// is anything, for the products do not look there.
+// philox4x32_10 of four blocks, one in each half of two vectors: the rounds of the one go on while the products of the
+// other are waited for. A word has the low half of its 64 bits; what is above it is anything, for the products do not
+// look there.
 void RandomStream::draw_ahead() {
+  constexpr std::size_t kVectors = kBlocks / 2;
+  struct Blocks {
+    __m128i c0, c1, c2, c3;
+  };
   const auto both = [](std::uint64_t x) { return _mm_set1_epi64x(static_cast<std::int64_t>(x)); };
   const auto high = [](__m128i x) { return _mm_srli_epi64(x, 32); };
-  __m128i c0 = _mm_add_epi64(both(block_), _mm_set_epi64x(1, 0)), c1 = high(c0), c2 = both(stream_), c3 = high(c2);
+  std::array<Blocks, kVectors> c;
+  __m128i counter = _mm_add_epi64(both(block_), _mm_set_epi64x(1, 0));
+  for (Blocks& b : c) {
+    b = {counter, high(counter), both(stream_), both(stream_ >> 32)};
+    counter = _mm_add_epi64(counter, both(2));
+  }
   __m128i k0 = both(key_[0]), k1 = both(key_[1]);
   for (int round = 0; round < 10; ++round) {
-    const __m128i p0 = _mm_mul_epu32(both(0xD2511F53U), c0);
-    const __m128i p1 = _mm_mul_epu32(both(0xCD9E8D57U), c2);
-    c0 = _mm_xor_si128(_mm_xor_si128(high(p1), c1), k0);
-    c2 = _mm_xor_si128(_mm_xor_si128(high(p0), c3), k1);
-    c1 = p1;
-    c3 = p0;
+    for (Blocks& b : c) {
+      const __m128i p0 = _mm_mul_epu32(both(0xD2511F53U), b.c0);
+      const __m128i p1 = _mm_mul_epu32(both(0xCD9E8D57U), b.c2);
+      b = {_mm_xor_si128(_mm_xor_si128(high(p1), b.c1), k0), p1, _mm_xor_si128(_mm_xor_si128(high(p0), b.c3), k1), p0};
+    }
     k0 = _mm_add_epi32(k0, both(0x9E3779B9U));
     k1 = _mm_add_epi32(k1, both(0xBB67AE85U));
   }
   const auto joined = [&](__m128i low, __m128i above) {
     return _mm_or_si128(_mm_and_si128(low, both(0xFFFFFFFFU)), _mm_slli_epi64(above, 32));
   };
-  const __m128i first = joined(c0, c1), second = joined(c2, c3);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(&ahead_[0]), _mm_unpacklo_epi64(first, second));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(&ahead_[2]), _mm_unpackhi_epi64(first, second));
+  auto* out = reinterpret_cast<__m128i*>(ahead_.data());
+  for (const Blocks& b : c) {
+    const __m128i first = joined(b.c0, b.c1), second = joined(b.c2, b.c3);
+    _mm_storeu_si128(out++, _mm_unpacklo_epi64(first, second));
+    _mm_storeu_si128(out++, _mm_unpackhi_epi64(first, second));
+  }
   block_ += kBlocks;
   taken_ = 0;
 }

@@ -45,7 +45,7 @@ class RandomStream {
   bool chance(std::uint64_t numerator, std::uint64_t denominator) { return uniform(denominator) < numerator; }
 
  private:
-  static constexpr std::size_t kBlocks = 2;  // are computed at once
+  static constexpr std::size_t kBlocks = 4;  // are computed at once
   [[gnu::noinline]] void draw_ahead();
 
   PhiloxKey key_;
