@@ -332,7 +332,6 @@ void Scheduler::watch_irq_time(int cpu, const Time& hard, const Time& soft) {
   impl_->rq_of(cpu).softirq_time = &soft;
 }
 
-Rq& Scheduler::rq(int cpu) { return impl_->rq_of(cpu); }
 Task& Scheduler::idle_task(int cpu) { return impl_->rq_of(cpu).idle; }
 Task& Scheduler::current(int cpu) { return *impl_->rq_of(cpu).curr; }
 bool Scheduler::need_resched(int cpu) const { return any_resched(impl_->rq_of(cpu)); }

@@ -49,7 +49,7 @@ Scheduler::Impl::Impl(const kernel::Switches& switches, const Tunables& t, int c
 }
 
 Scheduler::Scheduler(const kernel::Switches& switches, const Tunables& tunables, int cpus)
-    : impl_(std::make_unique<Impl>(switches, tunables, cpus)) {}
+    : impl_(std::make_unique<Impl>(switches, tunables, cpus)), rqs_(impl_->rqs) {}
 Scheduler::~Scheduler() = default;
 
 void Scheduler::set_observer(Observer* o) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -98,7 +99,7 @@ class Scheduler {
   void set_policy(Task& t, Policy p, int nice, int rt_priority, Time now);
   void set_slice(Task& t, Time slice_ns, Time now = 0);  // EEVDF: own request, clamped to 0.1..100 ms; 0: default
 
-  Rq& rq(int cpu);
+  Rq& rq(int cpu) { return rqs_[static_cast<std::size_t>(cpu)]; }
   Task& idle_task(int cpu);
   Task& current(int cpu);
   [[nodiscard]] bool need_resched(int cpu) const;
@@ -153,6 +154,7 @@ class Scheduler {
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+  std::span<Rq> rqs_;  // its own
 };
 
 // nice -> weight and inverse (kernel/sched/core.c tables), cgroup files -> shares.
