@@ -188,7 +188,11 @@ inline void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
 // Made and awaited in one expression. It holds no more than it must: it lies in the frame.
 struct ExecContext::RunAwaiter {
   ExecContext* waits;  // null: the time has passed
-  bool await_ready() { return waits == nullptr; }
+  bool await_ready() {
+    if (waits == nullptr) [[likely]]
+      return true;
+    return false;
+  }
   void await_suspend(std::coroutine_handle<> h) { waits->cpu->start_segment(*waits, h); }
   void await_resume() {}
 };

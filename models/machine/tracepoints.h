@@ -102,18 +102,20 @@ class Tracepoints {
   }
 
  private:
-  void write_uring(Cpu& cpu, trace::EventType type, const trace::Event::Uring& u);
-  void write_uring_enter(Cpu& cpu, unsigned to_submit, unsigned min_complete, unsigned flags);
-  void write_syscall(Cpu& cpu, trace::EventType type, std::uint64_t ctx_id, std::int64_t nr, std::int64_t min_nr,
-                     std::int64_t ret);
-  void write_request(Cpu& cpu, trace::EventType type, std::uint64_t sector, bool write, std::uint32_t bytes);
-  void write_work(Cpu& cpu, trace::EventType type, std::uint64_t id, trace::StringId function,
-                  trace::StringId workqueue);
-  void write_timer(Cpu& cpu, trace::EventType type, trace::StringId function);
-  void write_irq(Cpu& cpu, trace::EventType type, int number, trace::StringId what);
-  void write_sched_task(Cpu& cpu, trace::EventType type, const KTask& t, int target_cpu);
-  void write_migrate_task(Cpu& cpu, const KTask& t, int orig_cpu, int dest_cpu);
-  void write_sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next);
+  // Cold: where nobody listens, which is where time counts, they are out of the way of what is run.
+  [[gnu::cold]] void write_uring(Cpu& cpu, trace::EventType type, const trace::Event::Uring& u);
+  [[gnu::cold]] void write_uring_enter(Cpu& cpu, unsigned to_submit, unsigned min_complete, unsigned flags);
+  [[gnu::cold]] void write_syscall(Cpu& cpu, trace::EventType type, std::uint64_t ctx_id, std::int64_t nr,
+                                   std::int64_t min_nr, std::int64_t ret);
+  [[gnu::cold]] void write_request(Cpu& cpu, trace::EventType type, std::uint64_t sector, bool write,
+                                   std::uint32_t bytes);
+  [[gnu::cold]] void write_work(Cpu& cpu, trace::EventType type, std::uint64_t id, trace::StringId function,
+                                trace::StringId workqueue);
+  [[gnu::cold]] void write_timer(Cpu& cpu, trace::EventType type, trace::StringId function);
+  [[gnu::cold]] void write_irq(Cpu& cpu, trace::EventType type, int number, trace::StringId what);
+  [[gnu::cold]] void write_sched_task(Cpu& cpu, trace::EventType type, const KTask& t, int target_cpu);
+  [[gnu::cold]] void write_migrate_task(Cpu& cpu, const KTask& t, int orig_cpu, int dest_cpu);
+  [[gnu::cold]] void write_sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next);
   trace::Sink* sink_ = nullptr;
   trace::StringPool* pool_ = nullptr;
   bool on_ = false, charge_ = false, active_ = false, chosen_ = false;

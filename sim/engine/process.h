@@ -187,7 +187,11 @@ class [[nodiscard]] Call {
   }
   ~Call() { reset(); }
 
-  bool await_ready() const noexcept { return !handle_ || handle_.done(); }
+  bool await_ready() const noexcept {
+    if (!handle_) [[likely]]
+      return true;
+    return handle_.done();
+  }
   void await_suspend(std::coroutine_handle<> caller) noexcept { handle_.promise().caller = caller; }
   T await_resume() {
     if (handle_) [[unlikely]]
