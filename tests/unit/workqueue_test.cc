@@ -268,10 +268,11 @@ TEST_CASE("after an intensive item a worker counts again", "[workqueue]") {
 TEST_CASE("the 10 ms are those of the item, not of its worker", "[workqueue]") {
   Fixture f("6.12");
   Workqueue& q = f.wq();
+  f.at(0, q, f.item("s", 10 * kUs, kMs));  // while it sleeps a third worker is made: another one that is woken begins
   f.at(0, q, f.item("a", 6 * kMs));
   f.at(20 * kMs, q, f.item("b", 9'500 * kUs));
   f.at(20 * kMs, q, f.item("c", kMs));
-  f.at(27 * kMs, q, f.item("d", kMs));  // asks whether another worker is needed
+  f.at(25 * kMs, q, f.item("d", kMs));  // behind a tick: asks whether another worker is needed
   f.run(100 * kMs);
   CHECK(f.of("a").worker == f.of("b").worker);
   CHECK(f.of("c").begin >= f.of("b").end);
