@@ -128,7 +128,8 @@ make_venv() {
   say "making .venv with $base"
   # Another interpreter or a moved checkout: what is in there would not run.
   local clear=
-  [ -d "$marks" ] && clear=--clear
+  if [ -L "$venv" ]; then rm "$venv"  # a link to another checkout's: that one keeps its own
+  elif [ -d "$marks" ]; then clear=--clear; fi
   logged venv "$base" -m venv $clear "$venv" || fail "python -m venv failed"
   mkdir -p "$marks"
   rm -f "$marks"/*.sum "$root/build/.ready-run"
