@@ -45,7 +45,7 @@ Call<bool> Filesystem::update_time(KTask& t, Inode& inode, bool nowait) {
     co_return false;
   }
   co_await run_cost(machine_, t, CostId::file_update_time);
-  inode.stamp = coarse_time();
+  inode.fresh_until = (machine_.now() / machine_.tick_ns() + 1) * machine_.tick_ns();
   if (inode.pages != nullptr) cache_->change_inode(*inode.pages, false);
   co_return true;
 }
@@ -109,19 +109,26 @@ Call<void> Filesystem::submit_with_own_plug(KTask& t, Dio& dio) {
 }
 
 Call<void> Filesystem::enter_queue(KTask& t, Dio& dio, block::Plug* plug) {
-  const auto submit = [this, &t, &dio, plug] { return queue_.submit(t, dio, plug); };
-  const auto map = [this, &t, submit] {
-    return machine::after(t, run_cost(machine_, t, CostId::fs_dio_submit), [&t, submit] {
-      return machine::after_might_sleep(t, submit);  // extent lock, allocations
-    });
-  };
-  return machine::after_might_sleep(
-      t, [this, &t, &dio, submit, map] {  // inode lock; block device: allocation of the bio
-        if (block_device_) return machine::after(t, run_cost(machine_, t, CostId::bdev_dio_submit), submit);
-        if (dio.write && dio.inode != nullptr && is_stale(*dio.inode)) [[unlikely]]
-          return machine::wait_and(t, update_time(t, *dio.inode, false), map);
-        return map();
-      });
+  return machine::after_might_sleep(t, [this, &t, &dio, plug] {  // inode lock; block device: allocation of the bio
+    if (block_device_)
+      return machine::after(t, run_cost(machine_, t, CostId::bdev_dio_submit),
+                            [this, &t, &dio, plug] { return queue_.submit(t, dio, plug); });
+    if (dio.write && dio.inode != nullptr && is_stale(*dio.inode)) [[unlikely]]
+      return change_time_and_map(t, dio, plug);
+    return map(t, dio, plug);
+  });
+}
+
+Call<void> Filesystem::change_time_and_map(KTask& t, Dio& dio, block::Plug* plug) {
+  co_await update_time(t, *dio.inode, false);
+  co_await map(t, dio, plug);
+}
+
+Call<void> Filesystem::map(KTask& t, Dio& dio, block::Plug* plug) {
+  return machine::after(t, run_cost(machine_, t, CostId::fs_dio_submit), [this, &t, &dio, plug] {
+    return machine::after_might_sleep(  // extent lock, allocations
+        t, [this, &t, &dio, plug] { return queue_.submit(t, dio, plug); });
+  });
 }
 
 Call<void> Dio::end_io(ExecContext& ctx) {

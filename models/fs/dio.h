@@ -90,8 +90,9 @@ class Filesystem {
   Call<void> submit_uring(KTask& t, Dio& dio, block::Plug* plug);
   Call<void> submit_with_own_plug(KTask& t, Dio& dio);
   Call<void> enter_queue(KTask& t, Dio& dio, block::Plug* plug);
-  [[nodiscard]] std::int64_t coarse_time() const { return machine_.now() / machine_.tick_ns(); }
-  [[nodiscard]] bool is_stale(const Inode& inode) const { return inode.stamp != coarse_time(); }
+  Call<void> change_time_and_map(KTask& t, Dio& dio, block::Plug* plug);
+  Call<void> map(KTask& t, Dio& dio, block::Plug* plug);
+  [[nodiscard]] bool is_stale(const Inode& inode) const { return machine_.now() >= inode.fresh_until; }
   Call<bool> update_time(KTask& t, Inode& inode, bool nowait);
   Call<bool> lock(KTask& t, Inode& inode, bool nowait);
   Call<void> unlock(KTask& t, Inode& inode);

@@ -17,8 +17,8 @@ namespace wakepath::fs {
 struct File;
 
 struct Inode {
-  std::uint64_t address = 0;  // where the kernel's inode would lie
-  std::int64_t stamp = -1;    // coarse time of mtime and ctime, in ticks
+  std::uint64_t address = 0;     // where the kernel's inode would lie
+  engine::Time fresh_until = 0;  // mtime and ctime are of the tick before: a write from then on changes them
   // Buffered writes hold the inode's lock exclusively; who may not wait gives up.
   machine::KTask* locked_by = nullptr;
   std::deque<machine::KTask*> lock_waiters;

@@ -186,7 +186,7 @@ TEST_CASE("a direct write to a file costs two wakes, to a block device one", "[u
     auto s = disk("6.12");
     s.fs.type = type;
     Bench b(s);
-    b.file.inode.stamp = 0;  // its timestamps are of this tick
+    b.file.inode.fresh_until = b.m.tick_ns();  // its timestamps are of this tick
     b.run([&](KTask& t) -> Call<void> {
       b.push(Op::write);
       co_await b.ring.enter(t, 1, 1, Ring::kGetEvents);
