@@ -33,6 +33,15 @@ target_compile_options(wakepath_flags INTERFACE -ffp-contract=off -Wall -Wextra 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(wakepath_flags INTERFACE -Wno-restrict)  # false alarms on std::string (GCC bug 105651)
 endif()
+# What runs for each event gains by more inlining than is usual (docs/performance.md); other code would only take longer to
+# compile. g++ 12.2 then makes wrong code of a pair of pointers that it keeps in one vector register: no such pairs.
+function(wakepath_inline_more)
+  set(options -fno-tree-slp-vectorize --param=max-inline-insns-auto=200 --param=early-inlining-insns=60
+              --param=inline-unit-growth=200 --param=large-function-growth=300)
+  foreach(target IN LISTS ARGN)
+    target_compile_options(${target} PRIVATE "$<$<AND:$<CXX_COMPILER_ID:GNU>,$<CONFIG:Release>>:${options}>")
+  endforeach()
+endfunction()
 if(WAKEPATH_WERROR)
   target_compile_options(wakepath_flags INTERFACE -Werror)
 endif()
