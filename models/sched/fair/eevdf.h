@@ -28,8 +28,7 @@ class Eevdf final : public Fair {
 
   // Parts of the rules (eevdf_rules.cc), public for tests.
   static std::uint64_t avg_vruntime(CfsRq& cfs_rq);  // V; moves the origin to it
-  static bool vruntime_eligible(const CfsRq& cfs_rq, std::uint64_t vruntime);
-  static bool entity_eligible(const CfsRq& cfs_rq, const Entity& se) { return vruntime_eligible(cfs_rq, se.vruntime); }
+  static bool entity_eligible(const CfsRq& cfs_rq, const Entity& se);
   std::int64_t entity_lag(const CfsRq& cfs_rq, std::uint64_t avg_vruntime, Entity& se) const;
   void place_entity(CfsRq& cfs_rq, Entity& se, unsigned flags) const;
   bool update_deadline(CfsRq& cfs_rq, Entity& se) const;

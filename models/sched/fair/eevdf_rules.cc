@@ -25,6 +25,25 @@ std::int64_t mul(std::int64_t a, std::int64_t b) {
 
 std::int64_t div_s64(std::int64_t a, std::int64_t b) { return a / static_cast<std::int32_t>(b); }
 
+// Who is eligible in a queue, as long as nothing in it changes. Exact where V itself is rounded: no division.
+class Eligibility {
+ public:
+  explicit Eligibility(const CfsRq& cfs_rq)
+      : zero_(cfs_rq.zero_vruntime), sum_(cfs_rq.avg_vruntime), load_(static_cast<std::int64_t>(cfs_rq.avg_load)) {
+    if (const Entity* curr = queued_curr(cfs_rq); curr != nullptr) {
+      sum_ += mul(key_of(cfs_rq, curr->vruntime), weight_of(*curr));
+      load_ += weight_of(*curr);
+    }
+  }
+  [[nodiscard]] bool of(std::uint64_t vruntime) const {
+    return sum_ >= mul(static_cast<std::int64_t>(vruntime - zero_), load_);
+  }
+
+ private:
+  std::uint64_t zero_;
+  std::int64_t sum_, load_;
+};
+
 }  // namespace
 
 void Eevdf::enqueue_in_timeline(CfsRq& cfs_rq, Entity& se) {
@@ -62,16 +81,7 @@ std::uint64_t Eevdf::avg_vruntime(CfsRq& cfs_rq) {
   return cfs_rq.zero_vruntime;
 }
 
-// Exact where V itself is rounded: no division.
-bool Eevdf::vruntime_eligible(const CfsRq& cfs_rq, std::uint64_t vruntime) {
-  std::int64_t sum = cfs_rq.avg_vruntime;
-  auto load = static_cast<std::int64_t>(cfs_rq.avg_load);
-  if (const Entity* curr = queued_curr(cfs_rq); curr != nullptr) {
-    sum += mul(key_of(cfs_rq, curr->vruntime), weight_of(*curr));
-    load += weight_of(*curr);
-  }
-  return sum >= mul(key_of(cfs_rq, vruntime), load);
-}
+bool Eevdf::entity_eligible(const CfsRq& cfs_rq, const Entity& se) { return Eligibility(cfs_rq).of(se.vruntime); }
 
 std::int64_t Eevdf::entity_lag(const CfsRq& cfs_rq, std::uint64_t avg_vruntime, Entity& se) const {
   const auto tick = static_cast<std::uint64_t>(tunables_.tick_ns);
@@ -163,20 +173,21 @@ void Eevdf::cancel_protect_slice(Entity& se) const {
 Entity* Eevdf::pick_eevdf(CfsRq& cfs_rq, bool protect) const {
   Entity* curr = cfs_rq.curr != nullptr && cfs_rq.curr->on_rq ? cfs_rq.curr : nullptr;
   if (cfs_rq.nr_running == 1) return curr != nullptr ? curr : cfs_rq.timeline.first();
-  if (curr != nullptr && !entity_eligible(cfs_rq, *curr)) curr = nullptr;
+  const Eligibility eligible(cfs_rq);
+  if (curr != nullptr && !eligible.of(curr->vruntime)) curr = nullptr;
   const bool may_protect = protect && (k_.run_to_parity || k_.protect_by_vruntime);
   if (may_protect && curr != nullptr && protect_slice(*curr)) return curr;
 
   // The first eligible one in order of deadlines; subtrees without any are skipped by their least vruntime.
   Entity* best = cfs_rq.timeline.first();
-  if (best == nullptr || !entity_eligible(cfs_rq, *best)) {
+  if (best == nullptr || !eligible.of(best->vruntime)) {
     Entity* at = cfs_rq.timeline.root();
     best = nullptr;
     while (at != nullptr) {
       Entity* const left = at->node.left;
-      if (left != nullptr && vruntime_eligible(cfs_rq, left->node.min_vruntime)) {
+      if (left != nullptr && eligible.of(left->node.min_vruntime)) {
         at = left;
-      } else if (entity_eligible(cfs_rq, *at)) {
+      } else if (eligible.of(at->vruntime)) {
         best = at;
         break;
       } else {
