@@ -20,6 +20,7 @@ namespace wakepath::machine {
 
 class Machine;
 class LocalTimer;
+struct KTask;
 
 // One hrtimer: caller-owned, address-stable. expired() runs in hard interrupt context.
 struct HrTimer {
@@ -28,6 +29,7 @@ struct HrTimer {
   engine::Timer timer;
   HrTimer* next_expired = nullptr;
   LocalTimer* owner = nullptr;
+  KTask* task = nullptr;          // whom it wakes, where that is all it does
   std::uint32_t function_id = 0;  // name in trace records
 };
 

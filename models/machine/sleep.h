@@ -16,7 +16,6 @@ struct SleepTimer final : HrTimer {
     co_await m.wake(irq, *task);
   }
   Machine& m;
-  KTask* task = nullptr;
   bool done = false;
 };
 

@@ -63,6 +63,9 @@ struct KTask : ExecContext {
     std::array<std::uint32_t, sched::kPlacementSteps> placements{}, by_step{};
   } moves;
 
+  // It is about to be woken: asks the caches for what a wakeup and a switch touch.
+  void fetch() const;
+
   // Sleep: set the state first, test the condition, then schedule(); a wakeup in between makes schedule() return.
   void set_state(sched::State s);
   ScheduleAwaiter schedule(bool preempt = false);
