@@ -15,6 +15,7 @@ struct Rcu::Wait final : WheelTimer {
 Rcu::Rcu(Machine& m, TimerWheel& wheel)
     : m_(m),
       wheel_(wheel),
+      force_after_jiffies_(1 + (m.scenario.kernel.hz > 250) + (m.scenario.kernel.hz > 500)),
       wait_(std::make_unique<Wait>(*this)),
       cpus_(static_cast<std::size_t>(m.cpu_count())),
       mask_(cpus_.size()) {
@@ -139,7 +140,7 @@ Body Rcu::thread_body(KTask& t, Time run_ns) {
     co_await wait(t, &Rcu::is_requested, -1);
     begin(t.cpu->id());
     for (bool is_first = true;; is_first = false) {
-      co_await wait(t, &Rcu::nobody_left, kForceAfterJiffies);
+      co_await wait(t, &Rcu::nobody_left, force_after_jiffies_);
       if (nobody_left()) break;
       force_quiescent_states(is_first);
     }

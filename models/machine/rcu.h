@@ -48,7 +48,6 @@ class Rcu final : public Machine::SoftirqHandler {
   };
   struct Wait;
   static constexpr std::int64_t kUnassigned = INT64_MAX;
-  static constexpr std::int64_t kForceAfterJiffies = 1;  // jiffies_till_first_fqs up to HZ 250 and 255 CPUs
 
   [[nodiscard]] bool pending(const PerCpu& c) const;
   [[nodiscard]] bool ready(const PerCpu& c) const {
@@ -67,6 +66,7 @@ class Rcu final : public Machine::SoftirqHandler {
 
   Machine& m_;
   TimerWheel& wheel_;
+  const std::int64_t force_after_jiffies_;  // jiffies_till_first_fqs, of less than 256 CPUs
   KTask* thread_ = nullptr;
   Time run_ns_ = 0;
   std::unique_ptr<Wait> wait_;

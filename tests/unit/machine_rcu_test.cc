@@ -60,6 +60,29 @@ TEST_CASE("a CPU with RCU callbacks keeps its tick in idle until their grace per
   CHECK(woken_on(r, 0) == 5);
 }
 
+// The thread sleeps for one jiffy at HZ 250 and for three at 1000, which end two and four ticks later.
+TEST_CASE("how long a grace period is let be before sleeping CPUs are looked for hangs on HZ", "[machine]") {
+  for (const auto& [hz, ms] : {std::pair{250, 8}, {1000, 4}}) {
+    CAPTURE(hz);
+    auto s = freeing(3, "6.1");
+    s.kernel.hz = hz;
+    s.run.warmup_ns = 190'000'000;  // none is under way
+    Record r;
+    record(r, s);
+    std::int64_t begun_ns = 0;
+    int forced = 0;
+    for (const auto& e : r.events) {
+      if (e.type != EventType::sched_waking || !r.is(e.u.task.comm, "rcu")) continue;
+      if (e.cpu == 0) {
+        CHECK((e.ts_ns - begun_ns + 500'000) / 1'000'000 == ms);
+        ++forced;
+      }
+      begun_ns = e.ts_ns;
+    }
+    CHECK(forced == 5);
+  }
+}
+
 TEST_CASE("nothing ticks where nobody frees anything", "[machine]") {
   auto s = freeing(3, "6.1");
   s.programs[1].call_rcu = false;
