@@ -42,10 +42,14 @@ struct Smp::CallLine final : IrqLine {
 struct Smp::SchedSoftirq final : Machine::SoftirqHandler {
   explicit SchedSoftirq(Smp& all) : smp(all) {}
   Call<void> run(ExecContext& ctx) override {
-    smp.running_cpu = ctx.cpu->id();
-    const sched::Effort e = smp.balancer.softirq(ctx.cpu->id(), smp.m_.now());
-    co_await ctx.run_ns(smp.effort_ns(e));
-    co_await smp.finish_pass(ctx);
+    sched::Balancer::Passes passes = smp.balancer.softirq(ctx.cpu->id());
+    for (bool more = true; more;) {
+      sched::Effort e;
+      smp.running_cpu = ctx.cpu->id();
+      more = smp.balancer.step(passes, smp.m_.now(), e);
+      co_await ctx.run_ns(smp.effort_ns(e));
+      co_await smp.finish_pass(ctx);
+    }
   }
   Smp& smp;
 };

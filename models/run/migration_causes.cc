@@ -93,6 +93,14 @@ std::string wakeup_text(const machine::KTask::Moves& moves, const BesideCounts& 
                      beside_text(beside));
 }
 
+// The pass of one CPU asks for the push, that of the next finds the task waiting behind the stopper.
+std::string displaced_text(const TaskDecisions& t) {
+  const BesideCounts& row = t.moves.by_cause[static_cast<std::size_t>(MigrationCause::active_balance)];
+  const auto pushed = std::accumulate(row.begin(), row.end(), std::uint64_t{0});
+  if (t.active_asked <= pushed) return "";
+  return fmt::format(", {} times behind the stopper that was to push it", t.active_asked - pushed);
+}
+
 std::string move_text(MigrationCause c, const TaskDecisions& t, const BesideCounts& beside,
                       const sched::Balancer::Counters& all) {
   const auto refused = [](const auto& n, Refusal why) { return n[static_cast<std::size_t>(why)]; };
@@ -109,8 +117,9 @@ std::string move_text(MigrationCause c, const TaskDecisions& t, const BesideCoun
     case MigrationCause::periodic:
       return "periodic balance pulled it while it waited; on the CPU it left was " + beside_text(beside);
     case MigrationCause::nohz:
-      return "balance on behalf of tickless idle CPUs pulled it while it waited; on the CPU it left was " +
-             beside_text(beside);
+      return fmt::format(
+          "balance on behalf of tickless idle CPUs pulled it while it waited{}; on the CPU it left was {}",
+          displaced_text(t), beside_text(beside));
     case MigrationCause::newidle:
       return "a CPU that ran out of work pulled it while it waited; on the CPU it left was " + beside_text(beside);
     case MigrationCause::affinity:

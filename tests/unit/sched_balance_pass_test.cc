@@ -47,7 +47,13 @@ struct Machine final : BalanceHost, Observer {
   void idle_pass(int cpu, Time at) {
     now = at;
     s.rq(cpu).smp->idle_balance = idle_cpu(s.rq(cpu));
-    b.softirq(cpu, now);
+    all_passes(cpu);
+  }
+  void all_passes(int cpu) {
+    Balancer::Passes p = b.softirq(cpu);
+    Effort e;
+    while (b.step(p, now, e)) {
+    }
   }
   std::uint32_t random_1024(int) override { return dice; }
   Time effort_ns(const Effort& e) override { return e.cpus * 10; }
@@ -155,7 +161,7 @@ TEST_CASE("nohz_joins_early: a CPU that stops its tick is not waited for before 
     m.b.tick(2, m.now = 8 * kMs);  // kicks for the blocked load of whoever joined; the next such kick is 32 ms later
     REQUIRE(m.kicks == std::vector<int>{0});
     m.b.idle_balance_kicked(0);
-    m.b.softirq(0, m.now);
+    m.all_passes(0);
     m.kicks.clear();
     m.b.enter_tickless_idle(1);
     m.b.tick(2, m.now += 4 * kMs);
@@ -213,7 +219,7 @@ TEST_CASE("E41: intervals in jiffies") {
   m.put("hog", 0);
   m.s.rq(0).smp->idle_balance = false;
   m.now = 200 * kMs;
-  m.b.softirq(0, m.now);
+  m.all_passes(0);
   CHECK(m.s.rq(0).smp->next_balance == 50 + 63);  // balanced: 16 ms now, times 16, in jiffies of 4 ms, less one
   Machine idle(eight);
   idle.idle_pass(3, 200 * kMs);
@@ -271,9 +277,44 @@ TEST_CASE("a busy tick with two tasks kicks the first tickless idle CPU, once a 
   CHECK(m.kicks == std::vector<int>{0});
   m.b.idle_balance_kicked(0);
   CHECK(m.s.rq(0).smp->nohz_flags != 0);
-  m.b.softirq(0, 4 * kMs);
+  m.now = 4 * kMs;
+  m.all_passes(0);
   // CPU 0 looked on behalf of 2, 3 and itself; each group's first idle CPU balances for it: here each is its own.
   CHECK(m.d.lowest(2)->nr_balance_failed + m.d.lowest(3)->nr_balance_failed + m.d.lowest(0)->nr_balance_failed == 3);
+}
+
+TEST_CASE("passes for sleeping CPUs are steps: the push that one asked for is under way when the next looks") {
+  Machine m({.cpus = 4}, "5.4");
+  m.put("hog", 1);
+  m.put("kworker", 1, true);
+  for (const int c : {0, 2, 3}) m.b.enter_tickless_idle(c);
+  const auto kick = [&] {
+    m.b.tick(1, m.now += 16 * kMs);
+    m.b.idle_balance_kicked(0);
+  };
+  for (int failures = 0; failures < 3; ++failures) kick(), m.all_passes(0);
+  CHECK(m.stops.empty());
+  kick();
+  Balancer::Passes p = m.b.softirq(0);
+  Effort first, second;
+  CHECK(m.b.step(p, m.now, first));  // for CPU 2, which has failed often enough
+  CHECK(m.stops == std::vector<int>{1});
+  CHECK(first.domains == 1);
+  SECTION("the hog still runs: the stopper is asked once") {
+    CHECK(m.b.step(p, m.now, second));  // for CPU 3
+    CHECK(m.stops == std::vector<int>{1});
+    CHECK(m.moves.empty());
+  }
+  SECTION("the stopper has displaced the hog, which waits: the next CPU pulls it") {
+    Task& stopper = m.tasks.emplace_back();
+    m.s.init_task(stopper, "migration/1", 99, Policy::stop, 0, 0, nullptr, 1);
+    m.s.wake_up(stopper, 1, m.now);
+    m.s.schedule(1, true, m.now);
+    CHECK(m.b.step(p, m.now, second));
+    CHECK(m.moves == Moves{"hog 1>3 nohz"});
+    m.b.active_balance_stop(1, m.now);
+    CHECK(m.moves.size() == 1);
+  }
 }
 
 TEST_CASE("E44: load as seen from the root") {

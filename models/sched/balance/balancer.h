@@ -2,14 +2,17 @@
 // The load balancer: periodic passes through a CPU's domains, the pass of a CPU that is about to go idle, the pass on
 // behalf of CPUs that sleep without a tick, and the push of a running task by the stopper.
 //
-// It decides and moves at once; what that costs is counted in Effort, and the caller spends the time. What touches
-// other CPUs or needs a thread goes through BalanceHost.
+// A pass decides and moves at once; what that costs is counted in Effort, and the caller spends the time. Passes on
+// behalf of several CPUs are steps, so that a later one sees what the push asked for by an earlier one has done. What
+// touches other CPUs or needs a thread goes through BalanceHost.
+//
 // Source: kernel/sched/fair.c (load_balance, rebalance_domains, newidle_balance, nohz_balancer_kick, nohz_idle_balance,
 // active_load_balance_cpu_stop), 6.1 and 6.12; scheduler spec 7.4-7.8.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <limits>
 
 #include "models/sched/balance/stats.h"
 #include "models/sched/sched.h"
@@ -48,7 +51,9 @@ class Balancer {
 
   // At a tick of a CPU, after the class's own work. True: raise the softirq that runs the periodic pass.
   bool tick(int cpu, Time now);
-  Effort softirq(int cpu, Time now);  // run_rebalance_domains
+  class Passes;
+  Passes softirq(int cpu);                         // run_rebalance_domains: to be taken step by step
+  bool step(Passes& p, Time now, Effort& effort);  // one CPU's passes; false: there are no more
   // From __schedule when no fair task is left: true when one is there now.
   bool newidle(int cpu, Time now, Effort& e);
   void idle_balance_kicked(int cpu);  // the function call arrived; true in SmpRq::nohz_flags: raise the softirq
@@ -88,7 +93,8 @@ class Balancer {
   [[nodiscard]] bool needs_active_balance(const Pass& p) const;
   void settle_interval(Pass& p, bool all_pinned) const;
   Effort rebalance_domains(int cpu, CpuIdle idle, Time now);
-  Effort nohz_idle_balance(int cpu, unsigned flags, Time now);
+  bool nohz_idle_balance(Passes& p, Time now, Effort& effort);
+  void leave_off(const Passes& p);
   void nohz_balancer_kick(int cpu, Time now);
   void leave_tickless_idle(int cpu);
   [[nodiscard]] std::int64_t interval_of(const Domain& d, bool busy) const;
@@ -115,6 +121,17 @@ class Balancer {
   } nohz_;
   bool on_behalf_ = false;  // of a sleeping CPU
   CpuMask scratch_;
+};
+
+// What a balancing CPU has still to do.
+class Balancer::Passes {
+  friend class Balancer;
+  int cpu = 0;
+  CpuIdle idle = CpuIdle::not_idle;
+  unsigned flags = 0;  // for CPUs without a tick
+  int at = -1;         // the one that was looked at last; -1: none yet
+  std::int64_t next = std::numeric_limits<std::int64_t>::max();
+  bool has_blocked = false;
 };
 
 }  // namespace wakepath::sched

@@ -76,13 +76,25 @@ bool Balancer::tick(int cpu, Time now) {
   return due;
 }
 
-Effort Balancer::softirq(int cpu, Time now) {
+Balancer::Passes Balancer::softirq(int cpu) {
   SmpRq& smp = *s_.rq(cpu).smp;
-  const CpuIdle idle = smp.idle_balance ? CpuIdle::idle : CpuIdle::not_idle;
-  if (const unsigned flags = std::exchange(smp.nohz_flags, 0U); flags != 0 && idle == CpuIdle::idle)
-    return nohz_idle_balance(cpu, flags, now);
-  update_blocked(cpu, now);
-  return rebalance_domains(cpu, idle, now);
+  Passes p;
+  p.cpu = cpu;
+  p.idle = smp.idle_balance ? CpuIdle::idle : CpuIdle::not_idle;
+  if (const unsigned flags = std::exchange(smp.nohz_flags, 0U); p.idle == CpuIdle::idle) p.flags = flags;
+  return p;
+}
+
+bool Balancer::step(Passes& p, Time now, Effort& effort) {
+  if (p.flags != 0) {
+    on_behalf_ = true;
+    const bool more = nohz_idle_balance(p, now, effort);
+    on_behalf_ = false;
+    return more;
+  }
+  update_blocked(p.cpu, now);
+  effort = rebalance_domains(p.cpu, p.idle, now);
+  return false;
 }
 
 Effort Balancer::rebalance_domains(int cpu, CpuIdle idle, Time now) {
@@ -235,39 +247,45 @@ void Balancer::idle_balance_kicked(int cpu) {
   if (rq.smp->idle_balance) rq.smp->nohz_flags = flags;
 }
 
-Effort Balancer::nohz_idle_balance(int cpu, unsigned flags, Time now) {
-  Effort e;
+// It has work of its own now.
+void Balancer::leave_off(const Passes& p) {
+  if ((p.flags & kNohzNext) != 0) nohz_.needs_update = true;
+  nohz_.has_blocked = nohz_.has_blocked || p.has_blocked || (p.flags & kNohzStats) != 0;
+}
+
+// To the next CPU that is due, and its passes. The balancing CPU is the last.
+bool Balancer::nohz_idle_balance(Passes& p, Time now, Effort& effort) {
   const std::int64_t now_j = jiffies(now);
-  std::int64_t next = now_j + kFarAway * t_.hz;
-  bool has_blocked = false;
-  if ((flags & kNohzStats) != 0) nohz_.has_blocked = false;
-  if ((flags & kNohzNext) != 0) nohz_.needs_update = false;
-  on_behalf_ = true;
-  const int start = cpu + 1;
-  for (int c = nohz_.idle_cpus.wrap_first(start); c >= 0; c = nohz_.idle_cpus.wrap_next(c, start)) {
+  const int start = p.cpu + 1;
+  const bool begins = p.at < 0;
+  if (begins) {
+    if ((p.flags & kNohzStats) != 0) nohz_.has_blocked = false;
+    if ((p.flags & kNohzNext) != 0) nohz_.needs_update = false;
+  }
+  for (int c = begins ? nohz_.idle_cpus.wrap_first(start) : nohz_.idle_cpus.wrap_next(p.at, start); c >= 0;
+       c = nohz_.idle_cpus.wrap_next(c, start)) {
     Rq& rq = s_.rq(c);
     if (!idle_cpu(rq)) continue;
-    if (!idle_cpu(s_.rq(cpu)) && s_.need_resched(cpu)) {  // it has work of its own now
-      if ((flags & kNohzNext) != 0) nohz_.needs_update = true;
-      nohz_.has_blocked = nohz_.has_blocked || has_blocked || (flags & kNohzStats) != 0;
-      on_behalf_ = false;
-      return e;
+    if (!idle_cpu(s_.rq(p.cpu)) && s_.need_resched(p.cpu)) {
+      leave_off(p);
+      return false;
     }
-    if ((flags & kNohzStats) != 0 && rq.smp->has_blocked_load) {
+    if ((p.flags & kNohzStats) != 0 && rq.smp->has_blocked_load) {
       if (now_j > rq.smp->last_blocked_update) update_blocked(c, now);
-      has_blocked = has_blocked || rq.smp->has_blocked_load;
+      p.has_blocked = p.has_blocked || rq.smp->has_blocked_load;
     }
     if (now_j >= rq.smp->next_balance) {
       s_.update_clock(c, now);
-      if ((flags & kNohzBalance) != 0) e += rebalance_domains(c, CpuIdle::idle, now);
+      if ((p.flags & kNohzBalance) != 0) effort = rebalance_domains(c, CpuIdle::idle, now);
     }
-    next = std::min(next, rq.smp->next_balance);
+    p.next = std::min(p.next, rq.smp->next_balance);
+    p.at = c;
+    if (effort.domains > 0) return true;
   }
-  on_behalf_ = false;
-  if (next < now_j + kFarAway * t_.hz) nohz_.next_balance = next;
-  if ((flags & kNohzStats) != 0) nohz_.next_blocked = now_j + (kLoadAvgPeriodMs * t_.hz + 999) / 1000;
-  nohz_.has_blocked = nohz_.has_blocked || has_blocked;
-  return e;
+  if (p.at >= 0) nohz_.next_balance = p.next;
+  if ((p.flags & kNohzStats) != 0) nohz_.next_blocked = now_j + (kLoadAvgPeriodMs * t_.hz + 999) / 1000;
+  nohz_.has_blocked = nohz_.has_blocked || p.has_blocked;
+  return false;
 }
 
 }  // namespace wakepath::sched
