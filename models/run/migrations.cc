@@ -180,7 +180,10 @@ json Simulation::migrations_json(double seconds) const {
   std::stable_sort(rows.begin(), rows.end(), [](const auto& x, const auto& y) { return x.first > y.first; });
   json tasks = json::array();
   for (auto& r : rows) tasks.push_back(std::move(r.second));
-  return {{"by_cause", named(total, cause)},
+  const auto count = std::accumulate(total.begin(), total.end(), std::uint64_t{0});
+  return {{"count", count},
+          {"per_s", static_cast<double>(count) / seconds},
+          {"by_cause", named(total, cause)},
           {"by_group", by_group_json(groups, seconds)},
           {"balance", balance_json(balance)},
           {"ended_where_submitted", {{"count", home}, {"of", ended}}},

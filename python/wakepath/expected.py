@@ -6,7 +6,7 @@
     [run]                                  # optional, for every row
     duration = "1s"
     [band.switch_cost]                     # a range of settings: where the source leaves a constant open
-    centre = "centre"                      # the point that decides
+    centre = "centre"                      # the point that decides; "mean": that of all points, as of several seeds
     points.low = ["costs.cold_task=0ns"]
     points.centre = [...]
     [[row]]
@@ -22,7 +22,7 @@
     set = ["task.kworker.nice=-10"]        # optional
     source = "..."
 
-`ok` is judged at the band's centre; the other points are printed. A row without low and high is printed only.
+`ok` is judged at the band's centre, or by the mean; the points are printed. A row without low and high is printed only.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from wakepath.errors import InputError, closest
 from wakepath.paths import read_text
 
 SCHEMA = "wakepath.expected/1"
+MEAN = "mean"  # a band's centre: no point of its own decides
 _ROW_KEYS = {
     "id", "role", "metric", "value", "low", "high", "band", "scenario", "reference", "set", "source", "title",
 }  # fmt: skip
@@ -120,7 +121,7 @@ def _check_keys(data: dict[str, Any], known: set[str], file: str, text: str) -> 
 def _band(name: str, raw: dict[str, Any], file: str) -> Band:
     points = {point: list(sets) for point, sets in raw.get("points", {}).items()}
     centre = raw.get("centre", "centre")
-    if centre not in points:
+    if centre not in (*points, MEAN) or not points:
         raise InputError(f"band '{name}' has no point '{centre}'", file, suggestion="points: " + ", ".join(points))
     return Band(name, centre, points)
 

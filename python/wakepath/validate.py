@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from wakepath.baselines import formula as formula_baseline
 from wakepath.baselines import nothing_changes
 from wakepath.errors import InputError
-from wakepath.expected import Expected, ExpectedRow, read_expected
+from wakepath.expected import MEAN, Expected, ExpectedRow, read_expected
 from wakepath.formula import evaluate
 from wakepath.free_run import FreeRun, begun, compare, summarize_free_runs, trace_of
 from wakepath.metrics import HEADLINE, task_metrics, truth_metrics
@@ -47,7 +48,7 @@ Fits = dict[tuple[str, str], tuple[str, ...]]
 
 @dataclass
 class PublishedRow:
-    """One row of expected.toml: its formula at every point of the band; judged at the centre."""
+    """One row of expected.toml: its formula at every point of the band; judged at the centre, or by the mean."""
 
     row: ExpectedRow
     values: dict[str, float]
@@ -56,6 +57,8 @@ class PublishedRow:
     @property
     def centre(self) -> float | None:
         name = self.row.band.centre if self.row.band else "centre"
+        if name == MEAN and MEAN not in self.values and self.values:
+            return fmean(self.values.values())
         return self.values.get(name)
 
     @property

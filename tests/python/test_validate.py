@@ -119,6 +119,9 @@ def test_published_rows(wakepath: Call, tmp_path: Path) -> None:
     assert case["ok"] is True
     assert set(figure["band"]["values"]) == {"low", "mid"}
     assert figure["predicted"] == figure["band"]["values"]["mid"]
+    expected.write_text(head.replace('"mid"', '"mean"') + row.format("mean", 0.1), encoding="utf-8")
+    (figure,) = json.loads(wakepath("validate", str(tmp_path), "--json", "-").out)["cases"][0]["metrics"].values()
+    assert figure["predicted"] == pytest.approx(sum(figure["band"]["values"].values()) / 2)
     expected.write_text(head + row.format("good", 0.1) + row.format("bad", 1.0), encoding="utf-8")
     said = wakepath("validate", str(tmp_path))
     assert said.status == 1
