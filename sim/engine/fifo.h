@@ -6,8 +6,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <utility>
-#include <vector>
 
 #include "sim/engine/check.h"
 
@@ -44,17 +45,18 @@ class Fifo {
 
  private:
   void grow() {
-    std::vector<T> more(slots_.empty() ? kFirst : 2 * slots_.size());
-    for (std::size_t i = 0; i < size_; ++i) more[i] = std::move(slots_[(first_ + i) & (capacity_ - 1)]);
+    WAKEPATH_CHECK(capacity_ < kMost, "a queue of more than 2^31");
+    const std::uint32_t capacity = capacity_ == 0 ? kFirst : 2 * capacity_;
+    auto more = std::make_unique<T[]>(capacity);
+    for (std::uint32_t i = 0; i < size_; ++i) more[i] = std::move(slots_[(first_ + i) & (capacity_ - 1)]);
     slots_ = std::move(more);
-    capacity_ = slots_.size();
+    capacity_ = capacity;
     first_ = 0;
   }
 
-  static constexpr std::size_t kFirst = 16;
-  std::vector<T> slots_;
-  std::size_t capacity_ = 0;  // slots_.size(), which is a subtraction and a division
-  std::size_t first_ = 0, size_ = 0;
+  static constexpr std::uint32_t kFirst = 16, kMost = std::uint32_t{1} << 31;
+  std::unique_ptr<T[]> slots_;
+  std::uint32_t capacity_ = 0, first_ = 0, size_ = 0;
 };
 
 }  // namespace wakepath::engine
