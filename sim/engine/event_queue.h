@@ -55,12 +55,12 @@ class EventQueue {
   [[gnu::noinline]] void move(Timer& t, Time at);
   [[gnu::noinline, gnu::cold]] void make_room_and_arm(Timer& t, Time at);
 
+  alignas(64) NearTimers near_;
   Time now_ = 0;
   Time first_at_ = kNever;  // near_'s or dense_'s, which are both empty only when there is no timer
   Time block_ = kNever;
   Time limit_ = kNever;  // without a block: kNever while far_ is empty
   std::size_t size_ = 0;
-  NearTimers near_;
   DenseTimers dense_;
   FarTimers far_;
 };

@@ -105,10 +105,11 @@ class NearTimers {
     free_ |= std::uint32_t{1} << cell;
   }
 
+  // Times and timers in whole cache lines; what follows shares one with the queue's own times.
+  std::array<Time, kCapacity> at_;
+  std::array<Timer*, kCapacity> timer_{};
   std::uint64_t order_ = 0;
   std::uint32_t free_ = kAllFree;  // bit i: cell i is free
-  alignas(64) std::array<Time, kCapacity> at_;
-  std::array<Timer*, kCapacity> timer_{};
 };
 
 }  // namespace wakepath::engine
