@@ -114,12 +114,12 @@ class Histogram {
     return std::clamp(value, min_, max_);
   }
 
-  std::vector<std::int64_t> counts_;                        // kBuckets for each octave that is held
-  std::array<std::uint8_t, kOctaves> place_ = none_held();  // of each octave there
+  std::vector<std::int64_t> counts_;  // kBuckets for each octave that is held
   std::int64_t count_ = 0;
   Time sum_ = 0;
   Time min_ = kNever;
   Time max_ = 0;
+  std::array<std::uint8_t, kOctaves> place_ = none_held();  // of each octave there
 };
 
 }  // namespace wakepath::engine
