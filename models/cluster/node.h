@@ -55,23 +55,24 @@ class Node final : public Sockets {
  private:
   void take_due();
   [[nodiscard]] Reactor& reactor_of(int p) const { return *reactors_[static_cast<std::size_t>(p) % reactors_.size()]; }
+  // What each message asks for comes first.
   const NodeConf& conf_;
   const ClusterConf& cluster_;
   const std::vector<Partition>& partitions_;
   int id_;
-  run::Options options_;
-  std::map<int, Replica> replicas_;
-  std::map<int, Vote> votes_;
-  engine::RandomStream patience_;
   std::unique_ptr<run::Simulation> simulation_;
-  workqueue::Workqueue* events_wq_ = nullptr;
   std::unique_ptr<RemoteDisk> disk_;
   std::unique_ptr<Nic> nic_;
   std::vector<std::unique_ptr<Reactor>> reactors_;
   Time booted_at_ = 0;
-  engine::Timer arrival_;
-  std::vector<MessagePtr> due_;  // at one time
   std::vector<Parcel>* out_ = nullptr;
+  std::vector<MessagePtr> due_;  // at one time
+  engine::Timer arrival_;
+  workqueue::Workqueue* events_wq_ = nullptr;
+  run::Options options_;
+  std::map<int, Replica> replicas_;
+  std::map<int, Vote> votes_;
+  engine::RandomStream patience_;
 };
 
 }  // namespace wakepath::cluster

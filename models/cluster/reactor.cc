@@ -22,9 +22,10 @@ constexpr int kMaxEvents = 128;  // taken from the ring at a time
 Reactor::Reactor(Node& node, int index, int cpu)
     : node_(node),
       machine_(node.simulation().machine()),
+      idle_poll_ns_(node.conf().idle_poll_ns),
       aio_(machine_),
-      timer_(std::make_unique<Timer>(*this)),
-      ctx_id_(0x7e0000000000ULL + static_cast<std::uint64_t>(index) * 0x1000) {
+      ctx_id_(0x7e0000000000ULL + static_cast<std::uint64_t>(index) * 0x1000),
+      timer_(std::make_unique<Timer>(*this)) {
   task_ =
       &machine_.add_task("reactor-" + std::to_string(index), "reactor",
                          machine_.group_of_session(node.conf().cgroup, "reactors"), node.conf().nice, cpu, true, false);
@@ -60,7 +61,7 @@ machine::Body Reactor::body(KTask& t) {
     co_await t.run_ns(cost(NetCost::reactor_turn), Mode::user);
     bool came = !sockets_.empty();
     if (came) co_await receive(t);
-    if (timer_->due()) {
+    if (timer_due_) {
       keep_time();
       came = true;
     }
@@ -68,10 +69,10 @@ machine::Body Reactor::body(KTask& t) {
     bool ended = !events_.empty();
     const bool idle = !came && !ended && to_submit_.empty() && to_buffer_.empty() && to_send_.empty();
     if (!idle) busy_at_ = machine_.now();
-    if (idle && !has_background && machine_.now() - busy_at_ >= node_.conf().idle_poll_ns) {
+    if (idle && !has_background && machine_.now() - busy_at_ >= idle_poll_ns_) {
       co_await run_cost(machine_, t, CostId::syscall_entry);
       co_await t.run_ns(cost(NetCost::net_poll_arm));
-      poll_armed_ = sockets_.empty() && !timer_->due();
+      poll_armed_ = sockets_.empty() && !timer_due_;
       co_await leave_kernel(t);
       co_await aio_.sys_io_getevents(t, ctx_id_, poll_armed_ ? 1 : 0, kMaxEvents, events_);
       poll_armed_ = false;

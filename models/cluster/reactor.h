@@ -33,7 +33,7 @@ namespace wakepath::cluster {
 
 class Node;
 
-class Reactor {
+class alignas(64) Reactor {
  public:
   Reactor(Node& node, int index, int cpu);
   ~Reactor();
@@ -73,12 +73,12 @@ class Reactor {
   struct alignas(64) Served {  // a partition
     Served(Reactor& r, int partition, bool first_boot);
     ~Served();
-    Raft raft;
-    Replica& log;
+    engine::Fifo<Pending> pending;  // of the leader, in the log's order
     Time patience_ends = 0;         // of a follower with its leader; the machine's time, like all of timers
     bool led = false;               // when it was settled last
-    engine::Fifo<Pending> pending;  // of the leader, in the log's order
-    std::unique_ptr<Fsync> file;    // fsync: the log's file
+    Replica& log;
+    std::unique_ptr<Fsync> file;  // fsync: the log's file
+    alignas(64) Raft raft;
   };
   struct Write {  // waits for a free Append
     int partition;
@@ -117,28 +117,30 @@ class Reactor {
   void send_beats();
   [[nodiscard]] Time draw_patience();
 
+  // What each turn looks at comes first.
   Node& node_;
   machine::Machine& machine_;
-  aio::Context aio_;
+  const Time idle_poll_ns_;
+  Time busy_at_ = 0;  // when it last had something to do
+  bool timer_due_ = false, poll_armed_ = false;
   aio::Iocb poll_;
-  bool poll_armed_ = false;
-  machine::KTask* task_ = nullptr;
-  std::vector<std::unique_ptr<Append>> appends_;
-  std::vector<Append*> free_;
+  aio::Context aio_;
+  engine::Fifo<MessagePtr> sockets_;
   engine::Fifo<Append*> to_submit_;
   engine::Fifo<Write> waiting_, to_buffer_;
-  fs::Dirtier dirtier_;
-  engine::Fifo<MessagePtr> sockets_;
-  std::vector<MessagePtr> to_tell_;  // what a partition has others told, until it is settled
-  std::vector<MessagePtr> to_send_, sending_;
-  std::vector<Raft::Accepted> accepted_;  // used by handle()
   std::vector<aio::Iocb*> events_;
+  std::vector<MessagePtr> to_send_, sending_;
+  std::vector<MessagePtr> to_tell_;       // what a partition has others told, until it is settled
+  std::vector<Raft::Accepted> accepted_;  // used by handle()
+  std::vector<Append*> free_;
   std::vector<std::unique_ptr<Served>> served_;  // by partition; null: not this one's
+  std::uint64_t next_sector_ = 0, ctx_id_;
+  std::vector<std::unique_ptr<Append>> appends_;
+  fs::Dirtier dirtier_;
+  machine::KTask* task_ = nullptr;
   std::unique_ptr<Timer> timer_;
   Time next_beat_ = 0;
-  Time busy_at_ = 0;                                            // when it last had something to do
   std::int64_t served_vruntime_ = 0, background_vruntime_ = 0;  // of the two scheduling groups
-  std::uint64_t next_sector_ = 0, ctx_id_;
 };
 
 }  // namespace wakepath::cluster

@@ -22,9 +22,9 @@ Reactor::Fsync::Fsync(Reactor& r, int p)
 }
 
 Reactor::Served::Served(Reactor& r, int partition, bool first_boot)
-    : raft(r.node_.id(), partition, r.node_.partition(partition), r.node_.replica(partition), r.node_.vote(partition),
-           first_boot, r.to_tell_),
-      log(r.node_.replica(partition)) {}
+    : log(r.node_.replica(partition)),
+      raft(r.node_.id(), partition, r.node_.partition(partition), log, r.node_.vote(partition), first_boot,
+           r.to_tell_) {}
 
 Reactor::Served::~Served() = default;
 

@@ -15,18 +15,14 @@ struct Reactor::Timer final : machine::HrTimer {
   explicit Timer(Reactor& r) : reactor(r) { function_id = r.machine_.tp.name("timerfd_tmrproc"); }
   ~Timer() override { reactor.machine_.engine.cancel(timer); }
   machine::Call<void> expired(machine::ExecContext& irq) override {
-    due_ = true;
+    reactor.timer_due_ = true;
     if (std::exchange(reactor.poll_armed_, false)) co_await reactor.aio_.complete(irq, reactor.poll_);
   }
-  [[nodiscard]] bool due() const { return due_; }
   void arm(Time at) {
-    due_ = false;
+    reactor.timer_due_ = false;
     reactor.machine_.local_timer(reactor.task_->cpu->id()).arm(*this, at);
   }
   Reactor& reactor;
-
- private:
-  bool due_ = false;
 };
 
 // A partition's log in the page cache, used again from its start when it is full, and its aio fsync.
