@@ -36,10 +36,10 @@ Queue::Queue(Machine& m, workqueue::Workqueues& wqs, const scenario::Block& conf
 
 Queue::Queue(Machine& m, workqueue::Workqueues& wqs, const scenario::Block& conf, Driver* driver)
     : machine_(m),
-      law_(m.scenario.device, m.scenario.run.seed),
       conf_(conf),
       device_(m.scenario.device),
-      driver_(driver) {
+      driver_(driver),
+      law_(m.scenario.device, m.scenario.run.seed) {
   elevator_ = conf_.elevator != "none";
   batches_ = conf_.driver == "nvme" && m.k.completion_batch && !elevator_;
   has_queue_rqs_ =

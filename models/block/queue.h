@@ -14,6 +14,7 @@
 #include "models/block/tag_map.h"
 #include "models/machine/machine.h"
 #include "models/workqueue/workqueue.h"
+#include "sim/engine/fifo.h"
 
 namespace wakepath::block {
 
@@ -83,23 +84,25 @@ class Loop;
 class Splitter;
 struct QueueInterrupt;
 
-struct HwQueue {
+struct alignas(64) HwQueue {
   HwQueue();
   ~HwQueue();
+  // What each request touches, a cache line.
+  Request* free = nullptr;          // given back, the last first
+  std::unique_ptr<TagMap> tag_map;  // of a Driver: says which tag, instead of `free`
+  std::unique_ptr<QueueInterrupt> irq;
+  int freed_since_wake = 0, wake_batch = 1;
+  int in_ring = 0;                    // issued and not yet taken from the ring by an interrupt
+  bool stopped = false;               // the ring was full: nothing is issued until an interrupt has taken something
+  std::vector<Request*> insert_list;  // software queue, elevator or dispatch list: waits for a run of the hctx
+
   int index = 0;
   int nr_ctx = 1;  // CPUs that map to it
   std::vector<std::unique_ptr<Request>> requests;
-  Request* free = nullptr;          // given back, the last first
-  std::unique_ptr<TagMap> tag_map;  // of a Driver: says which tag, instead of `free`
-  int freed_since_wake = 0, wake_batch = 1;
-  int in_ring = 0;       // issued and not yet taken from the ring by an interrupt
-  bool stopped = false;  // the ring was full: nothing is issued until an interrupt has taken something
   std::deque<KTask*> tag_waiters;
-  std::deque<Request*> insert_list;  // software queue, elevator or dispatch list: waits for a run of the hctx
   struct RunWork;
   std::unique_ptr<RunWork> run_work;
-  std::unique_ptr<QueueInterrupt> irq;
-  std::deque<Request*> poll_cq;           // completed by the device, on a poll queue
+  engine::Fifo<Request*> poll_cq;         // completed by the device, on a poll queue
   int next_cpu = -1, next_cpu_batch = 0;  // where kblockd runs it next
 };
 
@@ -172,7 +175,6 @@ class Queue {
 
   Machine& machine_;
   workqueue::Workqueue* kblockd_ = nullptr;
-  DeviceLaw law_;
   const scenario::Block& conf_;
   const scenario::Device& device_;
   Driver* driver_ = nullptr;
@@ -181,11 +183,12 @@ class Queue {
   bool has_queue_rqs_ = false;  // the driver takes a whole plug
   bool elevator_ = false;
   std::uint32_t max_bytes_;  // of one request
-  std::unique_ptr<Splitter> splitter_;
-  QueueMap map_, poll_map_;
   std::unique_ptr<Completions> completions_;
   std::unique_ptr<Loop> loop_;  // block.driver = "loop"
+  QueueMap map_, poll_map_;
   std::vector<std::unique_ptr<HwQueue>> hctxs_, poll_hctxs_;
+  DeviceLaw law_;
+  std::unique_ptr<Splitter> splitter_;
   trace::StringId timer_function_ = 0;
 };
 

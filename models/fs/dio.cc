@@ -11,13 +11,19 @@ namespace wakepath::fs {
 using machine::CostId;
 using machine::run_cost;
 
+namespace {
+constexpr std::uint32_t kMillion = 1'000'000;
+}  // namespace
+
 Filesystem::Filesystem(Machine& m, block::Queue& q, workqueue::Workqueues& wqs, bool raw)
     : machine_(m),
       queue_(q),
+      block_device_(raw || m.scenario.fs.type == "none"),
+      unwritten_per_million_(m.scenario.fs.written ? static_cast<std::uint32_t>(m.scenario.fs.unwritten_per_million)
+                                                   : kMillion),
       log_(m),
       unwritten_(m.scenario.run.seed, "fs.unwritten", 0),
       log_time_(m.scenario.run.seed, "fs.convert_sleep", 0),
-      block_device_(raw || m.scenario.fs.type == "none"),
       write_wait_(m.scenario.run.seed, "fs.write_wait", 0) {
   const auto& c = m.scenario.dio_wq;
   dio_wq_ = &wqs.create("dio/" + m.scenario.block.name, {.highpri = c.highpri,
@@ -30,10 +36,8 @@ Filesystem::Filesystem(Machine& m, block::Queue& q, workqueue::Workqueues& wqs, 
 }
 
 bool Filesystem::meets_unwritten() {
-  const auto& conf = machine_.scenario.fs;
-  if (!conf.written) return true;
-  return conf.unwritten_per_million > 0 &&
-         unwritten_.uniform(1'000'000) < static_cast<std::uint64_t>(conf.unwritten_per_million);
+  if (unwritten_per_million_ == kMillion) return true;
+  return unwritten_per_million_ > 0 && unwritten_.uniform(kMillion) < unwritten_per_million_;
 }
 
 // inode_needs_update_time and its consequence. False: it would have to be changed, and the caller may not wait. XFS

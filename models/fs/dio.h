@@ -101,13 +101,14 @@ class Filesystem {
   Machine& machine_;
   block::Queue& queue_;
   workqueue::Workqueue* dio_wq_ = nullptr;
+  trace::StringId work_function_ = 0;
+  const bool block_device_;
+  const std::uint32_t unwritten_per_million_;  // of writes that meet an unwritten extent
   LogWaits log_;
   engine::RandomStream unwritten_, log_time_;
-  bool block_device_;
   engine::RandomStream write_wait_;
   PageCache* cache_ = nullptr;
   std::unordered_map<const KTask*, Dirtier> dirtiers_;
-  trace::StringId work_function_ = 0;
 };
 
 }  // namespace wakepath::fs

@@ -74,15 +74,15 @@ struct Block {  // one block device
   int queue_depth = 1023;  // driver tags per hardware queue
   int ring_requests = 0;   // requests the driver's ring holds, where that is fewer than the tags; 0: all
   int rq_affinity = 1;
+  int irqmode = 2;                        // null_blk: 0 ends at issue, 1 at issue by blk_mq_complete_request, 2 later
+  bool virtual_timer_completion = false;  // null_blk irqmode 2: one timer per request on the CPU that queued it
   std::string driver = "nvme";            // nvme, null_blk, virtio_blk, loop: who has queue_rqs, who ends in softirq
   std::vector<int> irq_cpus;              // CPU of each queue's interrupt; empty: the first CPU mapped to it
   std::vector<int> queue_map;             // queue of each CPU; empty: the driver's own map
-  bool virtual_timer_completion = false;  // null_blk irqmode 2: one timer per request on the CPU that queued it
   std::uint64_t max_sectors_kb = 1280;
   std::uint64_t max_sectors = 0;     // instead, in sectors, when not 0
   bool threaded_interrupts = false;  // nvme.use_threaded_interrupts
   std::string elevator = "none";     // none, mq-deadline: requests are ended one by one, and pass a list
-  int irqmode = 2;                   // null_blk: 0 ends at issue, 1 at issue by blk_mq_complete_request, 2 later
 };
 
 // How long the device takes. Requests pass: servers -> iops cap -> latency -> grid -> coalescing -> interrupt.
@@ -91,20 +91,20 @@ struct Device {
       "serial";  // "serial": max(now, free) + service + latency; "parallel": `servers` of them; "delay": now + latency;
                  // "notified": one server that wakes `latency` after a doorbell and works until nothing is left
   int servers = 1;
-  Dist service_ns;            // time a server is taken
-  Dist latency_ns;            // added after it, unlimited parallelism
   Time grid_ns = 0;           // completion time is rounded up to a multiple (0: not)
   std::int64_t iops_cap = 0;  // 0: none. One completion each 1e9/cap ns
   int cap_burst = 1;          // completions the cap lets through at once
   int coalesce_n = 1;         // an interrupt when this many completions are pending ...
   Time coalesce_ns = 0;       // ... or the oldest is this old (0: no timer: every completion raises unless n > 1)
   bool copies_data = false;
-  Dist read_service_ns;             // service time of reads where it differs (absent: service_ns)
   bool doorbell_when_idle = false;  // the driver rings only a device that has gone idle (virtio event index)
   bool interrupt_on_drain = false;  // an interrupt when nothing is left in the device (a host that works off its ring)
   std::int64_t bytes_per_s = 0;     // 0: size does not matter. Data beyond 4 KiB of a request takes its time
   bool write_cache = false;         // a volatile cache: PREFLUSH and FUA mean something
   bool fua = true;                  // ... and writes may go around it
+  Dist service_ns;                  // time a server is taken
+  Dist latency_ns;                  // added after it, unlimited parallelism
+  Dist read_service_ns;             // service time of reads where it differs (absent: service_ns)
   Dist flush_ns;                    // how long emptying it takes
   std::string source;
 };
