@@ -60,7 +60,7 @@ Steer Completions::steer(int cpu, const Request& rq) const {
   s.nr_ctx = rq.hctx->nr_ctx;
   s.hw_queues = queue_.hw_queues();
   s.rq_affinity = queue_.conf_.rq_affinity;
-  s.forced_threads = machine_.scenario.kernel.threadirqs;
+  s.forced_threads = machine_.threaded_irqs;
   const auto a = static_cast<std::size_t>(cpu), b = static_cast<std::size_t>(rq.ctx_cpu);
   s.shares_cache = machine_.topology.llc[a] == machine_.topology.llc[b];
   s.equal_capacity = machine_.topology.capacity[a] == machine_.topology.capacity[b];

@@ -60,10 +60,12 @@ struct alignas(64) ExecContext {
 
   // Awaitables; defined in cpu.h.
   struct RunAwaiter;
+  template <void (Cpu::*kGoOn)()>
   struct ParkAwaiter;
   struct ScheduleAwaiter;
   RunAwaiter run_ns(Time ns, Mode m = Mode::kernel);
-  ParkAwaiter park();
+  template <void (Cpu::*kGoOn)()>  // what its CPU does meanwhile
+  ParkAwaiter<kGoOn> park();
 
  private:
   engine::FrameStack frames_;

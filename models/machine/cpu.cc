@@ -211,8 +211,6 @@ void Cpu::enter_hardirq() {
 
 void Cpu::leave_interrupt() {
   const bool was_hard = active_ == &hardirq_;
-  // Its body is about to park, and may be entered again before it has: where it goes on is after the park.
-  active_->resume_at = was_hard ? hardirq_body_.handle() : softirq_body_.handle();
   active_ = below_[static_cast<std::size_t>(--depth_)];
   if (active_ == &idle_) idle_since_ = engine_.now();
   if (was_hard && softirq_pending_ != 0 && active_ != &softirq_ && !active_->bh_disabled &&
@@ -233,15 +231,14 @@ Body Cpu::hardirq_body(ExecContext& ctx) {
     pending_ = line.next_pending;
     if (pending_ == nullptr) hurdles_ &= static_cast<std::uint8_t>(~kPending);
     line.pending = false;
-    ++interrupts;
+    ++interrupts_;
     co_await run_cost(machine_, ctx, from_idle_ ? CostId::idle_exit : CostId::irq_delivery);
     co_await run_cost(machine_, ctx, CostId::irq_entry);
     co_await line.handle(ctx);
-    if (softirq_pending_ != 0 && machine_.scenario.kernel.threadirqs && !below_[0]->bh_disabled) [[unlikely]]
+    if (softirq_pending_ != 0 && machine_.threaded_irqs && !below_[0]->bh_disabled) [[unlikely]]
       co_await machine_.wake_ksoftirqd(ctx);
     co_await run_cost(machine_, ctx, CostId::irq_exit);
-    leave_interrupt();
-    co_await ctx.park();
+    co_await ctx.park<&Cpu::leave_interrupt>();
   }
 }
 
@@ -261,8 +258,7 @@ Body Cpu::softirq_body(ExecContext& ctx) {
     }
     // Interrupts stay off from the last look on (__do_softirq): what one raised now would wait for the next interrupt.
     co_await run_cost(machine_, ctx, CostId::softirq_exit, Mode::irqs_off);
-    leave_interrupt();
-    co_await ctx.park();
+    co_await ctx.park<&Cpu::leave_interrupt>();
   }
 }
 
@@ -351,7 +347,7 @@ Body Cpu::switch_body(ExecContext& ctx) {
       pick += machine_.cost(CostId::switch_group);
     co_await ctx.run_ns(pick, Mode::irqs_off);
     if (r.next != r.prev) {
-      ++switches;
+      ++switches_;
       machine_.record_switch(*this, static_cast<KTask*>(r.prev->owner), r.prev_state, next);
       co_await run_cost(machine_, ctx, CostId::switch_finish, Mode::irqs_off);
     }
@@ -377,9 +373,7 @@ Body Cpu::switch_body(ExecContext& ctx) {
       next->idle_seen = usage_.idle;
       active_ = next;
     }
-    ctx.resume_at = switch_body_.handle();  // may be entered again before it has parked
-    continue_active(true);
-    co_await ctx.park();
+    co_await ctx.park<&Cpu::leave_switch>();
   }
 }
 

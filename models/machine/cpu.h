@@ -97,8 +97,8 @@ class alignas(64) Cpu {
     hurdles_ |= kDebt;
   }
   [[nodiscard]] Usage usage_now() const;  // with the running segment or idle stretch
-  std::uint64_t switches = 0;
-  std::uint64_t interrupts = 0;
+  [[nodiscard]] std::uint64_t switches() const { return switches_; }
+  [[nodiscard]] std::uint64_t interrupts() const { return interrupts_; }
   [[nodiscard]] std::uint8_t trace_flags() const;
 
  private:
@@ -109,6 +109,7 @@ class alignas(64) Cpu {
   void deliver();  // pending interrupts, if the running context lets them in
   void enter_hardirq();
   void leave_interrupt();  // hard or soft interrupt ended
+  void leave_switch() { continue_active(true); }
   void begin_schedule(bool preempt);
   void begin_user_return(KTask& t);  // the exit loop of an interrupt that came in user mode
   bool begin_segment(ExecContext& c, Time ns, Mode m);
@@ -140,7 +141,8 @@ class alignas(64) Cpu {
   engine::Engine& engine_;
   const sched::Rq& rq_;
   ExecContext* active_ = &idle_;
-  IrqLine* pending_ = nullptr;  // a list, in order of arrival
+  IrqLine *pending_ = nullptr, *last_pending_ = nullptr;  // a list, in order of arrival
+  std::uint64_t interrupts_ = 0;
   Time trace_debt_ns_ = 0;
   Time segment_start_ = 0;
   std::coroutine_handle<> resume_;
@@ -160,7 +162,7 @@ class alignas(64) Cpu {
   bool from_idle_ = false;      // the running interrupt left idle
   KTask* current_ = nullptr;    // the scheduler's current, null: idle
   KTask* last_task_ = nullptr;  // whose caches are warm
-  IrqLine* last_pending_ = nullptr;
+  std::uint64_t switches_ = 0;
   engine::Timer idle_timer_;  // delivers interrupts after the idle wake latency
   ExecContext hardirq_{ExecContext::Kind::hardirq}, softirq_{ExecContext::Kind::softirq};
   ExecContext switcher_{ExecContext::Kind::switcher}, idle_{ExecContext::Kind::idle, 64};
@@ -197,10 +199,15 @@ struct ExecContext::RunAwaiter {
   void await_resume() {}
 };
 
+// It may be entered again as soon as the CPU goes on.
+template <void (Cpu::*kGoOn)()>
 struct ExecContext::ParkAwaiter {
   ExecContext& c;
   bool await_ready() { return false; }
-  void await_suspend(std::coroutine_handle<> h) { c.resume_at = h; }
+  void await_suspend(std::coroutine_handle<> h) {
+    c.resume_at = h;
+    (c.cpu->*kGoOn)();
+  }
   void await_resume() {}
 };
 
@@ -229,7 +236,10 @@ inline ExecContext::RunAwaiter ExecContext::run_ns(Time ns, Mode m) {
 inline bool KTask::resched_at_cond_resched() const { return cpu->resched_at_cond_resched(); }
 inline bool KTask::resched_at_might_sleep() const { return cpu->resched_at_might_sleep(); }
 inline bool KTask::resched_at_user_exit() const { return cpu->need_resched(); }
-inline ExecContext::ParkAwaiter ExecContext::park() { return {*this}; }
+template <void (Cpu::*kGoOn)()>
+ExecContext::ParkAwaiter<kGoOn> ExecContext::park() {
+  return {*this};
+}
 inline ExecContext::ScheduleAwaiter KTask::schedule(bool preempt) { return {*this, preempt, {}}; }
 
 }  // namespace wakepath::machine

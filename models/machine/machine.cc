@@ -60,9 +60,11 @@ Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPo
       k(*s.kernel.switches),
       topology(topology_of(s.machine)),
       sched(*s.kernel.switches, tunables_of(s), s.machine.cpus),
+      threaded_irqs(s.kernel.threadirqs),
+      tick_ns_(1'000'000'000 / s.kernel.hz),
+      deep_idle_after_ns_(s.machine.deep_idle_after_ns > 0 ? s.machine.deep_idle_after_ns : engine::kNever),
       deep_idle_(s.run.seed, "machine.deep_idle"),
-      cold_move_(s.run.seed, "machine.cold_move"),
-      tick_ns_(1'000'000'000 / s.kernel.hz) {
+      cold_move_(s.run.seed, "machine.cold_move") {
   using scenario::Preempt;
   tick_offset_ns_ = s.machine.tick_offset_ns.value_or(tick_ns_) % tick_ns_;
   tp.listen(sink, pool);
@@ -209,9 +211,8 @@ ExecContext::ScheduleAwaiter Machine::exit_task(KTask& t) {
 }
 
 Time Machine::idle_wake_latency(Time idle_for) {
-  const scenario::Machine& m = scenario.machine;
-  const bool deep = m.deep_idle_after_ns > 0 && idle_for >= m.deep_idle_after_ns;
-  return deep ? draw_ns(m.deep_idle_wake_ns, deep_idle_) : cost(CostId::idle_wake_latency);
+  return idle_for >= deep_idle_after_ns_ ? draw_ns(scenario.machine.deep_idle_wake_ns, deep_idle_)
+                                         : cost(CostId::idle_wake_latency);
 }
 
 Time Machine::gone_cold(const KTask& t, Time idle) {
@@ -345,7 +346,7 @@ Call<void> Machine::local_bh_enable(KTask& t) {
 }
 
 bool Machine::softirqs_deferred(const Cpu& c) const {
-  if (scenario.kernel.threadirqs) return true;
+  if (threaded_irqs) return true;
   return k.softirq_waits_for_ksoftirqd && !ksoftirqd_[static_cast<std::size_t>(c.id())]->sleeping;
 }
 

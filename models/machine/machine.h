@@ -134,13 +134,14 @@ class Machine final : public sched::Observer {
   void migrate_task(sched::Task& t, int orig, int dest, sched::MigrationCause cause) override;
   void stat_runtime(int cpu, const sched::Task& t, Time delta_ns, std::uint64_t vruntime) override;
 
-  std::uint64_t wakeups = 0;
-  std::function<void(KTask&)> task_hook;                                 // sees every new task (renice rules)
-  std::function<void(Cpu&, KTask*, std::uint16_t, KTask*)> switch_hook;  // sees every switch; null task: idle
+  bool in_loop = false;      // a CPU's coroutine is being resumed
+  const bool threaded_irqs;  // threadirqs on the command line
   Preemption preemption;
-  std::unique_ptr<Smp> smp;      // null on a machine with one CPU
-  std::unique_ptr<Turns> turns;  // null unless several CPUs share one clock
-  bool in_loop = false;          // a CPU's coroutine is being resumed
+  std::uint64_t wakeups = 0;
+  std::unique_ptr<Smp> smp;                                              // null on a machine with one CPU
+  std::unique_ptr<Turns> turns;                                          // null unless several CPUs share one clock
+  std::function<void(Cpu&, KTask*, std::uint16_t, KTask*)> switch_hook;  // sees every switch; null task: idle
+  std::function<void(KTask&)> task_hook;                                 // sees every new task (renice rules)
   [[nodiscard]] Time mean_cost(CostId id) const { return scenario.costs[id].mean_ns(); }
 
  private:
@@ -153,6 +154,13 @@ class Machine final : public sched::Observer {
 
   static constexpr Time kDrawn = Time{1} << 62;  // longer than any run, so that it never passes at once
   static constexpr Time kFree = kDrawn + 1;      // 0, which is no segment
+  // What interrupts and softirqs look at.
+  TickHook* tick_hook_ = nullptr;
+  const Time tick_ns_;
+  Time tick_offset_ns_ = 0;
+  const Time deep_idle_after_ns_;  // never: kNever
+  std::array<SoftirqHandler*, 10> softirqs_{};
+  std::vector<KTask*> ksoftirqd_;
   std::array<Time, kCostCount> constant_ns_{};
   std::array<std::unique_ptr<engine::RandomStream>, kCostCount> cost_streams_;
   engine::RandomStream deep_idle_, cold_move_;
@@ -165,11 +173,7 @@ class Machine final : public sched::Observer {
   std::vector<std::unique_ptr<Steal>> steals_;  // of a virtual machine whose host is known to take time
   std::vector<std::unique_ptr<ReschedIpi>> ipis_;
   std::unique_ptr<BandwidthTimers> bandwidth_;
-  std::array<SoftirqHandler*, 10> softirqs_{};
-  std::vector<KTask*> ksoftirqd_;
   KTask idle_record_{memory()};
-  TickHook* tick_hook_ = nullptr;
-  Time tick_ns_ = 0, tick_offset_ns_ = 0;
   std::int32_t next_pid_ = 100;
   Body ksoftirqd_body(KTask& t);
 };

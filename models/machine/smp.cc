@@ -87,7 +87,8 @@ Smp::Smp(Machine& m)
       stop_queued_(static_cast<std::size_t>(m.cpu_count())),
       pushes_(static_cast<std::size_t>(m.cpu_count())),
       dice_(m.scenario.run.seed, "sched.newidle", 0),
-      polling_(m.scenario.machine.idle_wakeup == "poll") {
+      polling_(m.scenario.machine.idle_wakeup == "poll"),
+      tick_when_idle_(m.scenario.machine.tick_when_idle) {
   for (int c = 0; c < m.cpu_count(); ++c) {
     calls_.push_back(std::make_unique<CallLine>(*this, m.cpu(c)));
     polls_.push_back(std::make_unique<Poll>(*this, m.cpu(c)));
@@ -222,7 +223,7 @@ void Smp::idle_entered(Cpu& c) {
 }
 
 void Smp::about_to_halt(Cpu& c) {
-  if (m_.scenario.machine.tick_when_idle) return;
+  if (tick_when_idle_) return;
   const std::int64_t next = rcu.needs_tick(c.id()) ? m_.jiffies() + 1 : wheel.next_for_idle(c.id());
   if (!m_.local_timer(c.id()).stop_tick(next)) return;
   wheel.tick_stopped(c.id());

@@ -97,7 +97,7 @@ class Smp final : public sched::BalanceHost {
   std::vector<std::unique_ptr<CpuMask>> masks_;
   std::vector<int> touched_, stops_;
   engine::RandomStream dice_;
-  bool polling_ = false;
+  const bool polling_, tick_when_idle_;
 };
 
 }  // namespace wakepath::machine

@@ -116,11 +116,11 @@ class Tracepoints {
   [[gnu::cold]] void write_sched_task(Cpu& cpu, trace::EventType type, const KTask& t, int target_cpu);
   [[gnu::cold]] void write_migrate_task(Cpu& cpu, const KTask& t, int orig_cpu, int dest_cpu);
   [[gnu::cold]] void write_sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next);
+  trace::Event event_;
   trace::Sink* sink_ = nullptr;
   trace::StringPool* pool_ = nullptr;
-  bool on_ = false, charge_ = false, active_ = false, chosen_ = false;
   std::bitset<static_cast<std::size_t>(trace::EventType::count_)> recorded_{~0ULL};
-  trace::Event event_;
+  bool on_ = false, charge_ = false, active_ = false, chosen_ = false;
 };
 
 }  // namespace wakepath::machine

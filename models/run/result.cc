@@ -64,15 +64,16 @@ json Simulation::cpus_json() const {
     const double total = static_cast<double>(std::max<engine::Time>(1, now.total() - then.total()));
     const auto part = [&](engine::Time a, engine::Time b) { return static_cast<double>(a - b) / total; };
     const double idle = part(now.idle, then.idle);
-    out.push_back({{"id", cpu.id()},
-                   {"user", part(now.user, then.user)},
-                   {"sys", part(now.sys, then.sys)},
-                   {"irq", part(now.irq, then.irq)},
-                   {"softirq", part(now.softirq, then.softirq)},
-                   {"idle", idle},
-                   {"busy", 1.0 - idle},
-                   {"context_switches_per_s", static_cast<double>(cpu.switches - cpu_start_[c].switches) * 1e9 / total},
-                   {"interrupts_per_s", static_cast<double>(cpu.interrupts - cpu_start_[c].interrupts) * 1e9 / total}});
+    out.push_back(
+        {{"id", cpu.id()},
+         {"user", part(now.user, then.user)},
+         {"sys", part(now.sys, then.sys)},
+         {"irq", part(now.irq, then.irq)},
+         {"softirq", part(now.softirq, then.softirq)},
+         {"idle", idle},
+         {"busy", 1.0 - idle},
+         {"context_switches_per_s", static_cast<double>(cpu.switches() - cpu_start_[c].switches) * 1e9 / total},
+         {"interrupts_per_s", static_cast<double>(cpu.interrupts() - cpu_start_[c].interrupts) * 1e9 / total}});
   }
   return out;
 }
@@ -127,8 +128,8 @@ json Simulation::totals_json(double seconds) const {
   std::uint64_t switches = 0, interrupts = 0, migrations = 0;
   auto& m = const_cast<Simulation*>(this)->machine_;
   for (std::size_t c = 0; c < cpu_start_.size(); ++c) {
-    switches += m.cpu(static_cast<int>(c)).switches - cpu_start_[c].switches;
-    interrupts += m.cpu(static_cast<int>(c)).interrupts - cpu_start_[c].interrupts;
+    switches += m.cpu(static_cast<int>(c)).switches() - cpu_start_[c].switches;
+    interrupts += m.cpu(static_cast<int>(c)).interrupts() - cpu_start_[c].interrupts;
   }
   for (const KTask& t : m.tasks()) {
     const auto it = task_start_.find(&t);

@@ -133,7 +133,7 @@ void Simulation::begin_window() {
   cpu_start_.clear();
   for (int c = 0; c < machine_.cpu_count(); ++c) {
     machine::Cpu& cpu = machine_.cpu(c);
-    cpu_start_.push_back({cpu.usage_now(), cpu.switches, cpu.interrupts});
+    cpu_start_.push_back({cpu.usage_now(), cpu.switches(), cpu.interrupts()});
   }
   wq_start_ = workqueues_.totals();
   io_wqs_.reset_peaks();
@@ -180,7 +180,7 @@ void Simulation::sample() {
   std::uint64_t completed = 0, switches = 0;
   for (auto& j : jobs_) completed += j.window().completed;
   for (int c = 0; c < machine_.cpu_count(); ++c)
-    switches += machine_.cpu(c).switches - cpu_start_[static_cast<std::size_t>(c)].switches;
+    switches += machine_.cpu(c).switches() - cpu_start_[static_cast<std::size_t>(c)].switches;
   samples_.push_back({{"t_ns", machine_.now() - window_start_},
                       {"completed", completed - sampled_completed_},
                       {"context_switches", switches - sampled_switches_}});

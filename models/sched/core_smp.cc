@@ -51,7 +51,7 @@ Beside beside(const Rq& rq, const Task& t, const Task* waker) {
                                                        : Beside::kthread);
   };
   if (rq.curr != &rq.idle && rq.curr != &t && rq.curr->sched_class != Class::stop) look(*rq.curr);
-  for (const Task* other = rq.smp->first; other != nullptr; other = other->smp.next)
+  for (const Task* other = rq.smp->first; other != nullptr; other = other->listed_after)
     if (other != &t) look(*other);
   return found;
 }

@@ -61,13 +61,17 @@ struct alignas(64) Entity {
   Pelt avg;
 };
 
-struct CfsRq {
+struct alignas(64) CfsRq {  // what wakeups and switches touch is in its first four cache lines
   LoadWeight load;
   std::uint32_t nr_running = 0;    // entities of this level, current and delayed ones included
   std::uint32_t h_nr_running = 0;  // tasks below, delayed ones included
   std::uint32_t h_nr_delayed = 0;
   std::uint32_t idle_nr_running = 0;  // SCHED_IDLE tasks and cpu.idle groups of this level
   std::uint32_t idle_h_nr_running = 0;
+  bool idle = false;             // cpu.idle
+  bool runtime_enabled = false;  // its group has a limit
+  bool propagate = false;
+  bool has_removed = false;                         // `removed` is not all 0
   std::uint64_t min_vruntime = 0ull - (1u << 20);   // CFS; monotonic
   std::uint64_t zero_vruntime = 0ull - (1u << 20);  // EEVDF: origin of the sums below; moves
   std::int64_t avg_vruntime = 0;                    // EEVDF: sum over the timeline of (vruntime - zero) * weight
@@ -78,21 +82,17 @@ struct CfsRq {
   Entity* skip = nullptr;
   Timeline timeline;
   Pelt avg;
+  Rq* rq = nullptr;
+  TaskGroup* tg = nullptr;
+  std::uint64_t tg_load_avg_contrib = 0;
+  std::uint64_t last_update_tg_load_avg = 0ull - 1000000;
+  Throttle throttle;
+  std::int64_t prop_runnable_sum = 0;
   struct {  // averages of tasks that left by waking elsewhere, not yet subtracted
-    bool any = false;
     std::uint64_t load_avg = 0, util_avg = 0, runnable_avg = 0;
   } removed;
   std::uint64_t h_load = 0;  // load as seen from the root, as of h_load_jiffy
   std::int64_t h_load_jiffy = -1;
-  std::uint64_t tg_load_avg_contrib = 0;
-  std::uint64_t last_update_tg_load_avg = 0ull - 1000000;
-  bool propagate = false;
-  std::int64_t prop_runnable_sum = 0;
-  bool idle = false;             // cpu.idle
-  bool runtime_enabled = false;  // its group has a limit
-  Rq* rq = nullptr;
-  TaskGroup* tg = nullptr;
-  Throttle throttle;
 };
 
 struct TaskGroup {
@@ -117,19 +117,20 @@ struct Task {
   Class sched_class = Class::fair;
   State state = State::interruptible;
   OnRq on_rq = OnRq::no;
-  bool kthread = false;              // never returns to user mode
-  bool throttle_work = false;        // picked below a throttled queue: to leave on its way to user mode (bandwidth.h)
-  bool throttled = false;            // ... and it has: off the queue, in limbo, though on_rq says queued
+  bool kthread = false;        // never returns to user mode
+  bool throttle_work = false;  // picked below a throttled queue: to leave on its way to user mode (bandwidth.h)
+  bool throttled = false;      // ... and it has: off the queue, in limbo, though on_rq says queued
+  std::int32_t pid = 0;
   std::int64_t last_queued_ns = -1;  // rq clock since when it waits; -1: it does not
   // Counters, always kept:
   std::uint64_t wakeups = 0;
-  std::int64_t sum_exec_runtime_ns = 0;  // charged time
-  std::int64_t run_delay_ns = 0;         // time runnable and waiting (sched_info)
-  std::uint64_t nvcsw = 0, nivcsw = 0;   // switches away: blocked, still runnable
-  std::uint64_t pcount = 0;              // times switched in
+  std::int64_t sum_exec_runtime_ns = 0;                    // charged time
+  std::int64_t run_delay_ns = 0;                           // time runnable and waiting (sched_info)
+  std::uint64_t nvcsw = 0, nivcsw = 0;                     // switches away: blocked, still runnable
+  std::uint64_t pcount = 0;                                // times switched in
+  Task *listed_before = nullptr, *listed_after = nullptr;  // in SmpRq's list
   Entity se;
 
-  std::int32_t pid = 0;
   int nice = 0;
   int rt_priority = 0;      // 1..99 for fifo
   Task* rt_next = nullptr;  // rt queue
@@ -147,29 +148,29 @@ struct RtRq {
   std::uint32_t nr_running = 0;
 };
 
-struct Rq {
+struct alignas(64) Rq {
   int cpu = 0;
+  int taken_off = 0;             // EEVDF: delayed entities that the pick (or test) under way has found and dequeued
   std::uint64_t now = 0;         // latest time anybody named to this CPU
   std::uint64_t clock = 0;       // as of the last clock update
   std::uint64_t clock_task = 0;  // without interrupt time
   std::uint64_t clock_pelt = 0;
-  std::uint64_t lost_idle_time = 0;                   // clock_pelt's: idle time a saturated CPU could not have had
-  std::uint64_t clock_idle = 0, clock_pelt_idle = 0;  // when the CPU last went idle
+  std::uint64_t lost_idle_time = 0;  // clock_pelt's: idle time a saturated CPU could not have had
+  std::unique_ptr<SmpRq> smp;        // null on a machine with one CPU
+  Task* stop = nullptr;              // queued stopper, if any
   const std::int64_t *irq_time = nullptr, *softirq_time = nullptr;  // the machine's counts; null: not accounted
   std::uint64_t irq_time_seen = 0;
   bool clock_skip_requested = false;  // the next schedule() keeps the clock (spec §2.1b)
   bool resched = false;               // current must go at the next preemption point
   bool resched_lazy = false;          // ... at the return to user mode or the next tick
   std::uint32_t nr_running = 0;       // all classes, delayed tasks included
-  int taken_off = 0;  // EEVDF: delayed entities that the pick (or test) under way has found and dequeued
   std::uint64_t nr_switches = 0;
   Task* curr = nullptr;
-  Task* stop = nullptr;  // queued stopper, if any
-  Task idle;
   RtRq rt;
   CfsRq cfs;
-  std::unique_ptr<SmpRq> smp;         // null on a machine with one CPU
-  std::vector<CfsRq*> to_unthrottle;  // an interrupt is on its way
+  Task idle;
+  std::uint64_t clock_idle = 0, clock_pelt_idle = 0;  // when the CPU last went idle
+  std::vector<CfsRq*> to_unthrottle;                  // an interrupt is on its way
 };
 
 inline bool entity_is_task(const Entity& se) { return se.task != nullptr; }

@@ -42,7 +42,6 @@ struct SmpTask {
   // Decision records: what the balancer did not do with it; its stopper asked to push it while it ran.
   std::array<std::uint32_t, kRefusals> refused{};
   std::uint32_t active_asked = 0;
-  Task *prev = nullptr, *next = nullptr;  // in SmpRq's list
   [[nodiscard]] bool may_use(int cpu) const { return allowed == nullptr || allowed->test(cpu); }
 };
 

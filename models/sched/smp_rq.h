@@ -37,15 +37,15 @@ void util_est_update(const SmpRq& s, const kernel::Switches& k, Task& t);  // it
 
 // The list of fair tasks of a CPU, for the balancer.
 inline void cfs_tasks_add(SmpRq& s, Task& t) {
-  t.smp.prev = nullptr;
-  t.smp.next = s.first;
-  (s.first != nullptr ? s.first->smp.prev : s.last) = &t;
+  t.listed_before = nullptr;
+  t.listed_after = s.first;
+  (s.first != nullptr ? s.first->listed_before : s.last) = &t;
   s.first = &t;
 }
 inline void cfs_tasks_del(SmpRq& s, Task& t) {
-  (t.smp.prev != nullptr ? t.smp.prev->smp.next : s.first) = t.smp.next;
-  (t.smp.next != nullptr ? t.smp.next->smp.prev : s.last) = t.smp.prev;
-  t.smp.prev = t.smp.next = nullptr;
+  (t.listed_before != nullptr ? t.listed_before->listed_after : s.first) = t.listed_after;
+  (t.listed_after != nullptr ? t.listed_after->listed_before : s.last) = t.listed_before;
+  t.listed_before = t.listed_after = nullptr;
 }
 inline void cfs_tasks_to_front(SmpRq& s, Task& t) {
   if (s.first == &t) return;

@@ -129,7 +129,7 @@ void Balancer::active_balance_stop(int cpu, Time now) {
   scratch_ = d->span->cpus;
   p.cpus = &scratch_;
   s_.update_clock(cpu, now);
-  for (Task* t = smp.last; t != nullptr; t = t->smp.prev) {
+  for (Task* t = smp.last; t != nullptr; t = t->listed_before) {
     if (!can_migrate(*t, p)) continue;
     s_.migrate_queued(*t, dst, now, p.cause);
     d->nr_balance_failed = 0;

@@ -49,16 +49,16 @@ struct CfsBandwidth {  // of one group
   std::int64_t throttled_time_ns = 0;
 };
 
-struct Throttle {  // of one queue
-  std::int64_t runtime_remaining_ns = 0;
+struct Throttle {                     // of one queue
   bool throttled = false;             // in the group's list
   bool off_queue = false;             // ... and its entity is off the parent's queue (before 6.18)
   bool pelt_stopped = false;          // its PELT clock stands
   bool unthrottle_queued = false;     // it waits for an interrupt on its own CPU
   std::uint32_t count = 0;            // throttled queues from the root down to this one
-  std::uint64_t clock = 0;            // since when tasks wait because of it; 0: none does
-  std::uint64_t clock_pelt = 0;       // where its PELT clock stopped
-  std::uint64_t clock_pelt_time = 0;  // and how long it has stood in all
+  std::uint64_t clock_pelt_time = 0;  // how long its PELT clock has stood in all
+  std::uint64_t clock_pelt = 0;       // where it stopped
+  std::int64_t runtime_remaining_ns = 0;
+  std::uint64_t clock = 0;  // since when tasks wait because of it; 0: none does
   CfsRq* next = nullptr;
   CfsRq* prev = nullptr;
   std::vector<Task*> limbo;  // its tasks that left on their way to user mode, the last one at the end

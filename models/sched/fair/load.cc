@@ -176,9 +176,10 @@ void Fair::update_load_avg(CfsRq& cfs_rq, Entity& se, unsigned flags) {
 bool Fair::update_cfs_rq_load_avg(CfsRq& cfs_rq, std::uint64_t now) {
   Pelt& sa = cfs_rq.avg;
   bool decayed = false;
-  if (cfs_rq.removed.any) {
+  if (cfs_rq.has_removed) {
     const auto removed = cfs_rq.removed;
     cfs_rq.removed = {};
+    cfs_rq.has_removed = false;
     const std::uint64_t divider = sa.divider();
     sub_positive(sa.load_avg, removed.load_avg);
     sub_positive(sa.load_sum, removed.load_avg * divider);
@@ -257,7 +258,7 @@ void Fair::remove_entity_load_avg(Entity& se) {
   CfsRq& cfs_rq = *se.cfs_rq;
   const Rq& rq = *cfs_rq.rq;
   update_blocked_se(se, cfs_rq.avg.last_update_time);
-  cfs_rq.removed.any = true;
+  cfs_rq.has_removed = true;
   cfs_rq.removed.util_avg += se.avg.util_avg;
   cfs_rq.removed.load_avg += se.avg.load_avg;
   cfs_rq.removed.runnable_avg += se.avg.runnable_avg;
@@ -304,7 +305,7 @@ void Fair::update_group_weights(Entity& se) {
 // __update_blocked_fair for one queue: while nothing is queued there nobody else ages its averages.
 bool Fair::update_blocked(CfsRq& cfs_rq) {
   const bool decayed = cfs_rq.avg.load_sum == 0 && cfs_rq.avg.util_sum == 0 && cfs_rq.avg.runnable_sum == 0 &&
-                       cfs_rq.load.weight == 0 && !cfs_rq.removed.any;
+                       cfs_rq.load.weight == 0 && !cfs_rq.has_removed;
   if (decayed) return false;
   if (update_cfs_rq_load_avg(cfs_rq, clock_pelt(cfs_rq))) update_tg_load_avg(cfs_rq);
   if (!cfs_rq.tg->se.empty()) {
