@@ -119,7 +119,9 @@ namespace wakepath::machine {
   X(log_push, "format what was logged: xlog_cil_push_work, or a jbd2 commit up to its blocks")                    \
   X(log_write, "write one in-core log or run of journal blocks, up to its bio")                                   \
   X(log_ioend, "end of a log write: xlog_ioend_work, or the end of a jbd2 commit; without wakeups")               \
-  X(aio_user_reap, "user: look at the completion ring without a system call (userspace_reap); per look")          \
+  X(aio_user_reap,                                                                                                \
+    "user: look at the completion ring without a system call (userspace_reap), or at what the reap_thread has "   \
+    "counted; per look")                                                                                          \
   X(fio_uring_prep, "user: fill and queue one SQE, beyond fio_prep_io")                                           \
   X(fio_uring_reap, "user: take one CQE from the ring, beyond fio_reap_event")                                    \
   X(iowq_enqueue, "io_wq_enqueue up to the look for a free worker")                                               \

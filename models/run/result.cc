@@ -227,10 +227,13 @@ json Simulation::ublk_result(double seconds) const {
   }
   UblkLoad load;
   for (const auto& job : jobs_) {
-    const KTask& task = const_cast<workload::FioJob&>(job).task();
-    const auto it = task_start_.find(&task);
-    const double ns = static_cast<double>(charged_ns(task) - (it != task_start_.end() ? it->second.exec_ns : 0));
-    load.busiest_client = std::max(load.busiest_client, ns / 1e9 / seconds);
+    auto& j = const_cast<workload::FioJob&>(job);
+    for (const KTask* task : {&j.task(), j.reaper()}) {
+      if (task == nullptr) continue;
+      const auto it = task_start_.find(task);
+      const double ns = static_cast<double>(charged_ns(*task) - (it != task_start_.end() ? it->second.exec_ns : 0));
+      load.busiest_client = std::max(load.busiest_client, ns / 1e9 / seconds);
+    }
   }
   const json cpus = cpus_json();
   for (const auto& cpu : cpus) load.cpus.push_back(cpu["busy"].get<double>());

@@ -61,8 +61,10 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
         cpus = {cpus[static_cast<std::size_t>(j) % cpus.size()]};
       const int cpu = cpus.empty() ? next_cpu++ % s.machine.cpus : cpus[static_cast<std::size_t>(j) % cpus.size()];
       jobs_.emplace_back(machine_, conf.disk == "ublk" ? ublk_->disk() : fs_, io_wqs_, conf, j, cpu, cpus.size() == 1);
-      if (machine_.smp) machine_.smp->set_affinity(jobs_.back().task(), cpus);
-      if (workload::FioJob::needs_page_cache(conf)) jobs_.back().use(*page_cache_);
+      workload::FioJob& job = jobs_.back();
+      if (machine_.smp) machine_.smp->set_affinity(job.task(), cpus);
+      if (machine_.smp && job.reaper() != nullptr) machine_.smp->set_affinity(*job.reaper(), cpus);
+      if (workload::FioJob::needs_page_cache(conf)) job.use(*page_cache_);
     }
   for (const auto& p : s.programs) {
     if (s.machine.cpus < p.min_cpus) continue;
@@ -157,6 +159,7 @@ void Simulation::start_job(workload::FioJob& job) {
   if (job.uring() != nullptr && job.uring()->ring().sq_task() != nullptr)
     machine_.first_wake(*job.uring()->ring().sq_task());
   machine_.first_wake(job.task());
+  if (job.reaper() != nullptr) machine_.first_wake(*job.reaper());
 }
 
 // Its users begin when START_DEV has returned; a later life of the server finds them waiting.

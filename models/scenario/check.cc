@@ -99,6 +99,39 @@ MaybeError check_uring(const Scenario& s, const Document& doc, const FioJob& job
   return std::nullopt;
 }
 
+// The thread that submits waits until no more than so many are in flight, the other one for a number of events: where
+// that is more than what may be left, neither would go on.
+MaybeError check_reap_thread(const Scenario& s, const Document& doc, const FioJob& job) {
+  if (!job.reap_thread) return std::nullopt;
+  const auto path = [&](const char* key) { return Path{"workload", job.name, key}; };
+  const std::string where = "workload " + job.name + ": reap_thread ";
+  if (job.ioengine != "libaio") {
+    return at(s, doc, path("reap_thread"), where + "is modelled with ioengine=libaio only, not " + job.ioengine,
+              "add ioengine=libaio, or remove it");
+  }
+  if (job.userspace_reap) {
+    return at(s, doc, path("userspace_reap"), where + "sleeps in io_getevents, userspace_reap never calls it",
+              "remove one of the two");
+  }
+  if (job.iodepth_batch_complete_min == 0) {
+    return at(s, doc, path("iodepth_batch_complete_min"),
+              where + "waits for events, iodepth_batch_complete_min=0 polls", "write 1 or more, or remove reap_thread");
+  }
+  const int low = job.iodepth_low > 0 ? std::min(job.iodepth_low, job.iodepth - 1) : job.iodepth - 1;
+  const int left = job.nrfiles > 1 ? 0 : low;  // at the end of its files a sequential job waits for all
+  if (std::min(job.iodepth_batch_complete_min, job.iodepth) > left + 1) {
+    return at(s, doc, path("iodepth_batch_complete_min"),
+              where + "would wait for " + std::to_string(job.iodepth_batch_complete_min) +
+                  " events while the job waits until " + std::to_string(left) + " are in flight",
+              "iodepth_batch_complete_min is at most " + std::to_string(left + 1) + " here");
+  }
+  if (s.costs[machine::CostId::aio_user_reap].mean_ns() <= 0) {
+    return at(s, doc, {"costs", "aio_user_reap"}, "costs.aio_user_reap must not be 0 where something spins",
+              "give what one turn costs");
+  }
+  return std::nullopt;
+}
+
 MaybeError check_workload(const Scenario& s, const Document& doc, const FioJob& job) {
   const Path base{"workload", job.name};
   const auto path = [&](const char* key) { return Path{base[0], base[1], key}; };
@@ -118,6 +151,7 @@ MaybeError check_workload(const Scenario& s, const Document& doc, const FioJob& 
               "workload " + job.name + ": userspace_reap has an effect only with iodepth_batch_complete_min=0",
               "add iodepth_batch_complete_min=0, or remove it");
   }
+  if (auto bad = check_reap_thread(s, doc, job)) return bad;
   if (s.fs.type == "btrfs" && job.disk != "ublk" &&
       (!uring || !job.direct || (job.rw != "read" && job.rw != "randread"))) {
     return at(s, doc, path("rw"),

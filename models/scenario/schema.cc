@@ -317,6 +317,26 @@ void add_cgroup(Keys& k) {
   s.add("cpuset.cpus", cpus, FIELD(Cgroup, cpuset_cpus), "cpuset: CPUs its tasks may use; empty: those of its parent");
 }
 
+void add_uring_options(Section& s) {
+  s.add("hipri", boolean, FIELD(FioJob, hipri), "fio hipri (io_uring): an IOPOLL ring, completions are polled for");
+  s.add("fixedbufs", boolean, FIELD(FioJob, fixedbufs), "fio fixedbufs (io_uring): registered buffers, no pinning");
+  s.add("registerfiles", boolean, FIELD(FioJob, registerfiles),
+        "fio registerfiles (io_uring): registered files, no descriptor lookup");
+  s.add("sqthread_poll", boolean, FIELD(FioJob, sqthread_poll),
+        "fio sqthread_poll (io_uring): an SQPOLL ring, a kernel thread submits");
+  s.number("sqthread_poll_cpu", FIELD(FioJob, sqthread_poll_cpu), -1, 8191,
+           "fio sqthread_poll_cpu: CPU of that thread; -1: any");
+  s.number("force_async", FIELD(FioJob, force_async), 0, kInt,
+           "fio force_async (io_uring): IOSQE_ASYNC on every Nth request; 0: on none");
+  s.add("nowait", boolean, FIELD(FioJob, nowait), "fio nowait: RWF_NOWAIT, an I/O that would block fails");
+  s.number("iowq_max_bounded", FIELD(FioJob, iowq_max_bounded), 1, 1 << 16,
+           "IORING_REGISTER_IOWQ_MAX_WORKERS, bounded work (files); default: the smaller of ring size and 4 per CPU",
+           "a pool without workers would run nothing: write 1 or more");
+  s.number("iowq_max_unbounded", FIELD(FioJob, iowq_max_unbounded), 1, 1 << 16,
+           "IORING_REGISTER_IOWQ_MAX_WORKERS, unbounded work; default: RLIMIT_NPROC",
+           "a pool without workers would run nothing: write 1 or more");
+}
+
 void add_workload(Keys& k) {
   Section s{k, Part::workload, "workload.NAME."};
   s.one_of("disk", FIELD(FioJob, disk), {"ublk", "block"},
@@ -355,6 +375,10 @@ void add_workload(Keys& k) {
            "fio sync: O_SYNC (sync, 1) or O_DSYNC (dsync) writes");
   s.add("userspace_reap", boolean, FIELD(FioJob, userspace_reap),
         "fio userspace_reap: with iodepth_batch_complete_min=0, looks at libaio's ring without a system call");
+  s.add("reap_thread", boolean, FIELD(FioJob, reap_thread),
+        "not fio's (libaio): a second thread of the job waits in io_getevents and takes what completes, "
+        "iodepth_batch_complete_min to _max events a call; the first only submits, and spins while iodepth are in "
+        "flight");
   s.add("invalidate", boolean, FIELD(FioJob, invalidate),
         "fio invalidate: a buffered sequential job that is at the end of its files drops them from the page cache");
   s.one_of("verify", FIELD(FioJob, verify),
@@ -368,23 +392,7 @@ void add_workload(Keys& k) {
   s.number("rwmixread", FIELD(FioJob, rwmixread), 0, 100, "fio rwmixread: percent of reads of rw = randrw");
   s.add("startdelay", fio_s, FIELD(FioJob, startdelay_ns), "fio startdelay");
   s.number("nrfiles", FIELD(FioJob, nrfiles), 1, 65536, "fio nrfiles: files written in turn, one I/O each");
-  s.add("hipri", boolean, FIELD(FioJob, hipri), "fio hipri (io_uring): an IOPOLL ring, completions are polled for");
-  s.add("fixedbufs", boolean, FIELD(FioJob, fixedbufs), "fio fixedbufs (io_uring): registered buffers, no pinning");
-  s.add("registerfiles", boolean, FIELD(FioJob, registerfiles),
-        "fio registerfiles (io_uring): registered files, no descriptor lookup");
-  s.add("sqthread_poll", boolean, FIELD(FioJob, sqthread_poll),
-        "fio sqthread_poll (io_uring): an SQPOLL ring, a kernel thread submits");
-  s.number("sqthread_poll_cpu", FIELD(FioJob, sqthread_poll_cpu), -1, 8191,
-           "fio sqthread_poll_cpu: CPU of that thread; -1: any");
-  s.number("force_async", FIELD(FioJob, force_async), 0, kInt,
-           "fio force_async (io_uring): IOSQE_ASYNC on every Nth request; 0: on none");
-  s.add("nowait", boolean, FIELD(FioJob, nowait), "fio nowait: RWF_NOWAIT, an I/O that would block fails");
-  s.number("iowq_max_bounded", FIELD(FioJob, iowq_max_bounded), 1, 1 << 16,
-           "IORING_REGISTER_IOWQ_MAX_WORKERS, bounded work (files); default: the smaller of ring size and 4 per CPU",
-           "a pool without workers would run nothing: write 1 or more");
-  s.number("iowq_max_unbounded", FIELD(FioJob, iowq_max_unbounded), 1, 1 << 16,
-           "IORING_REGISTER_IOWQ_MAX_WORKERS, unbounded work; default: RLIMIT_NPROC",
-           "a pool without workers would run nothing: write 1 or more");
+  add_uring_options(s);
 }
 
 void add_program(Keys& k) {

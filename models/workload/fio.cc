@@ -77,6 +77,10 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const sce
   sleep_ = std::make_shared<machine::SleepTimer>(m);
   task_->body = conf.ioengine == "t/io_uring" ? t_io_uring_body(*task_) : body(*task_);
   task_->resume_at = task_->body.handle();
+  if (!conf.reap_thread) return;
+  reaper_ = &m.add_task("fio_reaper", "fio", group, conf.nice, cpu, pinned, false, policy);
+  reaper_->body = reaper_body(*reaper_);
+  reaper_->resume_at = reaper_->body.handle();
 }
 
 // should_fsync: while the number of writes issued is a multiple of conf.fsync and the I/O completed last is a write
@@ -126,7 +130,7 @@ Call<void> FioJob::pace(KTask& t) {
 // What a sequential job does at the end of its files (loop_cache_invalidate; with several files they are closed, when
 // nothing is in flight any more, and opened again): what goes through the page cache is dropped from there.
 Call<void> FioJob::begin_pass(KTask& t) {
-  if (files() > 1 && in_use_ > 0) co_await reap(t, in_use_);
+  if (files() > 1 && in_use_ > 0) co_await (reaper_ != nullptr ? spin_until(t, 0) : reap(t, in_use_));
   left_of_pass_ = blocks_ * static_cast<std::uint64_t>(files());
   if (conf_.direct || !conf_.invalidate) co_return;
   for (fs::File* file : files_) {
@@ -163,13 +167,31 @@ machine::Body FioJob::body(KTask& t) {
       since_commit = 0;
     }
     const bool full = free_.empty();
-    if (full || (complete_min_ == 0 && complete_max_ == 0)) {  // wait_for_completions
+    if (reaper_ != nullptr) {
+      if (full) co_await spin_until(t, std::min(low_, conf_.iodepth - 1));
+    } else if (full || (complete_min_ == 0 && complete_max_ == 0)) {  // wait_for_completions
       const int min = complete_min_ == 0 ? 1 : std::min(complete_min_, in_use_);
       do {
         co_await reap(t, min);
       } while (full && in_use_ > low_);
     }
   }
+}
+
+// Until the reaper has left no more than `in_use`.
+Call<void> FioJob::spin_until(KTask& t, int in_use) {
+  if (!queued_.empty()) co_await commit(t);
+  while (in_use_ > in_use && !failed_) co_await run_cost(machine_, t, CostId::aio_user_reap, Mode::user);
+}
+
+// reap_thread: the job's second thread, which does nothing else.
+machine::Body FioJob::reaper_body(KTask& t) {
+  while (!failed_) {
+    co_await sys_io_getevents(t, complete_min_, complete_max_);
+    co_await run_cost(machine_, t, CostId::fio_reap_call, Mode::user);
+    co_await finish_events(t);
+  }
+  co_await end(t);
 }
 
 Call<void> FioJob::reap(KTask& t, int min) {
@@ -192,6 +214,10 @@ Call<void> FioJob::reap(KTask& t, int min) {
     events += n;
     co_await run_cost(machine_, t, CostId::fio_reap_call, Mode::user);
   } while (events < min);
+  co_await finish_events(t);
+}
+
+Call<void> FioJob::finish_events(KTask& t) {
   for (aio::Iocb* e : events_) {
     IoU& u = *static_cast<IoU*>(e->owner);
     co_await run_cost(machine_, t, CostId::fio_reap_event, Mode::user);
@@ -270,6 +296,8 @@ Call<void> FioJob::sys_io_submit(KTask& t, std::span<IoU* const> batch) {
   block::Plug* use = batch.size() > kPlugThreshold ? &plug : nullptr;
   for (IoU* u : batch) {
     co_await run_cost(machine_, t, CostId::io_submit_iocb);
+    u->issue = machine_.now();  // stands if a reaper has it before the call returns, as what is submitted does
+    ++submitted_;
     if (!conf_.direct) {  // done within the call: the event is in the ring when it returns
       co_await transfer(t, *u);
       co_await aio_.complete(t, u->dio);
@@ -277,7 +305,6 @@ Call<void> FioJob::sys_io_submit(KTask& t, std::span<IoU* const> batch) {
       co_await fs_.submit(t, u->dio, use);
       if (u->dio.put()) co_await fs_.complete_in_submitter(t, u->dio);
     }
-    ++submitted_;
   }
   if (use != nullptr) co_await fs_.queue().flush_plug(t, plug, false);
   machine_.tp.syscall(*t.cpu, EventType::sys_exit_io_submit, ctx_id_, 0, 0, nr);

@@ -44,6 +44,7 @@ class FioJob {
   [[nodiscard]] const Window& window() const { return window_; }
   [[nodiscard]] const scenario::FioJob& conf() const { return conf_; }
   [[nodiscard]] KTask& task() { return *task_; }
+  [[nodiscard]] KTask* reaper() { return reaper_; }  // reap_thread; null: the job takes its completions itself
   [[nodiscard]] bool failed() const { return failed_; }
   [[nodiscard]] std::uint64_t submitted() const { return submitted_; }
   [[nodiscard]] std::uint64_t reaped() const { return reaped_; }
@@ -61,11 +62,14 @@ class FioJob {
   };
   machine::Body body(KTask& t);
   machine::Body t_io_uring_body(KTask& t);
+  machine::Body reaper_body(KTask& t);
   Call<void> pace(KTask& t);
   Call<void> begin_pass(KTask& t);
   [[nodiscard]] int files() const { return std::max(1, conf_.nrfiles); }
   Call<void> commit(KTask& t);  // io_submit of what is queued: not nothing
   Call<void> reap(KTask& t, int min);
+  Call<void> spin_until(KTask& t, int in_use);
+  Call<void> finish_events(KTask& t);  // libaio's
   Call<void> commit_ring(KTask& t);
   Call<void> sys_io_submit(KTask& t, std::span<IoU* const> batch);
   Call<int> sys_io_getevents(KTask& t, int min_nr, int nr);
@@ -89,7 +93,7 @@ class FioJob {
   fs::Filesystem& fs_;
   const scenario::FioJob& conf_;
   aio::Context aio_;
-  KTask* task_ = nullptr;
+  KTask *task_ = nullptr, *reaper_ = nullptr;
   std::vector<std::unique_ptr<IoU>> io_us_;
   std::vector<IoU*> free_, queued_;
   std::size_t ring_tail_ = 0;  // libaio: where in fio's ring the next commit begins

@@ -102,6 +102,27 @@ TEST_CASE("what the model lacks is named with its line", "[fio][errors]") {
         "x.fio:3: workload.a.iodepth must be 1 to 65536, not 0 (write 1 or more)");
 }
 
+TEST_CASE("a reap_thread is refused where it would not work", "[fio][errors]") {
+  const auto job = [](const std::string& rest) {
+    return from_fio("[a]\ndirect=1\nrw=randwrite\niodepth=8\nreap_thread=1\n" + rest, "x.fio", options());
+  };
+  const auto refused = [&](const std::string& rest) { return line_of(job(rest)); };
+  CHECK(good(job("ioengine=libaio\niodepth_batch_complete_min=8\n")).workloads[0].reap_thread);
+  CHECK(refused("").find("x.fio:5: workload a: reap_thread is modelled with ioengine=libaio only, not psync") == 0);
+  CHECK(refused("ioengine=io_uring\n").find("ioengine=libaio only, not io_uring") != std::string::npos);
+  CHECK(
+      refused("ioengine=libaio\nuserspace_reap=1\niodepth_batch_complete_min=0\n") ==
+      "x.fio:7: workload a: reap_thread sleeps in io_getevents, userspace_reap never calls it (remove one of the two)");
+  CHECK(refused("ioengine=libaio\niodepth_batch_complete_min=0\n") ==
+        "x.fio:7: workload a: reap_thread waits for events, iodepth_batch_complete_min=0 polls (write 1 or more, or "
+        "remove reap_thread)");
+  CHECK(refused("ioengine=libaio\niodepth_low=4\niodepth_batch_complete_min=6\n") ==
+        "x.fio:8: workload a: reap_thread would wait for 6 events while the job waits until 4 are in flight "
+        "(iodepth_batch_complete_min is at most 5 here)");
+  CHECK(refused("ioengine=libaio\nnrfiles=2\niodepth_batch_complete_min=2\n").find("at most 1 here") !=
+        std::string::npos);
+}
+
 TEST_CASE("fio's own defaults: psync through the page cache", "[fio]") {
   CHECK_FALSE(good(load(fio_file("buffered.fio"), options())).workloads[0].direct);
   const Scenario s = good(from_fio("[a]\nrw=randwrite\niodepth=16\n", "x.fio", options()));

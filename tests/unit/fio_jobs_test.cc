@@ -64,6 +64,68 @@ TEST_CASE("two jobs on one CPU share it by weight, and their I/Os are counted ap
   CHECK(a / b == Approx(3).epsilon(0.3));
 }
 
+TEST_CASE("a reap_thread takes what completes, and the submitter only submits", "[fio][path]") {
+  for (const int cpus : {1, 4}) {
+    for (const int complete_min : {1, 3}) {
+      auto s = small_machine("6.1", 8, complete_min);
+      s.machine.cpus = s.block.hw_queues = cpus;
+      s.workloads[0].reap_thread = true;
+      s.workloads[0].iodepth_low = 4;
+      s.workloads[0].iodepth_batch_submit = 4;
+      s.workloads[0].cpus_allowed.clear();
+      s.device.coalesce_n = 2;
+      s.device.coalesce_ns = 100'000;
+      s.device.latency_ns.ns = 50'000;
+      s.run.duration_ns = 200'000'000;
+      CAPTURE(cpus, complete_min);
+      Record r;
+      record(r, s);
+      std::map<std::int32_t, std::set<std::string>> calls;
+      std::int64_t submitted = 0, taken = 0;
+      for (const auto& e : r.events) {
+        if (e.type == EventType::sys_enter_io_submit) calls[e.pid].insert("submit");
+        if (e.type == EventType::sys_enter_io_getevents) calls[e.pid].insert("getevents");
+        if (e.type == EventType::sys_exit_io_submit) submitted += e.u.sys.ret;
+        if (e.type == EventType::sys_exit_io_getevents) {
+          CHECK(e.u.sys.ret >= complete_min);
+          taken += e.u.sys.ret;
+        }
+      }
+      CHECK(calls.size() == 2);
+      for (const auto& [pid, names] : calls) CHECK(names.size() == 1);
+      const auto completed = r.result["io"]["completed"].get<std::int64_t>();
+      CHECK(completed > 1000);
+      CHECK(std::abs(submitted - completed) <= 8);
+      CHECK(std::abs(taken - completed) <= 8);
+      CHECK(r.result["io"]["jobs"][0]["lat_ns"]["p50"].get<double>() >= 50'000);
+      for (const auto& t : r.result["tasks"]) {
+        if (t["comm"] == "fio") CHECK(t["voluntary_switches_per_s"].get<double>() == 0);
+        if (t["comm"] == "fio_reaper") CHECK(t["voluntary_switches_per_s"].get<double>() > 1000);
+      }
+    }
+  }
+}
+
+TEST_CASE("at the end of its files a job with a reap_thread waits until nothing is in flight", "[fio][path]") {
+  auto s = small_machine("6.1", 8, 1);
+  s.machine.cpus = s.block.hw_queues = 2;
+  s.workloads[0].rw = "write";
+  s.workloads[0].nrfiles = 2;
+  s.workloads[0].filesize = 8LL * s.workloads[0].bs;
+  s.workloads[0].reap_thread = true;
+  s.workloads[0].cpus_allowed.clear();
+  s.run.warmup_ns = 0;
+  Record r;
+  record(r, s);
+  std::int64_t in_flight = 0, most = 0, rounds = 0;
+  for (const auto& e : r.events) {
+    if (e.type == EventType::block_rq_issue) most = std::max(most, ++in_flight);
+    if (e.type == EventType::block_rq_complete && --in_flight == 0) ++rounds;
+  }
+  CHECK(most > 1);
+  CHECK(rounds >= r.count(EventType::block_rq_issue) / 16);
+}
+
 TEST_CASE("a polling reactor never sleeps, and its worker gets the CPU by the tick or a wakeup", "[fio][path]") {
   auto s = small_machine("6.1", 1, 0);
   s.workloads[0].userspace_reap = true;
