@@ -82,7 +82,12 @@ def test_active_balance_tells_what_was_refused_first() -> None:
         ("migrating_submitter/stacked", (), "kthread_stack", "left with the kthread bound to its CPU, which woke it"),
         ("stacked_wakeup/stacked", (), "kthread_stack", "left with the kthread bound to its CPU, which woke it"),
         ("migrating_submitter/no-shared-cache", (), "running", "a pass that found balance began their count anew"),
-        ("migrating_submitter/fsperf-v3", (), "running", "a pass that found balance began their count anew"),
+        (
+            "migrating_submitter/fsperf",
+            ("kernel.hz=250",),
+            "running",
+            "a pass that found balance began their count anew",
+        ),
         ("migrating_submitter/reactor-15ms", (), "affinity", "it may not leave it (cpus_allowed)"),
         (f"{QEMU}-6.1-lat20-bs4k-smp4", (), "running", "a pass that found balance began their count anew"),
         (HOST, ("costs.file_update_time=0ns",), "pack_awake", "its CPU was awake and had room (sched_vcpu_pack)"),
