@@ -130,7 +130,11 @@ Call<void> FioJob::pace(KTask& t) {
 // What a sequential job does at the end of its files (loop_cache_invalidate; with several files they are closed, when
 // nothing is in flight any more, and opened again): what goes through the page cache is dropped from there.
 Call<void> FioJob::begin_pass(KTask& t) {
-  if (files() > 1 && in_use_ > 0) co_await (reaper_ != nullptr ? spin_until(t, 0) : reap(t, in_use_));
+  if (files() > 1 && reaper_ != nullptr) {
+    co_await spin_until(t, 0);
+  } else if (files() > 1 && in_use_ > 0) {
+    co_await reap(t, in_use_);
+  }
   left_of_pass_ = blocks_ * static_cast<std::uint64_t>(files());
   if (conf_.direct || !conf_.invalidate) co_return;
   for (fs::File* file : files_) {
