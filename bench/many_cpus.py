@@ -4,14 +4,15 @@
     .venv/bin/python -P bench/many_cpus.py [--rounds 5] [WORD...]
 
 After bench/long_runs.py has built its program. CPU time of a process of its own for each run, turn and turn about, what
-a longer run costs beyond a shorter one; of the rounds the least. Parts: `fio` (a job of depth 128 a CPU), `fio1` (depth
-1), `per` (5 us every 20 us), `hog`. Asked for: one busy CPU of 128 at half the events per second of a machine with one
+a longer run costs beyond a shorter one; of the rounds the median. Parts: `fio` (a job of depth 128 a CPU), `fio1`
+(depth 1), `per` (5 us every 20 us), `hog`. Asked for: one busy CPU of 128 at half the events per second of a machine with one
 CPU or more, 128 busy ones at a quarter or more. Exit status 1: one is below.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 from pathlib import Path
 
@@ -64,11 +65,11 @@ def main() -> int:
     missed = 0
     print("| load | CPUs | busy | ns an event | events per second, of one CPU's |\n| --- | ---: | ---: | ---: | ---: |")
     for part in args.word or SECONDS:
-        ns = {machine: float("inf") for machine in MACHINES}
+        costs: dict[tuple[int, int], list[float]] = {machine: [] for machine in MACHINES}
         for _ in range(args.rounds):
             for machine in MACHINES:
-                cost = slope(scenario(part, *machine), SECONDS[part] / 4 / machine[1])
-                ns[machine] = min(ns[machine], cost)
+                costs[machine].append(slope(scenario(part, *machine), SECONDS[part] / 4 / machine[1]))
+        ns = {machine: statistics.median(found) for machine, found in costs.items()}
         for (cpus, busy), cost in ns.items():
             share = ns[MACHINES[0]] / cost
             missed += share < ASKED.get((cpus, busy), 0)

@@ -28,7 +28,7 @@ void* Arena::LargePages::do_allocate(std::size_t bytes, std::size_t align) {
 }
 
 void Arena::LargePages::do_deallocate(void* p, std::size_t bytes, std::size_t align) {
-  ::operator delete(p, bytes, alignment(bytes, align));
+  ::operator delete(p, alignment(bytes, align));  // not by size: clang 14 has none unless told
 }
 
 }  // namespace wakepath::engine
