@@ -31,7 +31,10 @@ int simulation(const std::string& name, const std::string& duration) {
   o.duration = duration;
   o.warmup = "20ms";
   const auto s = scenario::load(name, o);
-  if (!s) return 2;
+  if (!s) {
+    std::fprintf(stderr, "%s\n", scenario::to_string(s.error()).c_str());
+    return 2;
+  }
   const auto json = nlohmann::json::parse(run::run(*s).json);
   std::printf("%s\n", json["engine"]["events"].dump().c_str());
   return 0;
