@@ -5,8 +5,8 @@
 
 After bench/long_runs.py has built its program. CPU time of a process of its own for each run, turn and turn about, what
 a longer run costs beyond a shorter one; of the rounds the median. Parts: `fio` (a job of depth 128 a CPU), `fio1`
-(depth 1), `per` (5 us every 20 us), `hog`. Asked for: one busy CPU of 128 at half the events per second of a machine with one
-CPU or more, 128 busy ones at a quarter or more. Exit status 1: one is below.
+(depth 1), `per` (5 us every 20 us), `hog`. Asked for: one busy CPU of 128 at half the events per second of a machine
+with one CPU or more, 128 busy ones at a quarter or more. Exit status 1: one is below.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ struct FioJob {  // fio's options under fio's names; defaults are fio's
   std::string sync = "none";  // none, sync (O_SYNC), dsync (O_DSYNC)
   bool userspace_reap = false;
   bool reap_thread = false;  // not fio's
-  bool invalidate = true;  // at the end of its files a sequential job drops them from the page cache
+  bool invalidate = true;    // at the end of its files a sequential job drops them from the page cache
   std::string verify = "0";
   int nice = 0;
   std::string cgroup;  // path of the group, "" root
