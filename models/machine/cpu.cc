@@ -332,6 +332,7 @@ Body Cpu::switch_body(ExecContext& ctx) {
     if (r.newidle_ns > 0) co_await ctx.run_ns(r.newidle_ns, Mode::irqs_off);
     if (machine_.smp && machine_.smp->pass_unfinished()) co_await machine_.smp->finish_pass(ctx);
     auto* next = static_cast<KTask*>(r.next->owner);  // null: the idle task
+    if (next != nullptr) next->frames().fetch();      // it goes on when the switch has been paid
     if (r.next->throttle_work) [[unlikely]]
       machine_.bandwidth().throttle_on_way_out(*next);
     Time pick = machine_.cost(CostId::schedule_pick);
@@ -360,7 +361,7 @@ Body Cpu::switch_body(ExecContext& ctx) {
     } else {
       if (next != last_task_) {
         if (last_task_ != nullptr)
-          co_await run_cost(machine_, ctx, next->is_kthread ? CostId::cold_kworker : CostId::cold_task, Mode::irqs_off);
+          co_await run_cost(machine_, ctx, next->st.kthread ? CostId::cold_kworker : CostId::cold_task, Mode::irqs_off);
         last_task_ = next;
       }
       if (next->ran_on != id_) {

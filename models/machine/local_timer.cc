@@ -63,7 +63,7 @@ void LocalTimer::restart_tick() {
 
 void LocalTimer::fire(engine::Timer& t, Time) {
   auto& h = *static_cast<HrTimer*>(t.context);
-  if (h.task != nullptr) h.task->fetch();
+  if (h.task != nullptr) sched::fetch(h.task->st.se);
   h.owner->expire(h);
 }
 

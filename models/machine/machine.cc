@@ -139,7 +139,7 @@ KTask& Machine::add_task(const std::string& comm, const std::string& result_grou
   t.cpu = &cpu(cpu_id);
   t.cgroup = cgroup;
   t.group_name = result_group;
-  t.is_kthread = t.st.kthread = kthread;
+  t.st.kthread = kthread;
   t.bound_cpu = bound ? cpu_id : -1;
   t.st.owner = &t;
   sched.init_task(t.st, comm, next_pid_++, policy, nice, rt_priority, groups_.at(cgroup), cpu_id);
@@ -149,12 +149,6 @@ KTask& Machine::add_task(const std::string& comm, const std::string& result_grou
   t.st.smp.per_cpu_kthread = bound && kthread;
   if (task_hook) task_hook(t);
   return t;
-}
-
-void KTask::fetch() const {
-  constexpr std::size_t kLine = 64;
-  const auto* const end = reinterpret_cast<const char*>(&cgroup);  // what comes first is what is touched
-  for (const auto* p = reinterpret_cast<const char*>(this); p < end; p += kLine) __builtin_prefetch(p);
 }
 
 void KTask::set_state(sched::State s) {
@@ -216,7 +210,7 @@ Time Machine::idle_wake_latency(Time idle_for) {
 }
 
 Time Machine::gone_cold(const KTask& t, Time idle) {
-  const Time whole = cost(t.is_kthread ? CostId::idle_cold_kworker : CostId::idle_cold_task);
+  const Time whole = cost(t.st.kthread ? CostId::idle_cold_kworker : CostId::idle_cold_task);
   if (whole == 0) return 0;
   const __int128 known = std::min<Time>(idle, 1'000'000'000);  // colder than after a second is nothing
   const __int128 half = scenario.machine.idle_cold_half_ns;

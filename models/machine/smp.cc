@@ -102,7 +102,7 @@ Smp::~Smp() = default;
 
 void Smp::set_affinity(KTask& t, const std::vector<int>& cpus) {
   sched::SmpTask& s = t.st.smp;
-  s.kthread = t.is_kthread;
+  s.kthread = t.st.kthread;
   if (cpus.empty()) return;
   s.cpus_allowed = static_cast<int>(cpus.size());
   if (cpus.size() == 1) {

@@ -36,21 +36,20 @@ struct KTask : ExecContext {
   // Task work (task_work.h). A flag that is set makes the next way to user mode run what is queued.
   TaskWork* task_works = nullptr;
   bool notify_signal = false, notify_resume = false;
-  bool fatal_signal = false;  // SIGKILL is pending: sleeps that it interrupts return, its body has to end
-  bool is_kthread = false;
   bool sleeping = true;         // a wakeup would find it asleep (the kernel's state test)
   bool wake_preempted = false;  // decision record: the last wakeup asked for the CPU
-  KTask* woken_by = nullptr;    // and the task whose context woke it (null: an interrupt's own doing, or seen already)
   int ran_on = -1;              // the CPU whose caches know it
+  KTask* woken_by = nullptr;    // and the task whose context woke it (null: an interrupt's own doing, or seen already)
   Time idle_seen = 0;           // that CPU's idle time when it began to run there last
   std::uint64_t switch_count = 0;
   std::int64_t run_delay_seen_ns = 0;
-  engine::Histogram run_delays;  // one entry a switch-in
+  engine::BatchedHistogram run_delays;  // one entry a switch-in
   sched::Task st;
 
   std::string cgroup;         // path, "" is the root
   std::string group_name;     // for results: fio, kworker, ...
   std::uint32_t comm_id = 0;  // in the trace's string pool
+  bool fatal_signal = false;  // SIGKILL is pending: sleeps that it interrupts return, its body has to end
   int bound_cpu = -1;         // the only CPU it may run on; -1: any
   Body body;                  // kept alive here; resumed by the CPU
   Body user_return;           // the exit loop after an interrupt of user mode; Cpu::continue_active starts it
@@ -62,9 +61,6 @@ struct KTask : ExecContext {
     std::array<std::array<std::uint32_t, sched::kBesides>, sched::kMigrationCauses> by_cause{};
     std::array<std::uint32_t, sched::kPlacementSteps> placements{}, by_step{};
   } moves;
-
-  // It is about to be woken: asks the caches for what a wakeup and a switch touch.
-  void fetch() const;
 
   // Sleep: set the state first, test the condition, then schedule(); a wakeup in between makes schedule() return.
   void set_state(sched::State s);

@@ -149,7 +149,7 @@ json Simulation::migrations_json(double seconds) const {
     const TaskDecisions d = decisions_about(t);
     const std::vector<Reason> moved = why_it_moved(d, balance), stayed = why_it_stayed(d, balance);
     const std::uint64_t n = count_of(moved);
-    if (n == 0 && t.is_kthread) continue;
+    if (n == 0 && t.st.kthread) continue;
     const ByCause causes = by_cause(d.moves);
     json besides = json::object();
     for (std::size_t i = 0; i < causes.size(); ++i) {
@@ -165,7 +165,7 @@ json Simulation::migrations_json(double seconds) const {
                               {"tid", t.st.pid},
                               {"count", n},
                               {"per_s", static_cast<double>(n) / seconds},
-                              {"kthread", t.is_kthread},
+                              {"kthread", t.st.kthread},
                               {"cpus_allowed", t.st.smp.cpus_allowed == 0 ? m.cpu_count() : t.st.smp.cpus_allowed},
                               {"by_cause", named(causes, cause)},
                               {"left_beside", besides},

@@ -96,7 +96,8 @@ json Simulation::tasks_json(double seconds) const {
          {"migrations_per_s", static_cast<double>(t.migrations - start.migrations) / seconds},
          {"wakeups_per_s", static_cast<double>(t.st.wakeups - start.wakeups) / seconds},
          {"run_delay_ns_per_s", static_cast<double>(t.st.run_delay_ns - start.run_delay_ns) / seconds},
-         {"run_delay_ns", {{"p50", t.run_delays.percentile(50, 100)}, {"p99", t.run_delays.percentile(99, 100)}}}});
+         {"run_delay_ns",
+          {{"p50", t.run_delays.sorted().percentile(50, 100)}, {"p99", t.run_delays.sorted().percentile(99, 100)}}}});
   }
   return out;
 }

@@ -32,14 +32,12 @@ struct Rq;
 struct Task;
 struct TaskGroup;
 
-// A walk through a timeline needs one line of the cache of each entity on its way.
 struct alignas(64) Entity {
-  TimelineNode node;
+  std::uint64_t queued_key = 0, queued_order = 0;  // the timeline's
   std::uint64_t vruntime = 0;
   std::uint64_t slice = 0;
-  std::uint32_t heap = 0;  // the timeline's
-  int depth = 0;
   LoadWeight load;
+  int depth = 0;
   std::uint64_t exec_start = 0;  // clock_task of the last accounting
   std::uint64_t sum_exec_runtime = 0;
   std::uint64_t prev_sum_exec_runtime = 0;  // at the last real switch to it
@@ -60,6 +58,17 @@ struct alignas(64) Entity {
   std::uint64_t runnable_weight = 0;  // group: runnable tasks below, as of the last queueing
   Pelt avg;
 };
+
+inline std::uint64_t Timeline::vruntime_of(const Entity& e) { return e.vruntime; }
+
+// It may soon be picked or woken: asks the caches for it and, if it is a task's, for what lies in front of it.
+inline constexpr std::ptrdiff_t kCacheLine = 64, kLinesInFront = 8;
+inline void fetch(const Entity& e) {
+  const auto* const at = reinterpret_cast<const char*>(&e);
+  for (std::ptrdiff_t p = -kLinesInFront * kCacheLine; p < std::ptrdiff_t{sizeof(Entity)}; p += kCacheLine)
+    __builtin_prefetch(at + p);
+}
+inline void Timeline::fetch(const Entity& e) { sched::fetch(e); }
 
 struct alignas(64) CfsRq {  // what wakeups and switches touch is in its first four cache lines
   LoadWeight load;

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "models/sched/timeline.h"
 
+#include <algorithm>
+#include <deque>
+#include <utility>
+#include <vector>
+
 #include "models/sched/entity.h"
 
 namespace wakepath::sched {
@@ -9,133 +14,209 @@ namespace {
 
 bool before(std::uint64_t a, std::uint64_t b) { return static_cast<std::int64_t>(a - b) < 0; }
 
-// False: it is as it was, and so is everything above.
-bool recompute(Entity& e) {
-  TimelineNode& n = e.node;
-  std::uint64_t min_vruntime = e.vruntime, min_slice = e.slice, max_slice = e.slice;
-  for (const Entity* child : {n.left, n.right}) {
-    if (child == nullptr) continue;
-    if (before(child->node.min_vruntime, min_vruntime)) min_vruntime = child->node.min_vruntime;
-    if (child->node.min_slice < min_slice) min_slice = child->node.min_slice;
-    if (child->node.max_slice > max_slice) max_slice = child->node.max_slice;
+// How many wait with which slice, in order of length. Few differ.
+class Slices {
+ public:
+  void add(std::uint64_t slice) {
+    const auto at = find(slice);
+    if (at != all_.end() && at->slice == slice) {
+      ++at->entities;
+    } else {
+      all_.insert(at, {slice, 1});
+    }
   }
-  if (n.min_vruntime == min_vruntime && n.min_slice == min_slice && n.max_slice == max_slice) return false;
-  n.min_vruntime = min_vruntime, n.min_slice = min_slice, n.max_slice = max_slice;
-  return true;
-}
+  void remove(std::uint64_t slice) {
+    const auto at = find(slice);
+    if (--at->entities == 0) all_.erase(at);
+  }
+  void clear() { all_.clear(); }
+  [[nodiscard]] std::uint64_t least() const { return all_.front().slice; }
+  [[nodiscard]] std::uint64_t most() const { return all_.back().slice; }
 
-void recompute_from(Entity* e) {
-  while (e != nullptr && recompute(*e)) e = e->node.up;
-}
-
-std::uint32_t mix(std::uint32_t x) {
-  x *= 0x9e3779b1u;
-  x ^= x >> 15;
-  x *= 0x85ebca77u;
-  return x ^ (x >> 13);
-}
+ private:
+  struct Count {
+    std::uint64_t slice;
+    std::uint32_t entities;
+  };
+  std::vector<Count>::iterator find(std::uint64_t slice) {
+    return std::lower_bound(all_.begin(), all_.end(), slice,
+                            [](const Count& c, std::uint64_t s) { return c.slice < s; });
+  }
+  std::vector<Count> all_;
+};
 
 }  // namespace
 
+struct Timeline::Store {
+  Node& take() {
+    if (spare.empty()) return nodes.emplace_back();
+    Node& n = *spare.back();
+    spare.pop_back();
+    n.size = 0;
+    return n;
+  }
+  void give_back(Node& n) { spare.push_back(&n); }
+
+  std::deque<Node> nodes;
+  std::vector<Node*> spare;
+  Slices slices;
+};
+
+Timeline::Timeline() = default;
+Timeline::~Timeline() = default;
+
+void Timeline::Node::put(int at, const Entry& e) {
+  std::copy_backward(entry.begin() + at, entry.begin() + size, entry.begin() + size + 1);
+  entry[static_cast<std::size_t>(at)] = e;
+  ++size;
+}
+
+void Timeline::Node::remove(int at) {
+  std::copy(entry.begin() + at + 1, entry.begin() + size, entry.begin() + at);
+  --size;
+}
+
+std::uint64_t Timeline::Node::least() const {
+  std::uint64_t v = entry[0].min_vruntime;
+  for (int i = 1; i < size; ++i) {
+    if (before(entry[i].min_vruntime, v)) v = entry[i].min_vruntime;
+  }
+  return v;
+}
+
+Timeline::Entry Timeline::entry_of(Entity& e) {
+  Entry out{e.queued_key, e.queued_order, e.vruntime, {}};
+  out.entity = &e;
+  return out;
+}
+
 void Timeline::insert(Entity& e, std::uint64_t key) {
-  TimelineNode& n = e.node;
-  n.left = n.right = n.up = nullptr;
-  n.key = key;
-  e.heap = mix(++inserted_);
-  n.min_vruntime = e.vruntime;
-  n.min_slice = n.max_slice = e.slice;
-  if (root_ == nullptr) {  // one waits, one runs: the usual case
-    root_ = first_ = &e;
+  e.queued_key = key;
+  e.queued_order = ++inserted_;
+  if (size_++ == 0) {  // one waits, one runs: the usual case
+    first_ = &e;
     return;
   }
-  Entity** link = &root_;
-  bool leftmost = true;
-  while (*link != nullptr) {
-    TimelineNode& at = (*link)->node;
-    n.up = *link;
-    if (before(e.vruntime, at.min_vruntime)) at.min_vruntime = e.vruntime;
-    if (e.slice < at.min_slice) at.min_slice = e.slice;
-    if (e.slice > at.max_slice) at.max_slice = e.slice;
-    if (before(key, at.key)) {
-      link = &at.left;
-    } else {
-      link = &at.right;
-      leftmost = false;
+  if (size_ == 2) begin_tree();
+  store_->slices.add(e.slice);
+  if (before(key, first_->queued_key)) first_ = &e;
+  if (root_->size == kFanout) {
+    Node& top = store_->take();
+    top.put(0, {0, 0, root_->least(), {root_}});
+    root_ = &top;
+    ++height_;
+    split(top, 0);
+  }
+  Node* at = root_;
+  const auto way = [key](const Node& n) {
+    int i = n.size - 1;
+    while (i > 0 && before(key, n.entry[i].key)) --i;
+    return i;
+  };
+  for (int level = height_; level > 0; --level) {
+    int i = way(*at);
+    if (at->entry[i].below->size == kFanout) {
+      split(*at, i);
+      if (!before(key, at->entry[i + 1].key)) ++i;
     }
+    Entry& next = at->entry[i];
+    if (before(e.vruntime, next.min_vruntime)) next.min_vruntime = e.vruntime;
+    at = next.below;
   }
-  *link = &e;
-  if (leftmost) first_ = &e;
-  while (n.up != nullptr && n.up->heap < e.heap) {
-    Entity& parent = *n.up;
-    rotate_up(e);
-    n.min_vruntime = parent.node.min_vruntime;  // it has under it what its parent had
-    n.min_slice = parent.node.min_slice, n.max_slice = parent.node.max_slice;
-    recompute(parent);
-  }
+  const int i = way(*at);
+  at->put(before(key, at->entry[i].key) ? i : i + 1, entry_of(e));
 }
 
 void Timeline::erase(Entity& e) {
-  TimelineNode& n = e.node;
-  if (root_ == &e && n.left == nullptr && n.right == nullptr) {  // the only one
-    root_ = first_ = nullptr;
+  if (--size_ == 0) {
+    first_ = nullptr;
     return;
   }
-  if (first_ == &e) first_ = next(e);
-  Entity* const above = n.up;
-  while (n.left != nullptr && n.right != nullptr) rotate_up(n.left->heap > n.right->heap ? *n.left : *n.right);
-  Entity* const child = n.left != nullptr ? n.left : n.right;
-  Entity* const parent = n.up;
-  if (child != nullptr) child->node.up = parent;
-  replace_child(parent, e, child);
-  n.left = n.right = n.up = nullptr;
-  Entity* changed = parent;
-  for (; changed != above; changed = changed->node.up) recompute(*changed);
-  recompute_from(changed);
+  if (size_ == 1 && height_ == 0) {
+    first_ = root_->entry[root_->entry[0].entity == &e ? 1 : 0].entity;
+    end_tree();
+    return;
+  }
+  store_->slices.remove(e.slice);
+  erase_below(*root_, height_, e);
+  while (height_ > 0 && root_->size == 1) {
+    Node& top = *root_;
+    root_ = top.entry[0].below;
+    --height_;
+    store_->give_back(top);
+  }
+  if (first_ == &e) {
+    const Node* at = root_;
+    for (int level = height_; level > 0; --level) at = at->entry[0].below;
+    first_ = at->entry[0].entity;
+  }
+  if (size_ == 1) end_tree();
 }
 
-void Timeline::refresh(Entity& e) { recompute_from(&e); }
-
-Entity* Timeline::next(const Entity& e) {
-  if (Entity* at = e.node.right; at != nullptr) {
-    while (at->node.left != nullptr) at = at->node.left;
-    return at;
-  }
-  const Entity* from = &e;
-  Entity* at = e.node.up;
-  while (at != nullptr && at->node.right == from) {
-    from = at;
-    at = at->node.up;
-  }
-  return at;
+void Timeline::slice_changed(const Entity& e, std::uint64_t before) {
+  if (size_ < 2) return;
+  store_->slices.remove(before);
+  store_->slices.add(e.slice);
 }
 
-void Timeline::replace_child(Entity* parent, Entity& old_child, Entity* new_child) {
-  if (parent == nullptr) {
-    root_ = new_child;
-  } else if (parent->node.left == &old_child) {
-    parent->node.left = new_child;
+Entity* Timeline::second() const {
+  if (size_ < 2) return nullptr;
+  Entity* out = nullptr;
+  int seen = 0;
+  for_each([&](Entity& e) {
+    if (++seen == 2) out = &e;
+  });
+  return out;
+}
+
+std::uint64_t Timeline::min_slice() const { return size_ == 1 ? first_->slice : store_->slices.least(); }
+std::uint64_t Timeline::max_slice() const { return size_ == 1 ? first_->slice : store_->slices.most(); }
+
+// The root is kept while there is no tree.
+void Timeline::begin_tree() {
+  if (store_ == nullptr) {
+    store_ = std::make_unique<Store>();
+    root_ = &store_->take();
+  }
+  root_->put(0, entry_of(*first_));
+  store_->slices.add(first_->slice);
+}
+
+void Timeline::end_tree() {
+  root_->size = 0;
+  store_->slices.clear();
+}
+
+// The full node below `at` becomes two.
+void Timeline::split(Node& parent, int at) {
+  Node& full = *parent.entry[at].below;
+  Node& upper = store_->take();
+  constexpr int kKept = kFanout / 2;
+  std::copy(full.entry.begin() + kKept, full.entry.end(), upper.entry.begin());
+  upper.size = kFanout - kKept;
+  full.size = kKept;
+  parent.entry[at].min_vruntime = full.least();
+  parent.put(at + 1, {upper.entry[0].key, upper.entry[0].order, upper.least(), {&upper}});
+}
+
+void Timeline::erase_below(Node& n, int level, const Entity& e) {
+  int i = n.size - 1;
+  if (level == 0) {
+    while (n.entry[i].entity != &e) --i;
   } else {
-    parent->node.right = new_child;
+    const auto after = [&e](const Entry& x) {
+      return before(e.queued_key, x.key) || (e.queued_key == x.key && e.queued_order < x.order);
+    };
+    while (i > 0 && after(n.entry[i])) --i;
+    Entry& at = n.entry[i];
+    erase_below(*at.below, level - 1, e);
+    if (at.below->size > 0) {
+      if (at.min_vruntime == e.vruntime) at.min_vruntime = at.below->least();
+      return;
+    }
+    store_->give_back(*at.below);
   }
-}
-
-// `e` takes the place of its parent, which becomes its child. What the subtrees have is left to the caller.
-void Timeline::rotate_up(Entity& e) {
-  TimelineNode& n = e.node;
-  Entity& parent = *n.up;
-  TimelineNode& p = parent.node;
-  replace_child(p.up, parent, &e);
-  n.up = p.up;
-  p.up = &e;
-  if (p.left == &e) {
-    p.left = n.right;
-    if (n.right != nullptr) n.right->node.up = &parent;
-    n.right = &parent;
-  } else {
-    p.right = n.left;
-    if (n.left != nullptr) n.left->node.up = &parent;
-    n.left = &parent;
-  }
+  n.remove(i);
 }
 
 }  // namespace wakepath::sched

@@ -33,7 +33,7 @@ void matching(Entity*& a, Entity*& b) {
 template <class Visit>
 void for_each_queued(const CfsRq& q, Visit visit) {
   if (q.curr != nullptr && q.curr->on_rq) visit(*q.curr);
-  for (Entity* se = q.timeline.first(); se != nullptr; se = sched::Timeline::next(*se)) visit(*se);
+  q.timeline.for_each([&](Entity& se) { visit(se); });
 }
 
 }  // namespace

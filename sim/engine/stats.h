@@ -122,4 +122,29 @@ class Histogram {
   std::array<std::uint8_t, kOctaves> place_ = none_held();  // of each octave there
 };
 
+// A histogram that is one of many: its latest values wait in one line of the cache until there is a line of them.
+class alignas(64) BatchedHistogram {
+ public:
+  void record(Time value) {
+    latest_[waiting_++] = value;
+    if (waiting_ == kLatest) sort_in();
+  }
+  [[nodiscard]] const Histogram& sorted() const {
+    sort_in();
+    return sorted_;
+  }
+
+ private:
+  static constexpr std::size_t kLatest = 7;
+
+  void sort_in() const {
+    for (std::size_t i = 0; i < waiting_; ++i) sorted_.record(latest_[i]);
+    waiting_ = 0;
+  }
+
+  mutable std::size_t waiting_ = 0;
+  std::array<Time, kLatest> latest_{};
+  mutable Histogram sorted_;
+};
+
 }  // namespace wakepath::engine

@@ -61,13 +61,13 @@ Seen walk(const CfsRq& q, bool eevdf) {
   };
   std::uint64_t previous = 0;
   bool first = true;
-  for (const Entity* e = q.timeline.first(); e != nullptr; e = Timeline::next(*e)) {
-    const std::uint64_t key = eevdf ? e->deadline : e->vruntime;
-    REQUIRE(key == e->node.key);
+  q.timeline.for_each([&](const Entity& e) {
+    const std::uint64_t key = eevdf ? e.deadline : e.vruntime;
+    REQUIRE(key == e.queued_key);
     if (!first) REQUIRE(static_cast<std::int64_t>(key - previous) >= 0);
     previous = key, first = false;
-    add(*e, true);
-  }
+    add(e, true);
+  });
   if (q.curr != nullptr && q.curr->on_rq) add(*q.curr, false);
   REQUIRE(q.load.weight == seen.weight);
   REQUIRE(q.nr_running == seen.entities);
@@ -87,9 +87,9 @@ void check_pick(CfsRq& q, const kernel::Switches& k, const Tunables& t) {
   if (q.nr_running < 2) return;
   const Eevdf eevdf(k, t);
   const Entity* best = nullptr;
-  for (Entity* e = q.timeline.first(); e != nullptr && best == nullptr; e = Timeline::next(*e)) {
-    if (Eevdf::entity_eligible(q, *e)) best = e;
-  }
+  q.timeline.for_each([&](const Entity& e) {
+    if (best == nullptr && Eevdf::entity_eligible(q, e)) best = &e;
+  });
   const Entity* curr = q.curr != nullptr && q.curr->on_rq && Eevdf::entity_eligible(q, *q.curr) ? q.curr : nullptr;
   if (best == nullptr || (curr != nullptr && before(curr->deadline, best->deadline))) best = curr;
   REQUIRE(best != nullptr);  // somebody is always eligible

@@ -340,15 +340,15 @@ TEST_CASE("what kind of tasks workers are", "[workqueue]") {
   Fixture f("6.12", 2);
   REQUIRE(f.task("kworker/1:0") != nullptr);
   const KTask& bound = *f.task("kworker/1:0");
-  CHECK((bound.is_kthread && bound.bound_cpu == 1 && bound.st.nice == 0 && bound.st.smp.per_cpu_kthread));
+  CHECK((bound.st.kthread && bound.bound_cpu == 1 && bound.st.nice == 0 && bound.st.smp.per_cpu_kthread));
   REQUIRE(f.task("kworker/1:1H") != nullptr);
   CHECK(f.task("kworker/1:1H")->st.nice == -20);
   REQUIRE(f.task("kworker/u2:0") != nullptr);
   const KTask& unbound = *f.task("kworker/u2:0");
-  CHECK((unbound.is_kthread && unbound.bound_cpu == -1 && !unbound.st.smp.per_cpu_kthread));
+  CHECK((unbound.st.kthread && unbound.bound_cpu == -1 && !unbound.st.smp.per_cpu_kthread));
   CHECK(f.task("kworker/1:2") == nullptr);
   REQUIRE(f.task("kthreadd") != nullptr);
-  CHECK((f.task("kthreadd")->st.nice == 0 && f.task("kthreadd")->is_kthread));
+  CHECK((f.task("kthreadd")->st.nice == 0 && f.task("kthreadd")->st.kthread));
   CHECK(f.wqs->workers() == 2 * (2 + 2) + 2);
 }
 

@@ -210,7 +210,7 @@ Entity* Cfs::pick_next_entity(CfsRq& cfs_rq, Entity* curr) const {
     if (se == curr) {
       second = cfs_rq.timeline.first();
     } else {
-      second = Timeline::next(*se);
+      second = cfs_rq.timeline.second();
       if (second == nullptr || (curr != nullptr && entity_before(*curr, *second))) second = curr;
     }
     if (second != nullptr && wakeup_preempt_entity(*second, *left) < 1) se = second;

@@ -2,6 +2,8 @@
 // EEVDF through all levels: queueing, delayed dequeue, the pick, preemption at wakeups and ticks.
 #include "models/sched/fair/eevdf.h"
 
+#include <utility>
+
 namespace wakepath::sched {
 
 void Eevdf::init_entity(Entity& se) {
@@ -128,8 +130,8 @@ void Eevdf::requeue_delayed_entity(Entity& se) {
 // An ancestor that stays queued takes the least slice below it; its deadline follows at the next renewal.
 void Eevdf::inherit_slice(CfsRq& cfs_rq, Entity& se, std::uint64_t slice) const {
   if (!k_.custom_slice || se.slice == slice) return;
-  se.slice = slice;
-  if (cfs_rq.curr != &se) cfs_rq.timeline.refresh(se);
+  const std::uint64_t before = std::exchange(se.slice, slice);
+  if (cfs_rq.curr != &se) cfs_rq.timeline.slice_changed(se, before);
 }
 
 void Eevdf::enqueue_task(Rq& rq, Task& p, unsigned flags) {

@@ -124,14 +124,14 @@ bool Eevdf::update_deadline(CfsRq& cfs_rq, Entity& se) const {
 std::uint64_t Eevdf::min_slice(const CfsRq& cfs_rq) {
   std::uint64_t least = ~0ull;
   if (const Entity* curr = queued_curr(cfs_rq); curr != nullptr) least = curr->slice;
-  if (!cfs_rq.timeline.empty()) least = std::min(least, cfs_rq.timeline.root()->node.min_slice);
+  if (!cfs_rq.timeline.empty()) least = std::min(least, cfs_rq.timeline.min_slice());
   return least;
 }
 
 std::uint64_t Eevdf::max_slice(const CfsRq& cfs_rq) {
   const Entity* const curr = queued_curr(cfs_rq);
   const std::uint64_t most = curr != nullptr ? curr->slice : 0;
-  return cfs_rq.timeline.empty() ? most : std::max(most, cfs_rq.timeline.root()->node.max_slice);
+  return cfs_rq.timeline.empty() ? most : std::max(most, cfs_rq.timeline.max_slice());
 }
 
 // Up to 6.16 a stamp of the deadline, protection lasting as long as the deadline is the stamped one; from 6.17 a
@@ -178,23 +178,7 @@ Entity* Eevdf::pick_eevdf(CfsRq& cfs_rq, bool protect) const {
   const bool may_protect = protect && (k_.run_to_parity || k_.protect_by_vruntime);
   if (may_protect && curr != nullptr && protect_slice(*curr)) return curr;
 
-  // The first eligible one in order of deadlines; subtrees without any are skipped by their least vruntime.
-  Entity* best = cfs_rq.timeline.first();
-  if (best == nullptr || !eligible.of(best->vruntime)) {
-    Entity* at = cfs_rq.timeline.root();
-    best = nullptr;
-    while (at != nullptr) {
-      Entity* const left = at->node.left;
-      if (left != nullptr && eligible.of(left->node.min_vruntime)) {
-        at = left;
-      } else if (eligible.of(at->vruntime)) {
-        best = at;
-        break;
-      } else {
-        at = at->node.right;
-      }
-    }
-  }
+  Entity* best = cfs_rq.timeline.first_eligible([&eligible](std::uint64_t vruntime) { return eligible.of(vruntime); });
   if (best == nullptr || (curr != nullptr && before(curr->deadline, best->deadline))) best = curr;
   return best;
 }
