@@ -39,6 +39,11 @@ Time DeviceLaw::service_time(const Bio& bio) {
 }
 
 Time DeviceLaw::completion_time(Time now, const Bio& bio) {
+  if (bio.flush && d_.flush_alone) {
+    const Time done = std::max(now, *std::max_element(free_at_.begin(), free_at_.end())) + service_time(bio);
+    std::fill(free_at_.begin(), free_at_.end(), done);
+    return done;
+  }
   if (bio.flush) return now + service_time(bio);
   Time done = now;
   if (!delay_only_) {

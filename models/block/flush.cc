@@ -30,6 +30,7 @@ struct Flusher::RequeueWork final : workqueue::Work {
 // The data step of a caller's bio.
 struct Flusher::DataBio final : Bio {
   Call<void> end_io(ExecContext& ctx) override {
+    --flusher->data_in_flight_;
     if (post_flush) {  // the device has no FUA: once more
       post_flush = false;
       data_done = true;
@@ -40,6 +41,7 @@ struct Flusher::DataBio final : Bio {
     Bio& mine = *caller;
     flusher->free_.push_back(this);
     co_await mine.end_io(ctx);
+    co_await flusher->begin_flush(ctx);
   }
   Flusher* flusher = nullptr;
   Bio* caller = nullptr;
@@ -83,13 +85,16 @@ Call<void> Flusher::submit(KTask& t, Bio& bio, Plug* plug) {
   d.bytes = bio.bytes;
   d.write = bio.write;
   d.post_flush = post && bio.bytes > 0;
-  if (!bio.preflush) co_return co_await queue_.submit(t, d, plug);
+  if (!bio.preflush) {
+    ++data_in_flight_;
+    co_return co_await queue_.submit(t, d, plug);
+  }
   waiting_.push_back(&d);
   co_await begin_flush(t);
 }
 
 Call<void> Flusher::begin_flush(ExecContext& ctx) {
-  if (in_device_ || waiting_.empty()) co_return;
+  if (in_device_ || data_in_flight_ > 0 || waiting_.empty()) co_return;
   in_device_ = true;
   running_.swap(waiting_);
   ++counters.flushes;
@@ -110,7 +115,10 @@ Call<void> Flusher::flush_ended(ExecContext& ctx) {
 }
 
 Call<void> Flusher::after_flush(ExecContext& ctx, DataBio& d) {
-  if (d.bytes > 0 && !d.data_done) co_return co_await requeue(ctx, d);
+  if (d.bytes > 0 && !d.data_done) {
+    ++data_in_flight_;
+    co_return co_await requeue(ctx, d);
+  }
   Bio& mine = *d.caller;
   free_.push_back(&d);
   co_await mine.end_io(ctx);

@@ -3,9 +3,11 @@
 //
 // Each step is issued by kblockd, not by who submitted: the flush is put on the requeue list, whose work runs in the
 // high-priority worker of the CPU that asked; so is the data write once the flush has ended. Flushes that come while
-// one is in the device share the next one. A device without a volatile cache drops both flags.
+// one is in the device, or the data write of one that has ended, share the next one. A device without a volatile cache
+// drops both flags.
 // Source: block/blk-flush.c (blk_insert_flush, blk_flush_complete_seq, blk_kick_flush), block/blk-mq.c
-// (blk_mq_kick_requeue_list), 6.1 and 6.12. Not modelled: the wait for data in flight before the next flush.
+// (blk_mq_kick_requeue_list), 6.1 and 6.12. Not modelled: that a wait for such data ends after 5 s
+// (FLUSH_PENDING_TIMEOUT); a queue of flushes for each hardware queue (here one of the device).
 #pragma once
 
 #include <cstdint>
@@ -44,6 +46,7 @@ class Flusher {
   std::deque<Bio*> requeue_list_;
   std::deque<DataBio*> waiting_, running_;  // for the next flush; for the one in the device
   bool in_device_ = false;
+  int data_in_flight_ = 0;  // data steps of what is being flushed
   std::deque<std::unique_ptr<DataBio>> all_;
   std::deque<DataBio*> free_;
 };

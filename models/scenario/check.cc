@@ -336,6 +336,11 @@ MaybeError check_device(const Scenario& s, const Document& doc) {
     return at(s, doc, {"device", "service_ns"}, "device.law = \"delay\" has no service time",
               "set device.service_ns = 0 and use latency_ns, or law = \"serial\"");
   }
+  if (s.device.flush_alone && (s.device.law == "delay" || !s.device.write_cache)) {
+    return at(s, doc, {"device", "flush_alone"},
+              "device.flush_alone needs a write cache, and a law by which requests wait",
+              "set write_cache = true and law = \"parallel\", or remove flush_alone");
+  }
   if (s.device.servers > 1 && s.device.law != "parallel") {
     return at(s, doc, {"device", "servers"}, "device.servers needs law = \"parallel\"",
               "set law = \"parallel\" or remove servers");

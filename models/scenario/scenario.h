@@ -103,6 +103,7 @@ struct Device {
   bool write_cache = false;         // a volatile cache: PREFLUSH and FUA mean something
   bool fua = true;                  // ... and writes may go around it
   Dist service_ns;                  // time a server is taken
+  bool flush_alone = false;         // nothing else runs while it is emptied
   Dist latency_ns;                  // added after it, unlimited parallelism
   Dist read_service_ns;             // service time of reads where it differs (absent: service_ns)
   Dist flush_ns;                    // how long emptying it takes

@@ -219,6 +219,10 @@ void add_device(Keys& k) {
         "the device has a volatile write cache (queue/write_cache: write back): fsync has to flush it");
   s.add("fua", boolean, FIELD(Device, fua), "... and can write around it (queue/fua)");
   s.add("flush_ns", dist, FIELD(Device, flush_ns), "how long emptying the cache takes");
+  s.add(
+      "flush_alone", boolean, FIELD(Device, flush_alone),
+      "... it begins when what is in the device has ended, and nothing runs beside it (FLUSH CACHE of ATA is no queued "
+      "command); false: beside the writes");
   s.add("source", text, FIELD(Device, source), "where the figures of the device come from");
 }
 

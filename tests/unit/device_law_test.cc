@@ -50,3 +50,19 @@ TEST_CASE("a request is served by the server that is free first") {
   CHECK(waited > 100);  // some find all of them busy, some do not
   CHECK(waited < 4'900);
 }
+
+TEST_CASE("a flush that is alone begins after what is in the device, and nothing runs beside it") {
+  scenario::Device d = device(2);
+  d.service_ns = {};
+  d.service_ns.ns = 10;
+  d.flush_ns.ns = 100;
+  AnyBio write, flush;
+  flush.flush = true;
+  for (const bool alone : {false, true}) {
+    d.flush_alone = alone;
+    block::DeviceLaw law(d, 7);
+    REQUIRE(law.completion_time(0, write) == 10);
+    CHECK(law.completion_time(5, flush) == (alone ? 110 : 105));
+    CHECK(law.completion_time(6, write) == (alone ? 120 : 16));
+  }
+}

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The page cache's side: limits and pauses, the flusher, fsync and the two journals, synchronous calls.
 #include "models/fs/dirty_limits.h"
+
+#include <set>
+
 #include "tests/unit/catch.h"
 #include "tests/unit/path_fixture.h"
 
@@ -191,6 +194,31 @@ TEST_CASE("a volatile cache is flushed through kblockd, twice round for a log wr
     if (e.type == EventType::workqueue_execute_start && r.is(e.u.work.function, "blk_mq_requeue_work")) ++requeues;
   CHECK(about(requeues, 2 * static_cast<long>(syncs * 0.05), 6));  // flush, then the data
   CHECK(r.result["page_cache"]["fsync_ns"]["p50"].get<long>() > 100'000);
+}
+
+TEST_CASE("no flush begins while the log write that followed the one before is in the device", "[fs]") {
+  auto s = buffered("6.1");
+  s.machine.cpus = 4;
+  s.workloads[0].cpus_allowed = {};
+  s.workloads[0].size = 64 << 20;
+  s.workloads[0].fsync = 1;
+  s.workloads[0].numjobs = 4;
+  s.device.write_cache = true;
+  s.device.flush_ns.set = true;
+  s.device.flush_ns.ns = 30'000;  // a log write takes 200 us: the next flush is asked for long before its end
+  Record r;
+  record(r, s);
+  int flushes = 0;
+  std::set<std::uint64_t> log_writes;  // in the device, by sector
+  for (const auto& e : r.events) {
+    if (e.type == EventType::block_rq_complete) log_writes.erase(e.u.rq.sector);
+    if (e.type != EventType::block_rq_issue) continue;
+    const bool flush = e.u.rq.nr_sector == 0;
+    flushes += flush;
+    if (flush) CHECK(log_writes.empty());
+    if (!flush && r.is(e.comm, "kworker")) log_writes.insert(e.u.rq.sector);
+  }
+  CHECK(flushes > 50);
 }
 
 TEST_CASE("fsync on ext4: the journal's thread commits, one commit for all who wait", "[fs]") {
