@@ -365,13 +365,33 @@ Call<void> PageCache::drop(KTask& t, File& f) {
   }
 }
 
+// ---- create and utime ----------------------------------------------------------------------------------------------
+
+Call<void> PageCache::create(KTask& t, File& f) {
+  co_await wait_for_writeback(t, f);
+  const std::int64_t lost = f.dirty.count();
+  dirty_ -= lost;
+  counters.cancelled += lost;
+  f.present = f.dirty = f.allocated = PageSet(f.pages);
+  f.stamp = jiffies();
+  change_inode(f, true);
+}
+
+Call<void> PageCache::touch(KTask& t, File& f) {
+  co_await run_cost(machine_, t, CostId::file_update_time);
+  f.stamp = -1;
+  change_inode(f, false);
+}
+
 void PageCache::check() const {
   std::int64_t dirty = 0, writeback = 0;
   for (const auto& f : files_) dirty += f->dirty.count(), writeback += f->writeback.count();
-  if (dirty != dirty_ || writeback != writeback_ || counters.dirtied != counters.written + dirty_ + writeback_)
+  if (dirty != dirty_ || writeback != writeback_ ||
+      counters.dirtied != counters.written + counters.cancelled + dirty_ + writeback_)
     throw std::logic_error(fmt::format(
-        "accounting does not close: {} pages dirtied, {} written back, {} dirty ({} in files), {} under writeback ({})",
-        counters.dirtied, counters.written, dirty_, dirty, writeback_, writeback));
+        "accounting does not close: {} pages dirtied, {} written back, {} cancelled, {} dirty ({} in files), {} under "
+        "writeback ({})",
+        counters.dirtied, counters.written, counters.cancelled, dirty_, dirty, writeback_, writeback));
 }
 
 }  // namespace wakepath::fs

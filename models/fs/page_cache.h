@@ -8,8 +8,8 @@
 // inode on the bound xfs-conv of the completing CPU, which takes all ended ioends at once; ext4 one on an unbound
 // workqueue of one item at a time.
 //
-// Invariants (check()): dirty and writeback counts are the sums of the files'; dirtied = written + dirty + writeback
-// less what was dirtied again while dirty.
+// Invariants (check()): dirty and writeback counts are the sums of the files'; dirtied = written + dirty + writeback +
+// cancelled, by the end of their file.
 // Source: mm/page-writeback.c, mm/filemap.c, fs/iomap/buffered-io.c, fs/xfs/xfs_aops.c (xfs_end_bio, xfs_end_io),
 // fs/ext4/page-io.c, 6.1 and 6.12. Not modelled: large folios, reclaim, readahead, quota, holes under reads.
 #pragma once
@@ -71,6 +71,9 @@ class PageCache {
   Call<bool> write_locked(KTask& t, Dirtier& d, File& f, std::int64_t offset, std::int64_t bytes, bool nowait);
   Call<void> read(KTask& t, File& f, std::int64_t offset, std::int64_t bytes);
   Call<void> fsync(KTask& t, File& f, bool datasync);
+  // A new file under the name of this one: no pages, no blocks. utime: its times are others than the clock's.
+  Call<void> create(KTask& t, File& f);
+  Call<void> touch(KTask& t, File& f);
   // posix_fadvise(POSIX_FADV_DONTNEED) of the whole file.
   Call<void> drop(KTask& t, File& f);
   // O_DIRECT in its caller: sleeps until the I/O has ended, finishes it itself.
@@ -84,7 +87,7 @@ class PageCache {
   Call<void> wait_for_writeback(KTask& t, File& f);
 
   struct Counters {
-    std::int64_t dirtied = 0, written = 0;
+    std::int64_t dirtied = 0, written = 0, cancelled = 0;
     std::uint64_t ioends = 0, converted = 0, pauses = 0, fsyncs = 0, throttled_ns = 0, read_misses = 0;
     std::uint64_t background_runs = 0, conversion_items = 0;
   } counters;

@@ -64,7 +64,8 @@ Machine::Machine(const scenario::Scenario& s, trace::Sink* sink, trace::StringPo
       tick_ns_(1'000'000'000 / s.kernel.hz),
       deep_idle_after_ns_(s.machine.deep_idle_after_ns > 0 ? s.machine.deep_idle_after_ns : engine::kNever),
       deep_idle_(s.run.seed, "machine.deep_idle"),
-      cold_move_(s.run.seed, "machine.cold_move") {
+      cold_move_(s.run.seed, "machine.cold_move"),
+      clocks_(static_cast<std::size_t>(s.machine.cpus)) {
   using scenario::Preempt;
   tick_offset_ns_ = s.machine.tick_offset_ns.value_or(tick_ns_) % tick_ns_;
   tp.listen(sink, pool);
@@ -207,6 +208,12 @@ ExecContext::ScheduleAwaiter Machine::exit_task(KTask& t) {
 Time Machine::idle_wake_latency(Time idle_for) {
   return idle_for >= deep_idle_after_ns_ ? draw_ns(scenario.machine.deep_idle_wake_ns, deep_idle_)
                                          : cost(CostId::idle_wake_latency);
+}
+
+Time Machine::at_clock(const Cpu& cpu, Time ns) {
+  const int least = scenario.machine.clock_min_percent;
+  if (least == 100) return ns;
+  return clocks_[static_cast<std::size_t>(cpu.id())].stretch(ns, now(), cpu.usage_now().idle, least);
 }
 
 Time Machine::gone_cold(const KTask& t, Time idle) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "models/machine/bandwidth_timers.h"
+#include "models/machine/clock.h"
 #include "models/machine/costs.h"
 #include "models/machine/cpu.h"
 #include "models/machine/draw.h"
@@ -80,6 +81,7 @@ class Machine final : public sched::Observer {
 
   Time idle_wake_latency(Time idle_for);      // of a CPU that has been idle so long
   Time gone_cold(const KTask& t, Time idle);  // what its caches cost a task whose CPU has been idle so long meanwhile
+  Time at_clock(const Cpu& cpu, Time ns);  // how long it now takes there to run what is `ns` long at the highest clock
   Time cold_move() { return draw_ns(scenario.machine.cold_move_ns, cold_move_); }
 
   // try_to_wake_up(t) from `ctx`: true when it was really woken. Spends the costs in ctx.
@@ -164,6 +166,7 @@ class Machine final : public sched::Observer {
   std::array<Time, kCostCount> constant_ns_{};
   std::array<std::unique_ptr<engine::RandomStream>, kCostCount> cost_streams_;
   engine::RandomStream deep_idle_, cold_move_;
+  std::vector<Clock> clocks_;  // by CPU
   std::map<std::string, sched::TaskGroup*> groups_;
   std::map<std::string, std::string> autogroups_;  // of a session: its group's path
   engine::Arena arena_;

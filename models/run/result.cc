@@ -56,6 +56,21 @@ json Simulation::io_json(double seconds) const {
           {"jobs", jobs}};
 }
 
+// Of those that are lists of steps: how often a list was gone through to its end, and the mean time of that.
+json Simulation::programs_json() const {
+  std::map<std::string, workload::Steps::Passes> by_name;
+  for (const auto& p : programs_) {
+    const auto one = p.passes();
+    if (one.count == 0) continue;
+    auto& all = by_name[p.conf().name];
+    all.count += one.count, all.ns += one.ns;
+  }
+  json out = json::object();
+  for (const auto& [name, p] : by_name)
+    out[name] = {{"passes", p.count}, {"pass_ns", static_cast<double>(p.ns) / static_cast<double>(p.count)}};
+  return out;
+}
+
 json Simulation::cpus_json() const {
   json out = json::array();
   for (std::size_t c = 0; c < cpu_start_.size(); ++c) {
@@ -282,6 +297,7 @@ json Simulation::result(engine::Stop end) const {
     r["explore"]["at_ns"] = machine_.now();
   }
   if (page_cache_ != nullptr) r["page_cache"] = page_cache_json(seconds);
+  if (json programs = programs_json(); !programs.empty()) r["programs"] = std::move(programs);
   r["pingpong"] = json::array();
   for (const auto& p : pingpong_.rows(window))
     r["pingpong"].push_back({{"cycle", p.cycle},

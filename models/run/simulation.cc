@@ -52,7 +52,8 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
   if (s.ublk.present) make_ublk();
   int next_cpu = 0;
   if (std::any_of(s.workloads.begin(), s.workloads.end(), workload::FioJob::needs_page_cache) ||
-      std::any_of(s.rings.begin(), s.rings.end(), workload::RingProgram::needs_page_cache))
+      std::any_of(s.rings.begin(), s.rings.end(), workload::RingProgram::needs_page_cache) ||
+      std::any_of(s.programs.begin(), s.programs.end(), workload::Program::needs_page_cache))
     page_cache();
   for (const auto& conf : s.workloads)
     for (int j = 0; j < std::max(1, conf.numjobs); ++j) {
@@ -69,7 +70,9 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
   for (const auto& p : s.programs) {
     if (s.machine.cpus < p.min_cpus) continue;
     for (int copy = 0; copy < p.copies; ++copy) {
-      KTask& task = programs_.emplace_back(machine_, pipes_, sync_, replay_softirq_, p, copy).task();
+      workload::Program& program = programs_.emplace_back(machine_, pipes_, sync_, replay_softirq_, p, copy);
+      if (workload::Program::needs_page_cache(p)) program.use(*page_cache_);
+      KTask& task = program.task();
       if (machine_.smp && p.cpu < 0) machine_.smp->set_affinity(task, effective_cpus(s, {}, p.cgroup));
     }
   }
@@ -150,6 +153,7 @@ void Simulation::begin_window() {
   cpu_stat_start_ = cpu_stats();
   if (machine_.smp) balance_start_ = machine_.smp->balancer.counters;
   for (auto& j : jobs_) j.reset_window();
+  for (auto& p : programs_) p.reset_window();
   pingpong_.reset();
   if (waits_ != nullptr) waits_->reset();
   machine_.tp.enable(true);

@@ -69,6 +69,7 @@ class Simulation {
   [[nodiscard]] nlohmann::ordered_json io_uring_json(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json ublk_result(double seconds) const;
   [[nodiscard]] nlohmann::ordered_json page_cache_json(double seconds) const;
+  [[nodiscard]] nlohmann::ordered_json programs_json() const;
   [[nodiscard]] std::int64_t charged_ns(const machine::KTask& t) const;
 
   struct TaskStart {

@@ -63,6 +63,7 @@ struct Machine {
   Time deep_idle_after_ns = 0;         // an idle CPU is in a deep state after so long; 0: never
   Dist deep_idle_wake_ns;              // what waking it takes then, instead of costs.idle_wake_latency
   Dist cold_move_ns;                   // how much longer a task takes for what it does first on another CPU
+  int clock_min_percent = 100;         // of the highest clock of a CPU, its lowest; 100: clocks do not change
   Time idle_cold_half_ns = 0;          // idle time in which half of costs.idle_cold_* falls due; 0: all of it at once
   std::string idle_wakeup;  // "ipi": an idle CPU is woken by an interrupt; "poll": it watches need_resched; "": ipi
 };
@@ -102,8 +103,8 @@ struct Device {
   std::int64_t bytes_per_s = 0;     // 0: size does not matter. Data beyond 4 KiB of a request takes its time
   bool write_cache = false;         // a volatile cache: PREFLUSH and FUA mean something
   bool fua = true;                  // ... and writes may go around it
-  Dist service_ns;                  // time a server is taken
   bool flush_alone = false;         // nothing else runs while it is emptied
+  Dist service_ns;                  // time a server is taken
   Dist latency_ns;                  // added after it, unlimited parallelism
   Dist read_service_ns;             // service time of reads where it differs (absent: service_ns)
   Dist flush_ns;                    // how long emptying it takes
@@ -203,6 +204,7 @@ struct Program {  // a free CPU program (scheduler experiments, background threa
   Time run_ns = 0, period_ns = 0, sleep_ns = 0;
   int in = -1, out = -1;             // pipes
   int pipes = 1, message_bytes = 1;  // a turn writes `pipes` of them, from `out` on
+  int run_percent = 100;             // of what steps say to run
   int copies = 1, in_step = 0;       // so many of it, NAME1, NAME2, ...; each reads the pipe `in_step` further
   int cpu = 0, nice = 0;
   std::string cgroup, session, policy = "other";

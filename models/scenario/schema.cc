@@ -137,6 +137,9 @@ void add_machine(Keys& k) {
   s.add("cold_move_ns", dist, FIELD(Machine, cold_move_ns),
         "how much longer a task takes for what it does first on another CPU than its last: cold caches, a CPU whose "
         "clock is low; default 0");
+  s.number("clock_min_percent", FIELD(Machine, clock_min_percent), 1, 100,
+           "lowest clock of a CPU in percent of its highest, where intel_pstate's powersave governor sets it: what a "
+           "program of steps runs takes longer on a CPU that was little used; 100: clocks do not change");
   s.add("idle_cold_half_ns", time_ns, FIELD(Machine, idle_cold_half_ns),
         "caches go cold while a CPU is idle: a task's next turn takes costs.idle_cold_* times t^2 / (t^2 + h^2) longer "
         "after t, h this; 0: all of it at once");
@@ -436,7 +439,11 @@ void add_program(Keys& k) {
       "turns", list, FIELD(Program, turns),
       "of replay: \"AT_NS RUN_NS softirq\" or \"AT_NS RUN_NS hardirq\" each; of steps, again and again: \"run 10us\", "
       "\"sleep 1ms\", \"timer NAME 10ms\", \"lock M\", \"unlock M\", \"wait C M\", \"signal C\", \"broadcast C\", "
-      "\"suspend\", \"resume PROGRAM\", \"loop 3\" ... \"end\", \"yield\", \"stop\"");
+      "\"suspend\", \"resume PROGRAM\", \"create F\", \"touch F\", \"write F OFFSET BYTES\", \"fsync F\", \"loop 3\" "
+      "... "
+      "\"end\", \"yield\", \"stop\"");
+  s.number("run_percent", FIELD(Program, run_percent), 1, 100'000,
+           "of steps: a `run` takes so many percent of what it says, on a CPU that is faster or slower");
 }
 
 void add_ring(Keys& k) {

@@ -12,9 +12,9 @@ namespace {
 struct Form {
   std::string_view word;
   Step::Kind kind;
-  std::string_view arguments;  // t a time, n a number, a a name, m a mutex's name
+  std::string_view arguments;  // t a time, n a number, o an offset, a a name, m a mutex's name
 };
-constexpr std::array<Form, 14> kForms{{{"run", Step::Kind::run, "t"},
+constexpr std::array<Form, 18> kForms{{{"run", Step::Kind::run, "t"},
                                        {"sleep", Step::Kind::sleep, "t"},
                                        {"yield", Step::Kind::yield, ""},
                                        {"timer", Step::Kind::timer, "at"},
@@ -25,6 +25,10 @@ constexpr std::array<Form, 14> kForms{{{"run", Step::Kind::run, "t"},
                                        {"broadcast", Step::Kind::broadcast, "a"},
                                        {"suspend", Step::Kind::suspend, ""},
                                        {"resume", Step::Kind::resume, "a"},
+                                       {"create", Step::Kind::create, "a"},
+                                       {"touch", Step::Kind::touch, "a"},
+                                       {"write", Step::Kind::write, "aon"},
+                                       {"fsync", Step::Kind::fsync, "a"},
                                        {"loop", Step::Kind::loop, "n"},
                                        {"end", Step::Kind::end, ""},
                                        {"stop", Step::Kind::stop, ""}}};
@@ -33,7 +37,8 @@ tl::unexpected<UnitError> wrong(const std::string& text, const std::string& why)
   return tl::make_unexpected(UnitError{"'" + text + "' " + why,
                                        "run 10us, sleep 1ms, timer t 10ms, lock m, unlock m, "
                                        "wait c m, signal c, broadcast c, suspend, resume "
-                                       "PROGRAM, loop 3 ... end, yield, stop"});
+                                       "PROGRAM, create f, touch f, write f OFFSET BYTES, fsync f, loop 3 ... end, "
+                                       "yield, stop"});
 }
 
 Parsed<Step> parse_step(const std::string& text) {
@@ -50,10 +55,11 @@ Parsed<Step> parse_step(const std::string& text) {
       const auto time = parse_time(word);
       if (!time) return tl::make_unexpected(time.error());
       step.time_ns = *time;
-    } else if (argument == 'n') {
+    } else if (argument == 'n' || argument == 'o') {
       const auto number = parse_integer(word);
-      if (!number || *number < 1) return wrong(text, "wants a number of turns, 1 or more");
-      step.count = *number;
+      const std::int64_t least = argument == 'n' ? 1 : 0;
+      if (!number || *number < least) return wrong(text, "wants a number, " + std::to_string(least) + " or more");
+      (argument == 'n' ? step.count : step.offset) = *number;
     } else {
       (argument == 'm' ? step.mutex : step.name) = word;
     }
@@ -69,6 +75,11 @@ bool takes_time(const Step& s) {
 }
 
 }  // namespace
+
+bool is_of_file(const Step& s) {
+  using enum Step::Kind;
+  return s.kind == create || s.kind == touch || s.kind == write || s.kind == fsync;
+}
 
 Parsed<std::vector<Step>> parse_steps(const std::vector<std::string>& texts) {
   std::vector<Step> steps;

@@ -7,9 +7,11 @@
 //   lock M | unlock M                        a mutex of that name, shared by all programs
 //   wait C M | signal C | broadcast C        a condition variable of that name; the wait gives M back meanwhile
 //   suspend | resume PROGRAM                 until another resumes it; a resume that comes first is kept
+//   create FILE | touch FILE                 a new file under that name, without pages or blocks; utime
+//   write FILE OFFSET BYTES | fsync FILE     through the page cache; files are the program's own, one set for each copy
 //   loop N ... end                           what is between them N times; loops may be nested
 //   stop                                     for ever
-// They are what rt-app's files are made of (python/wakepath/rt_app.py).
+// They are what rt-app's files are made of (python/wakepath/rt_app.py), and a dbench client (scenarios/stacked_wakeup).
 #pragma once
 
 #include <cstddef>
@@ -34,15 +36,21 @@ struct Step {
     broadcast,
     suspend,
     resume,
+    create,
+    touch,
+    write,
+    fsync,
     loop,
     end,
     stop
   };
   Kind kind = Kind::run;
-  std::int64_t time_ns = 0, count = 0;
+  std::int64_t time_ns = 0, count = 0, offset = 0;  // count: of turns, of bytes
   std::string name, mutex;
   std::size_t other = 0;  // of a loop its end, of an end its loop
 };
+
+[[nodiscard]] bool is_of_file(const Step& s);
 
 // All of a program's, with its loops closed. Some step takes time, or the program would never give way to the clock.
 Parsed<std::vector<Step>> parse_steps(const std::vector<std::string>& texts);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "models/workload/program.h"
 
+#include <algorithm>
+
 #include "models/machine/smp.h"
 
 namespace wakepath::workload {
@@ -33,7 +35,7 @@ Program::Program(machine::Machine& m, Pipes& pipes, SyncObjects& sync, ReplaySof
     replay_ = std::make_unique<Replay>(m, softirq, *task_, conf.turns);
     task_->body = replay_->body(*task_);
   } else if (conf.kind == "steps") {
-    steps_ = std::make_unique<Steps>(m, sync, *task_, name, conf.turns);
+    steps_ = std::make_unique<Steps>(m, sync, *task_, name, conf);
     task_->body = steps_->body(*task_);
   } else if (conf.kind == "rcu" && m.smp) {
     task_->body = m.smp->rcu.thread_body(*task_, conf.run_ns);
@@ -46,6 +48,12 @@ Program::Program(machine::Machine& m, Pipes& pipes, SyncObjects& sync, ReplaySof
   if (conf.kind == "ping" && in_ == 0 && pipes_[0].empty()) {
     pipes_[0].put(conf.message_bytes);  // one message starts the circle
   }
+}
+
+bool Program::needs_page_cache(const scenario::Program& conf) {
+  if (conf.kind != "steps") return false;
+  const auto steps = *scenario::parse_steps(conf.turns);
+  return std::any_of(steps.begin(), steps.end(), scenario::is_of_file);
 }
 
 void Program::prepare() {

@@ -25,7 +25,14 @@ class alignas(64) Program {
  public:
   Program(machine::Machine& m, Pipes& pipes, SyncObjects& sync, ReplaySoftirq& softirq, const scenario::Program& conf,
           int copy = 0);
+  static bool needs_page_cache(const scenario::Program& conf);
+  void use(fs::PageCache& cache) { steps_->use(cache); }
   [[nodiscard]] machine::KTask& task() { return *task_; }
+  [[nodiscard]] const scenario::Program& conf() const { return conf_; }
+  [[nodiscard]] Steps::Passes passes() const { return steps_ ? steps_->passes : Steps::Passes{}; }
+  void reset_window() {
+    if (steps_) steps_->passes = {};
+  }
   void prepare();  // all of them before any starts
   void start();    // at the start of a run
 

@@ -17,19 +17,35 @@ using machine::run_cost;
 using machine::Time;
 using scenario::Step;
 
-Steps::Steps(Machine& m, SyncObjects& shared, KTask& task, std::string name, const std::vector<std::string>& texts)
+Steps::Steps(Machine& m, SyncObjects& shared, KTask& task, std::string name, const scenario::Program& conf)
     : machine_(m),
       shared_(shared),
       name_(std::move(name)),
-      steps_(*scenario::parse_steps(texts)),
+      steps_(*scenario::parse_steps(conf.turns)),
       turns_(steps_.size(), 0),
       sleep_(m) {
   shared_.suspensions[name_].task = &task;
+  for (Step& s : steps_)
+    if (s.kind == Step::Kind::run) s.time_ns = s.time_ns * conf.run_percent / 100;
+}
+
+void Steps::use(fs::PageCache& cache) {
+  cache_ = &cache;
+  std::map<std::string, std::int64_t> bytes;
+  for (const Step& s : steps_)
+    if (scenario::is_of_file(s)) bytes[s.name] = std::max(bytes[s.name], s.offset + s.count);
+  for (const auto& [name, size] : bytes) files_[name] = &cache.add_file(size);
 }
 
 machine::Body Steps::body(KTask& t) {
+  Time began = machine_.now();
   for (std::size_t at = 0;; ++at) {
-    if (at == steps_.size()) at = 0;
+    if (at == steps_.size()) {
+      at = 0;
+      ++passes.count;
+      passes.ns += machine_.now() - began;
+      began = machine_.now();
+    }
     const Step& s = steps_[at];
     if (s.kind == Step::Kind::end) {
       if (++turns_[s.other] < steps_[s.other].count)
@@ -44,7 +60,7 @@ machine::Body Steps::body(KTask& t) {
 
 Call<void> Steps::step(KTask& t, const Step& s) {
   const Step::Kind kind = s.kind;
-  if (kind == Step::Kind::run) co_await t.run_ns(s.time_ns, Mode::user);
+  if (kind == Step::Kind::run) co_await t.run_ns(machine_.at_clock(*t.cpu, s.time_ns), Mode::user);
   if (kind == Step::Kind::sleep) co_await machine::clock_nanosleep(t, sleep_, machine_.now() + s.time_ns);
   if (kind == Step::Kind::timer) co_await timer(t, s);
   if (kind == Step::Kind::lock) co_await lock(t, s.name);
@@ -55,6 +71,7 @@ Call<void> Steps::step(KTask& t, const Step& s) {
     co_await futex_wake(t, shared_.conditions[s.name], shared_.conditions[s.name].size());
   if (kind == Step::Kind::suspend) co_await suspend(t);
   if (kind == Step::Kind::resume) co_await resume(t, s.name);
+  if (scenario::is_of_file(s)) co_await file(t, s);
   if (kind == Step::Kind::yield) {
     co_await run_cost(machine_, t, CostId::syscall_entry);
     machine_.sched.yield(t.cpu->id(), machine_.now());
@@ -147,6 +164,16 @@ Call<void> Steps::futex_wake(KTask& t, SyncObjects::Sleepers& sleepers, std::siz
     sleepers.pop_front();
     co_await machine_.wake(t, woken);
   }
+  co_await leave(t);
+}
+
+Call<void> Steps::file(KTask& t, const Step& s) {
+  fs::File& f = *files_.at(s.name);
+  co_await run_cost(machine_, t, CostId::syscall_entry);
+  if (s.kind == Step::Kind::create) co_await cache_->create(t, f);
+  if (s.kind == Step::Kind::touch) co_await cache_->touch(t, f);
+  if (s.kind == Step::Kind::write) co_await cache_->write(t, dirtier_, f, s.offset, s.count);
+  if (s.kind == Step::Kind::fsync) co_await cache_->fsync(t, f, false);
   co_await leave(t);
 }
 

@@ -7,11 +7,13 @@
 // Source: kernel/futex/waitwake.c:futex_wait, futex_wake, 6.1 and 6.12; glibc nptl/lowlevellock.c.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "models/fs/page_cache.h"
 #include "models/machine/machine.h"
 #include "models/machine/sleep.h"
 #include "models/scenario/steps.h"
@@ -38,8 +40,14 @@ struct SyncObjects {
 class Steps {
  public:
   Steps(machine::Machine& m, SyncObjects& shared, machine::KTask& task, std::string name,
-        const std::vector<std::string>& texts);
+        const scenario::Program& conf);
+  void use(fs::PageCache& cache);  // its files are made there
   machine::Body body(machine::KTask& t);
+  // Times that the list was gone through, and how long that took in all.
+  struct Passes {
+    std::int64_t count = 0;
+    machine::Time ns = 0;
+  } passes;
 
  private:
   machine::Call<void> step(machine::KTask& t, const scenario::Step& s);
@@ -52,6 +60,7 @@ class Steps {
   // Sleeps in a system call until somebody takes it off the list.
   machine::Call<void> futex_wait(machine::KTask& t, SyncObjects::Sleepers& sleepers);
   machine::Call<void> futex_wake(machine::KTask& t, SyncObjects::Sleepers& sleepers, std::size_t most);
+  machine::Call<void> file(machine::KTask& t, const scenario::Step& s);
   machine::Call<void> leave(machine::KTask& t);
 
   machine::Machine& machine_;
@@ -61,6 +70,9 @@ class Steps {
   std::vector<std::int64_t> turns_;            // done of each loop
   std::map<std::string, machine::Time> next_;  // of each timer
   machine::SleepTimer sleep_;
+  fs::PageCache* cache_ = nullptr;
+  std::map<std::string, fs::File*> files_;
+  fs::Dirtier dirtier_;
 };
 
 }  // namespace wakepath::workload

@@ -47,3 +47,16 @@ TEST_CASE("steps: what is none is refused") {
   CHECK(refused({"lock m", "unlock m"}).find("takes no time") != std::string::npos);
   CHECK_FALSE(refused({}).empty());
 }
+
+TEST_CASE("steps: files") {
+  const auto steps = parse_steps({"run 1us", "create f", "write f 0 4096", "touch f", "fsync f"});
+  REQUIRE(steps);
+  CHECK((*steps)[2].name == "f");
+  CHECK((*steps)[2].offset == 0);
+  CHECK((*steps)[2].count == 4096);
+  CHECK_FALSE(is_of_file((*steps)[0]));
+  for (std::size_t i = 1; i < 5; ++i) CHECK(is_of_file((*steps)[i]));
+  CHECK(refused({"run 1us", "write f 0"}) == "'write f 0' lacks something");
+  CHECK(refused({"run 1us", "write f -1 10"}).find("0 or more") != std::string::npos);
+  CHECK(refused({"run 1us", "write f 0 0"}).find("1 or more") != std::string::npos);
+}

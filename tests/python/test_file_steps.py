@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Programs of steps that use files (create, touch, write, fsync), and the clock that stretches what they run."""
+
+from __future__ import annotations
+
+import pytest
+
+from wakepath.errors import InputError
+from wakepath.result import Result
+from wakepath.runner import run
+from wakepath.scenario import Options, Scenario
+
+TEXT = """
+platform = "server"
+[machine]
+cpus = 4
+[kernel]
+version = "6.1"
+[device]
+service_ns = "100us"
+[program.client]
+kind = "steps"
+cpu = 1
+turns = [{turns}]
+"""
+
+
+def of(*turns: str, sets: tuple[str, ...] = ()) -> Result:
+    text = TEXT.replace("{turns}", ", ".join(f'"{turn}"' for turn in turns))
+    return run(Scenario.from_toml(text, options=Options(sets=sets, duration="200ms", warmup="10ms")))
+
+
+def pass_ns(result: Result) -> float:
+    return float(result.data["programs"]["client"]["pass_ns"])
+
+
+def per_pass(result: Result, what: str) -> float:
+    """Of a rate of the page cache; a pass may be cut by the window's ends."""
+    return float(result.data["page_cache"][what]) * pass_ns(result) / 1e9
+
+
+def test_a_pass_takes_what_its_steps_take() -> None:
+    assert pass_ns(of("run 300us", "sleep 700us")) == pytest.approx(1_000_000, rel=0.06)  # with the timer's slack
+    slow = ("program.client.run_percent=200",)
+    assert pass_ns(of("run 300us", sets=slow)) == pytest.approx(2 * pass_ns(of("run 300us")), rel=0.01)
+
+
+def test_fsync_of_a_new_file_allocates_and_logs_and_of_a_written_one_waits_for_its_data() -> None:
+    """The inode's times change once a tick, so that many of the second kind have nothing to log."""
+    new = of("run 100us", "create f", "write f 0 8192", "fsync f")
+    assert per_pass(new, "conversion_items_per_s") == pytest.approx(1, abs=0.05)
+    assert per_pass(new, "journal_commits_per_s") == pytest.approx(1, abs=0.05)
+    assert per_pass(new, "written_pages_per_s") == pytest.approx(2, abs=0.1)
+    old = of("run 100us", "write f 0 8192", "fsync f")
+    assert per_pass(old, "conversion_items_per_s") < 0.05
+    assert per_pass(old, "journal_commits_per_s") < 0.2
+    touched = of("run 100us", "touch f", "write f 0 8192", "fsync f")
+    assert per_pass(touched, "journal_commits_per_s") == pytest.approx(1, abs=0.05)
+    assert pass_ns(new) > pass_ns(touched) + 1_000 > pass_ns(old) + 90_000
+
+
+def test_what_is_not_synced_ends_with_its_file() -> None:
+    """The accounting of pages is checked at the end of each run."""
+    assert of("run 100us", "create f", "write f 0 65536").data["page_cache"]["written_pages_per_s"] == 0
+
+
+def test_a_cpu_that_is_little_used_has_a_low_clock() -> None:
+    """Busy a fifth of the time it is set to 5/4 of that, but not below the lowest."""
+    turns = ("run 200us", "sleep 4ms")
+    usual = pass_ns(of(*turns))
+    assert pass_ns(of(*turns, sets=("machine.clock_min_percent=50",))) == pytest.approx(usual + 200_000, rel=0.02)
+    busy = pass_ns(of("run 2ms", "sleep 100us", sets=("machine.clock_min_percent=50",)))
+    assert busy == pytest.approx(pass_ns(of("run 2ms", "sleep 100us")), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("turns", "sets", "words"),
+    [
+        (("run 1us", "fsync f"), ('fs.type="btrfs"',), "uses files"),
+        (("run 1us", "write f 0"), (), "lacks something"),
+        (("run 1us",), ("device.flush_alone=true",), "needs a write cache"),
+    ],
+)
+def test_what_cannot_be_is_refused(turns: tuple[str, ...], sets: tuple[str, ...], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        of(*turns, sets=sets)
