@@ -23,6 +23,34 @@ iodepth = 1
 [device]
 service_ns = "100us"
 """
+# Clients that write 4 KiB and fsync, all the time, on two sockets.
+SYNCING = """
+platform = "server"
+[machine]
+cpus = 48
+topology.threads_per_core = 2
+topology.packages = 2
+topology.nodes = 2
+[kernel]
+version = "5.4"
+[block]
+hw_queues = 48
+[device]
+servers = 2
+service_ns = { low = 60000, high = 100000, source = "any" }
+[fs]
+written = false
+[workload.dbench]
+ioengine = "psync"
+rw = "write"
+size = "4g"
+bs = "4k"
+direct = 0
+fsync = 1
+[costs]
+fio_prep_io = { ns = 15000, source = "any" }
+idle_wake_latency = { ns = 12000, source = "any" }
+"""
 DEEP = 'machine.deep_idle_wake_ns="50us"'
 
 
@@ -59,4 +87,4 @@ def test_a_task_pulled_away_leaves_its_interrupt_behind() -> None:
     """
     sets = ("workload.dbench.numjobs=8", 'machine.cold_move_ns="115us"')
     options = Options(sets=sets, duration="200ms", warmup="200ms")
-    assert run(Scenario.load("stacked_wakeup/numa", options=options)).data["io"]["iops"] > 10_000
+    assert run(Scenario.from_toml(SYNCING, options=options)).data["io"]["iops"] > 10_000
