@@ -108,6 +108,7 @@ def main() -> None:
         one.line(at, line.split())
     print("# SPDX-License-Identifier: GPL-2.0-or-later")
     print("# Made by calibration/dbench_loadfile.py, which says from what.")
+    print('title = "one pass of a dbench client (scenario.toml has the machine)"\n')
     print('[program.dbench]\nkind = "steps"\nturns = [')
     for turn in one.turns():
         print(f'  "{turn}",')
