@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The clock of a CPU under intel_pstate's powersave governor: at most every 10 ms, when something happens there, it is
-// set to 5/4 of the share of time that the CPU was busy since; where it was higher it falls half the way. What a
-// program of steps runs is stretched by it; the kernel's own costs are not. Source: drivers/cpufreq/intel_pstate.c
-// (intel_pstate_update_util, get_target_pstate), 6.1. Not modelled: iowait_boost, which each update that is not of a
-// sleeper in I/O halves; hardware-managed clocks; what cores share.
+// The clock of a CPU under intel_pstate's powersave governor: at most every 10 ms it is set to 5/4 of the share of time
+// that the CPU was busy since; where it was higher it falls half the way. Looked at where a program of steps begins to
+// run something, which is what it stretches; the kernel's own costs are as they are. Source: drivers/cpufreq/
+// intel_pstate.c (intel_pstate_update_util, get_target_pstate), 6.1, which looks at each update of a CPU's load. Not
+// modelled: iowait_boost, which every update but that of an I/O's sleeper halves; hardware's own clocks.
 #pragma once
 
 #include <algorithm>
