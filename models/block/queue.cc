@@ -65,6 +65,7 @@ Queue::Queue(Machine& m, workqueue::Workqueues& wqs, const scenario::Block& conf
 std::unique_ptr<HwQueue> Queue::make_hctx(int index, const QueueMap& map) {
   Machine& m = machine_;
   auto h = std::make_unique<HwQueue>();
+  h->queue = this;
   h->index = index;
   const auto i = static_cast<std::size_t>(index);
   h->nr_ctx = map.cpus_of[i].weight();
@@ -79,7 +80,6 @@ std::unique_ptr<HwQueue> Queue::make_hctx(int index, const QueueMap& map) {
     for (int tag = 0; tag < depth; ++tag) {
       h->requests.push_back(std::make_unique<Request>());
       Request& rq = *h->requests.back();
-      rq.queue = this;
       rq.hctx = h.get();
       rq.tag = tag;
     }
@@ -94,7 +94,7 @@ Queue::~Queue() {
   for (auto* list : {&hctxs_, &poll_hctxs_})
     for (auto& h : *list)
       for (auto& rq : h->requests) {
-        machine_.engine.cancel(rq->device);
+        machine_.engine.cancel(rq->timer);
         machine_.engine.cancel(rq->timer);
       }
 }
@@ -140,20 +140,19 @@ void Queue::give_back(Plug& plug) {
 Request* Queue::take_tag(HwQueue& h, int cpu) {
   if (h.tag_map != nullptr) return take_mapped(h, cpu);
   if (h.free == nullptr) return take_unused(h);
-  return std::exchange(h.free, h.free->next_free);
+  return std::exchange(h.free, h.free->next);
 }
 
 Request* Queue::take_unused(HwQueue& h) {
   if (static_cast<int>(h.requests.size()) >= conf_.queue_depth) return nullptr;
   Request& rq = *h.requests.emplace_back(std::make_unique<Request>());
-  rq.queue = this;
   rq.hctx = &h;
   rq.function_id = timer_function_;
-  rq.device.context = &rq;
-  rq.device.fire = [](engine::Timer& t, Time) {
+  rq.timer.context = &rq;
+  rq.timer.fire = [](engine::Timer& t, Time) {
     auto& r = *static_cast<Request*>(t.context);
     if (!r.bio->polled) return r.hctx->irq->post(r);
-    --r.queue->in_device;
+    --r.hctx->queue->in_device;
     r.hctx->poll_cq.push_back(&r);
   };
   return &rq;
@@ -187,7 +186,7 @@ Call<void> Queue::put_tag(ExecContext& ctx, Request& rq) {
   if (h.tag_map != nullptr)
     h.tag_map->put(rq.tag, rq.ctx_cpu);
   else
-    rq.next_free = std::exchange(h.free, &rq);
+    rq.next = std::exchange(h.free, &rq);
   if (++h.freed_since_wake < h.wake_batch || h.tag_waiters.empty()) return {};
   return wake_tag_waiter(ctx, h);
 }
@@ -415,7 +414,7 @@ void Queue::give_to_device(Request* first) {
     if (remote_ != nullptr)
       remote_->submit(*rq);
     else
-      machine_.engine.arm(rq->device, law_.completion_time(machine_.now(), *rq->bio));
+      machine_.engine.arm(rq->timer, law_.completion_time(machine_.now(), *rq->bio));
   }
 }
 
@@ -429,10 +428,10 @@ Call<void> Queue::end_at_issue(ExecContext& ctx, Request& rq) {
 // ---- completion ----------------------------------------------------------------------------------------------------
 
 Call<void> Request::expired(ExecContext& irq) {
-  Machine& m = queue->machine_;
+  Queue& queue = *hctx->queue;
   --hctx->in_ring;
-  co_await run_cost(m, irq, CostId::cqe);
-  co_await queue->end_request(irq, *this);
+  co_await run_cost(queue.machine_, irq, CostId::cqe);
+  co_await queue.end_request(irq, *this);
 }
 
 Call<int> Queue::poll(ExecContext& ctx, HwQueue& h) {

@@ -43,17 +43,17 @@ struct Bio {
   bool preflush = false, fua = false;  // REQ_PREFLUSH, REQ_FUA: for block::Flusher
 };
 
-struct alignas(64) Request final : machine::HrTimer {  // whole cache lines: none of many in flight stays in the cache
-  Call<void> expired(ExecContext& irq) override;       // null_blk irqmode 2: the request's own timer
-  Queue* queue = nullptr;
+// Two whole cache lines: none of many in flight stays in the cache. Its timer is the completion at the device; of a
+// null_blk with irqmode 2, whose requests have each a timer of their own, that one.
+struct alignas(64) Request final : machine::HrTimer {
+  Call<void> expired(ExecContext& irq) override;
+  int tag = 0;  // within its queue
   HwQueue* hctx = nullptr;
   Bio* bio = nullptr;
-  int ctx_cpu = 0;       // CPU that allocated it; frozen
-  int tag = 0;           // within its queue
-  engine::Timer device;  // completion at the device
-  Request* next = nullptr;
-  Request* next_free = nullptr;
+  Request* next = nullptr;  // in whatever list it is
+  int ctx_cpu = 0;          // CPU that allocated it; frozen
 };
+static_assert(sizeof(Request) == 128);
 
 // Requests collected by a task before they are issued; 32 at most.
 struct Plug {
@@ -72,7 +72,7 @@ struct Driver {
   [[nodiscard]] virtual bool has_queue_rqs() const = 0;
 };
 
-// A device that is elsewhere (a network block device): it takes what is issued, and arms the request's `device` timer
+// A device that is elsewhere (a network block device): it takes what is issued, and arms the request's timer
 // when it is done. No device law.
 struct RemoteDevice {
   virtual ~RemoteDevice() = default;
@@ -96,6 +96,7 @@ struct alignas(64) HwQueue {
   bool stopped = false;               // the ring was full: nothing is issued until an interrupt has taken something
   std::vector<Request*> insert_list;  // software queue, elevator or dispatch list: waits for a run of the hctx
 
+  Queue* queue = nullptr;
   int index = 0;
   int nr_ctx = 1;  // CPUs that map to it
   std::vector<std::unique_ptr<Request>> requests;

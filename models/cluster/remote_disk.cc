@@ -26,7 +26,7 @@ void RemoteDisk::replied(const Message& m) {
   const auto it = under_way_.find(m.record);
   if (it == under_way_.end()) return;
   auto& engine = node_.simulation().machine().engine;
-  engine.arm(it->second->device, engine.now());
+  engine.arm(it->second->timer, engine.now());
   under_way_.erase(it);
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What runs on a CPU: a task, a softirq, a hard interrupt, the switch itself. Each is a coroutine with a frame stack of
-// its own and at most one segment of CPU time that it is waiting to have spent.
+// What runs on a CPU: a task, a softirq, a hard interrupt, the switch itself. Each is a coroutine with at most one
+// segment of CPU time that it is waiting to have spent. A task has a frame stack of its own; what interrupts tasks nests
+// as their frames do, so one does for all of a CPU's.
 #pragma once
 
 #include <coroutine>
 #include <cstdint>
-#include <memory_resource>
 
 #include "models/machine/costs.h"
 #include "sim/engine/process.h"
@@ -32,22 +32,19 @@ struct Usage {  // ns
   [[nodiscard]] Time total() const { return user + sys + irq + softirq + idle; }
 };
 
-// Down to the top of the frame stack it is one line of the cache.
-struct alignas(64) ExecContext {
+struct ExecContext {
   enum class Kind : std::uint8_t { task, softirq, hardirq, switcher, idle };
 
-  static constexpr std::size_t kFrameBytes = 2048;
-  explicit ExecContext(Kind k, std::size_t frame_bytes = kFrameBytes,
-                       std::pmr::memory_resource& memory = *std::pmr::new_delete_resource())
+  ExecContext(Kind k, engine::FrameStack& frames)
       : kind(k),
         kernel_bucket(k == Kind::hardirq   ? &Usage::irq
                       : k == Kind::softirq ? &Usage::softirq
                                            : &Usage::sys),
-        frames_(frame_bytes, memory) {}
+        frames_(frames) {}
   ~ExecContext() = default;
   ExecContext(const ExecContext&) = delete;
   ExecContext& operator=(const ExecContext&) = delete;
-  engine::FrameStack& frames() { return frames_; }
+  [[nodiscard]] engine::FrameStack& frames() const { return frames_; }
 
   Kind kind;
   bool bh_disabled = false;      // of a task: softirqs it raises wait for local_bh_enable()
@@ -68,7 +65,7 @@ struct alignas(64) ExecContext {
   ParkAwaiter<kGoOn> park();
 
  private:
-  engine::FrameStack frames_;
+  engine::FrameStack& frames_;
 };
 
 }  // namespace wakepath::machine

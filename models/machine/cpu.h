@@ -133,6 +133,7 @@ class alignas(64) Cpu {
     kDebt = 2,              // records are to be paid for
     kAnywherePreempts = 4,  // in the kernel, by the preemption model
   };
+  static constexpr std::size_t kFrameBytes = 4096;
   Body hardirq_body(ExecContext& ctx);
   Body softirq_body(ExecContext& ctx);
   Body switch_body(ExecContext& ctx);
@@ -163,9 +164,12 @@ class alignas(64) Cpu {
   KTask* current_ = nullptr;    // the scheduler's current, null: idle
   KTask* last_task_ = nullptr;  // whose caches are warm
   std::uint64_t switches_ = 0;
+  ExecContext idle_{ExecContext::Kind::idle, frames_};
+  alignas(64) ExecContext hardirq_{ExecContext::Kind::hardirq, frames_};
+  engine::FrameStack frames_{kFrameBytes};  // its top is in the line before
+  alignas(64) ExecContext softirq_{ExecContext::Kind::softirq, frames_};
+  alignas(64) ExecContext switcher_{ExecContext::Kind::switcher, frames_};
   engine::Timer idle_timer_;  // delivers interrupts after the idle wake latency
-  ExecContext hardirq_{ExecContext::Kind::hardirq}, softirq_{ExecContext::Kind::softirq};
-  ExecContext switcher_{ExecContext::Kind::switcher}, idle_{ExecContext::Kind::idle, 64};
   Body hardirq_body_, softirq_body_, switch_body_;
 };
 

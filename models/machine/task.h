@@ -27,10 +27,13 @@ struct SleepHooks {
   virtual void task_running(KTask& t) = 0;
 };
 
-struct KTask : ExecContext {
-  explicit KTask(std::pmr::memory_resource& memory) : ExecContext(Kind::task, kFrameBytes, memory) {}
+struct alignas(64) KTask : ExecContext {
+  static constexpr std::size_t kFrameBytes = 2048;
+  explicit KTask(std::pmr::memory_resource& memory)
+      : ExecContext(Kind::task, own_frames), own_frames(kFrameBytes, memory) {}
 
   // What every wakeup and switch touches lies together: among many tasks each is out of the caches when its turn comes.
+  engine::FrameStack own_frames;  // its top is in the context's line
   Machine* machine = nullptr;
   SleepHooks* sleep_hooks = nullptr;
   // Task work (task_work.h). A flag that is set makes the next way to user mode run what is queued.

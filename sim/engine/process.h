@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Coroutine processes. A piece of simulated code is a coroutine that returns Call<T>; its first parameter (after the
 // object of a member function) is the context it runs in (anything with `FrameStack& frames()`), and its frame, like
-// those of the calls it makes, is pushed on that context's frame stack: one allocation per context, none per call or
-// event.
+// those of the calls it makes, is pushed on that context's frame stack: one allocation per stack, none per call or
+// event. Contexts that only run one inside the other may share one.
 //
 // A call runs where it is made, as a function does, and most end without waiting: then the frame is gone when the call
 // returns, and neither caller nor callee was ever suspended. One that waits hands back a Call that holds the frame;
@@ -19,6 +19,7 @@
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <memory_resource>
@@ -36,9 +37,9 @@ class FrameStack {
       : top_(static_cast<std::byte*>(memory.allocate(bytes, kLine))),
         end_(top_ + bytes),
         first_(top_),
-        first_end_(end_),
-        memory_(memory) {}
-  ~FrameStack() { memory_.deallocate(first_, static_cast<std::size_t>(first_end_ - first_), kLine); }
+        memory_(memory),
+        first_bytes_(static_cast<std::uint32_t>(bytes)) {}
+  ~FrameStack() { memory_.deallocate(first_, first_bytes_, kLine); }
   FrameStack(const FrameStack&) = delete;
   FrameStack& operator=(const FrameStack&) = delete;
 
@@ -89,15 +90,16 @@ class FrameStack {
   }
   [[gnu::cold, gnu::noinline]] void leave_block() noexcept {
     --entered_;
-    end_ = entered_ == 0 ? first_end_ : more_[entered_ - 1].get() + kBlock;
+    end_ = entered_ == 0 ? first_ + first_bytes_ : more_[entered_ - 1].get() + kBlock;
   }
 
   std::byte *top_, *end_;
   std::exception_ptr exception_;
-  std::byte *const first_, *const first_end_;
+  std::byte* const first_;
   std::pmr::memory_resource& memory_;
   std::vector<std::unique_ptr<std::byte[]>> more_;
-  std::size_t entered_ = 0;  // of more_
+  const std::uint32_t first_bytes_;
+  std::uint32_t entered_ = 0;  // of more_
 };
 
 template <class T = void>
