@@ -179,7 +179,7 @@ void Reader::log(ClusterConf& c) const {
   if (!c.has_log) return;
   with({"log", "partitions"}, [&](const Found& f) { c.log.partitions = static_cast<int>(integer(f, 1, 1'000'000)); });
   with({"log", "replicas"}, [&](const Found& f) {
-    c.log.replicas = static_cast<int>(integer(f, 1, 15));
+    c.log.replicas = static_cast<int>(integer(f, 1, kMostReplicas));
     if (c.log.replicas % 2 == 0) throw f.error("an even number of replicas has no majority of its own", "write 3 or 5");
     if (c.log.replicas > static_cast<int>(c.nodes.size()))
       throw f.error(fmt::format("{} replicas on {} nodes", c.log.replicas, c.nodes.size()), "add nodes, or lower it");

@@ -61,26 +61,35 @@ struct Beat {
   std::int64_t term = 0;
 };
 
-// What every kind uses is in its first two cache lines. The lines of the others are written by who uses them: a message
-// is made on one machine and read on another, each time out of the cache.
+// Few messages have any: one word of the others.
+struct Beats {
+  Beats() = default;
+  Beats(const Beats& o) : list(o.list == nullptr ? nullptr : std::make_unique<std::vector<Beat>>(*o.list)) {}
+  Beats& operator=(const Beats&) = delete;
+  std::unique_ptr<std::vector<Beat>> list;
+};
+
+// What every kind uses is in its first cache line, all but a reply's shares in two. The rest is written by who uses it: a
+// message is made on one machine and read on another, each time out of the cache.
 struct alignas(64) Message {
   Message() {}  // neither of the last two is there
   Kind kind = Kind::produce;
   bool write = false;    // disk_request
   int from = 0, to = 0;  // endpoints: nodes first, then clients
   int partition = 0;
-  std::uint64_t record = 0;     // its identity: client and number
-  std::int64_t index = 0;       // its place in the partition's log
+  std::uint64_t record = 0;     // its identity: client and number; disk_request: the request's own number
+  std::int64_t index = 0;       // its place in the partition's log; disk_request: which disk
   std::int64_t term = 0;        // of the sender
   std::int64_t bytes = 0;       // on the wire
   Time sent = 0;                // when it left its machine
   Time arrived = 0;             // when it reached the other
-  std::int64_t entry_term = 0;  // replicate: of the entry
-  Time asked = 0;               // produce, reply: when the client sent it
-  Time replicated = 0;          // ack: when the leader had sent it; reply: up to when `shares` tells
-  std::int64_t data = 0;        // bytes for or of the disk
-  int disk = -1;                // disk_request: which; `record` is the request's own number
-  std::vector<Beat> beats;
+  Beats beats;
+  union {                         // one of them, by kind
+    std::int64_t entry_term = 0;  // replicate: of the entry
+    Time asked;                   // produce: when the client sent it
+    std::int64_t data;            // bytes for or of the disk; match, vote
+  };
+  Time replicated = 0;  // ack: when the leader had sent it; reply: up to when `shares` tells
   union {
     Steps steps;    // ack: of the follower, for this record
     Shares shares;  // reply

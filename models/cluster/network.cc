@@ -278,7 +278,7 @@ void Network::Impl::arrive(int slot, Ps now) {
   ++in_solver;
   t.phase = Phase::disk;
   solver.run_to(to_seconds(now));
-  solver.start_io(slot, disks[static_cast<std::size_t>(m.disk)].solver_index, m.data, m.write);
+  solver.start_io(slot, disks[static_cast<std::size_t>(m.index)].solver_index, m.data, m.write);
 }
 
 void Network::Impl::reply(int slot, Ps now) {
@@ -450,7 +450,7 @@ void Network::send(Parcel&& p) {
   }
   const int slot = n.free_slots.back();
   n.free_slots.pop_back();
-  if (p.kind == Kind::disk_request) p.to = n.disks[static_cast<std::size_t>(p.message->disk)].endpoint;
+  if (p.kind == Kind::disk_request) p.to = n.disks[static_cast<std::size_t>(p.message->index)].endpoint;
   ++n.counters.transfers;
   n.counters.bytes += static_cast<std::uint64_t>(p.bytes);
   Transfer& t = n.at(slot);

@@ -18,6 +18,7 @@ Raft::Raft(int self, int partition, const Partition& where, Replica& log, const 
       term_(std::max(durable.term, log.last_durable_term())),
       self_(self),
       partition_(partition),
+      others_(static_cast<std::uint8_t>(where.replicas.size() - 1)),
       where_(where),
       voted_for_(term_ == durable.term ? durable.voted_for : -1) {
   if (!first_boot) return;
@@ -40,7 +41,7 @@ MessagePtr Raft::to(int node, Kind kind) const {
 
 std::int64_t Raft::produce(std::uint64_t record) {
   const std::int64_t index = log_.append({record, term_});
-  for (Follower& f : followers_)
+  for (Follower& f : followers())
     if (f.next == index) replicate(f);
   return index;
 }
@@ -77,12 +78,12 @@ void Raft::acknowledge(const Steps& steps, std::uint64_t record, Time replicated
 void Raft::commit() {
   const auto on_majority = [&](std::int64_t upto) {
     std::size_t copies = log_.durable() >= upto ? 1 : 0;
-    for (const Follower& f : followers_) copies += f.match >= upto ? 1 : 0;
-    return copies > (followers_.size() + 1) / 2;
+    for (const Follower& f : followers()) copies += f.match >= upto ? 1 : 0;
+    return copies > (others_ + std::size_t{1}) / 2;
   };
   std::int64_t most = committed_;
   if (log_.durable() > most && on_majority(log_.durable())) most = log_.durable();
-  for (const Follower& f : followers_)
+  for (const Follower& f : followers())
     if (f.match > most && on_majority(f.match)) most = f.match;
   // Raft 5.4.2: what an earlier term left is committed with the first entry of this one.
   if (most > committed_ && log_.term_before(most) == term_) committed_ = most;
@@ -190,16 +191,15 @@ void Raft::lead() {
 }
 
 void Raft::begin_leading(std::int64_t next) {
-  followers_.clear();
+  auto f = followers_.begin();
   for (const int n : where_.replicas)
-    if (n != self_) followers_.push_back({n, 0, next});
-  std::sort(followers_.begin(), followers_.end(), [](const auto& a, const auto& b) { return a.node < b.node; });
+    if (n != self_) *f++ = {n, 0, next};
+  std::ranges::sort(followers(), {}, &Follower::node);
 }
 
 Raft::Follower* Raft::follower(int node) {
-  const auto f =
-      std::find_if(followers_.begin(), followers_.end(), [&](const auto& each) { return each.node == node; });
-  return f == followers_.end() ? nullptr : &*f;
+  const auto f = std::ranges::find(followers(), node, &Follower::node);
+  return f == followers().end() ? nullptr : &*f;
 }
 
 // Somebody is further: whatever this copy was, it follows.
@@ -236,11 +236,13 @@ void Raft::heard_beat(int from, std::int64_t term) {
 
 void Raft::handle(const Message& m, std::vector<Accepted>& accepted) {
   if (!newer_term(m.term)) {
-    if (m.kind == Kind::request_vote) out_.push_back(to(m.from, Kind::vote));  // tells our term
+    if (m.kind != Kind::request_vote) return;
+    MessagePtr answer = to(m.from, Kind::vote);  // tells our term
+    answer->data = 0;
+    out_.push_back(std::move(answer));
     return;
   }
-  Follower* f = follower(m.from);
-  const bool ours = leads() && f != nullptr;
+  Follower* f = leads() ? follower(m.from) : nullptr;
   switch (m.kind) {
     case Kind::replicate:
       if (leader_ != m.from) heard_beat(m.from, m.term);
@@ -254,18 +256,18 @@ void Raft::handle(const Message& m, std::vector<Accepted>& accepted) {
     case Kind::vote:
       return on_vote(m);
     case Kind::hello:
-      if (ours) probe(*f, std::min(m.index, log_.size()));
+      if (f != nullptr) probe(*f, std::min(m.index, log_.size()));
       return;
     case Kind::lack:
-      if (ours && f->next < 0) probe(*f, std::min(m.index, log_.size()));
+      if (f != nullptr && f->next < 0) probe(*f, std::min(m.index, log_.size()));
       return;
     case Kind::match:
-      if (!ours || f->next >= 0) return;
+      if (f == nullptr || f->next >= 0) return;
       f->match = std::max(f->match, m.data);
       f->next = m.index;
       break;
     case Kind::ack:
-      if (!ours || m.index + 1 <= f->match) return;
+      if (f == nullptr || m.index + 1 <= f->match) return;
       f->match = m.index + 1;
       break;
     default:

@@ -13,8 +13,10 @@
 // Source: D. Ongaro, J. Ousterhout, "In search of an understandable consensus algorithm", USENIX ATC 2014, section 5.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "models/cluster/message.h"
@@ -54,6 +56,7 @@ class Raft {
   [[nodiscard]] int leader() const { return leader_; }  // -1: not known
   [[nodiscard]] std::int64_t term() const { return term_; }
   [[nodiscard]] std::int64_t committed() const { return committed_; }  // leader: that many are on a majority
+  [[nodiscard]] Replica& log() const { return log_; }
 
  private:
   struct Follower {
@@ -76,13 +79,19 @@ class Raft {
   void acknowledge(const Steps& steps, std::uint64_t record, Time replicated);
   void lead();
   void begin_leading(std::int64_t next);       // what each follower is sent first
+  [[nodiscard]] std::span<Follower> followers() { return {followers_.data(), others_}; }
   [[nodiscard]] Follower* follower(int node);  // null: none of ours
   void probe(Follower& f, std::int64_t index);
   void replicate(Follower& f);
   void commit();
 
-  // What each entry touches first, in as few cache lines as there can be: of a fleet's partitions none stays in the
-  // cache.
+  // What each entry touches lies together, in as few cache lines as there can be: of a fleet's partitions none stays in
+  // the cache.
+ public:
+  std::unique_ptr<Vote> to_persist;  // before what lies in after_persist may be sent
+
+ private:
+  std::vector<Early> early_;  // entries that came before their predecessors, by index
   std::vector<MessagePtr>& out_;
   Replica& log_;
   std::int64_t term_;
@@ -93,12 +102,11 @@ class Raft {
   Role role_ = Role::follower;
 
  public:
-  bool heard = false;                // of a leader, or a vote was given: the patience for it begins anew
-  std::unique_ptr<Vote> to_persist;  // before what lies in after_persist may be sent
+  bool heard = false;  // of a leader, or a vote was given: the patience for it begins anew
 
  private:
-  std::vector<Early> early_;         // entries that came before their predecessors, by index
-  std::vector<Follower> followers_;  // by node
+  std::uint8_t others_;                                 // followers of a leader: the first of ...
+  std::array<Follower, kMostReplicas - 1> followers_;  // ... these, by node
   const Partition& where_;
   int voted_for_, votes_ = 0;
 

@@ -136,19 +136,20 @@ Call<void> Reactor::handle(KTask& t, MessagePtr& message) {
       co_return;
     }
     const std::int64_t index = s.raft.produce(m.record);
-    message->replicated = handled;
-    s.pending.push_back({index, std::move(message)});
+    s.pending.push_back({index, handled, std::move(message)});
     settle(partition, s, nullptr, nullptr);
     write(partition, index, cause, handled);
     co_return;
   }
   co_await t.run_ns(cost(m.kind == Kind::replicate ? NetCost::reactor_replicate : NetCost::reactor_ack), Mode::user);
-  for (const Beat& b : m.beats) {
-    Served& s = served(b.partition);
-    s.raft.heard_beat(m.from, b.term);
-    settle(b.partition, s, nullptr, nullptr);
+  if (m.kind == Kind::beat) {
+    for (const Beat& b : *m.beats.list) {
+      Served& s = served(b.partition);
+      s.raft.heard_beat(m.from, b.term);
+      settle(b.partition, s, nullptr, nullptr);
+    }
+    co_return;
   }
-  if (m.kind == Kind::beat) co_return;
   Served& s = served(m.partition);
   accepted_.clear();
   s.raft.handle(m, accepted_);

@@ -61,7 +61,8 @@ class alignas(64) Reactor {
   };
   struct Pending {  // a record that waits for its quorum, at its leader
     std::int64_t index = 0;
-    MessagePtr request;  // `replicated`: when it was handled
+    Time handled = 0;
+    MessagePtr request;
   };
   struct Buffered {  // fsync: written to the page cache, not durable yet
     std::int64_t index;
@@ -73,12 +74,11 @@ class alignas(64) Reactor {
   struct alignas(64) Served {  // a partition
     Served(Reactor& r, int partition, bool first_boot);
     ~Served();
-    engine::Fifo<Pending> pending;  // of the leader, in the log's order
-    Time patience_ends = 0;         // of a follower with its leader; the machine's time, like all of timers
-    bool led = false;               // when it was settled last
-    Replica& log;
+    [[no_unique_address]] engine::Fifo<Pending> pending;  // of the leader, in the log's order
+    bool led = false;                                     // when it was settled last
+    Time patience_ends = 0;  // of a follower with its leader; the machine's time, like all of timers
+    Raft raft;
     std::unique_ptr<Fsync> file;  // fsync: the log's file
-    alignas(64) Raft raft;
   };
   struct Write {  // waits for a free Append
     int partition;
@@ -111,7 +111,7 @@ class alignas(64) Reactor {
 
   // reactor_quorum.cc
   void settle(int partition, Served& s, const Message* ack, const Steps* own);
-  void answer(MessagePtr request, const Message* ack, const Steps* own);
+  void answer(Pending pending, const Message* ack, const Steps* own);
   void refuse(MessagePtr request, int leader);
   void keep_time();  // beats that are due, and leaders that have been waited for too long
   void send_beats();

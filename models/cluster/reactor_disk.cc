@@ -22,9 +22,8 @@ Reactor::Fsync::Fsync(Reactor& r, int p)
 }
 
 Reactor::Served::Served(Reactor& r, int partition, bool first_boot)
-    : log(r.node_.replica(partition)),
-      raft(r.node_.id(), partition, r.node_.partition(partition), log, r.node_.vote(partition), first_boot,
-           r.to_tell_) {}
+    : raft(r.node_.id(), partition, r.node_.partition(partition), r.node_.replica(partition), r.node_.vote(partition),
+           first_boot, r.to_tell_) {}
 
 Reactor::Served::~Served() = default;
 
@@ -62,7 +61,7 @@ void Reactor::write(int partition, std::int64_t index, const Cause& cause, Time 
     waiting_.push_back({partition, index, cause, handled});
     return;
   }
-  const Replica& log = served(partition).log;
+  const Replica& log = served(partition).raft.log();
   if (index >= log.size()) return;  // cut off while it waited
   Append& a = take_append();
   a.partition = partition, a.index = index, a.entry = log[index], a.sent = cause.sent;
@@ -90,9 +89,9 @@ Call<void> Reactor::write_buffered(KTask& t) {
   while (!to_buffer_.empty()) {
     const Write w = to_buffer_.take_front();
     const Served& s = served(w.partition);
-    if (w.index >= s.log.size()) continue;  // cut off meanwhile
+    if (w.index >= s.raft.log().size()) continue;  // cut off meanwhile
     Fsync& f = *s.file;
-    Buffered b{w.index, s.log[w.index], w.cause.sent, {}};
+    Buffered b{w.index, s.raft.log()[w.index], w.cause.sent, {}};
     b.steps.arrived = w.cause.arrived, b.steps.handled = w.handled;
     const std::int64_t places = node_.cluster().log.segment_bytes / bytes;
     co_await run_cost(machine_, t, CostId::syscall_entry);
@@ -151,7 +150,7 @@ Call<void> Reactor::finish(KTask& t, Append& a) {
     a.steps.bio_ended = node_.now() - machine_.now() + a.dio.bio_ended_at;
     a.steps.durable = node_.now();
     Served& s = served(a.partition);
-    s.log.written(a.index, a.entry);
+    s.raft.log().written(a.index, a.entry);
     s.raft.durable(a.steps, a.entry.record, a.sent);
     settle(a.partition, s, nullptr, &a.steps);
   }
@@ -170,7 +169,7 @@ Call<void> Reactor::finish(KTask& t, Fsync& f) {
     // What passed in the worker's fsync is the device's part; that it had to wait for a CPU is the scheduler's.
     b.steps.bio_ended = b.steps.submitted + (f.ended - f.began);
     b.steps.durable = node_.now();
-    s.log.written(b.index, b.entry);
+    s.raft.log().written(b.index, b.entry);
   }
   const auto covered = std::exchange(f.covered, {});
   if (covered.empty()) co_return;

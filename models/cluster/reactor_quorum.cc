@@ -40,19 +40,19 @@ void Reactor::settle(int partition, Served& s, const Message* ack, const Steps* 
   }
   s.led = raft.leads();
   while (!s.pending.empty() && s.pending.front().index < raft.committed())
-    answer(s.pending.take_front().request, ack, own);
+    answer(s.pending.take_front(), ack, own);
 }
 
 // The request's message goes back as its answer.
-void Reactor::answer(MessagePtr request, const Message* ack, const Steps* own) {
+void Reactor::answer(Pending pending, const Message* ack, const Steps* own) {
   const Time now = node_.now();
-  Message& r = *request;
+  Message& r = *pending.request;
   Shares& s = *std::construct_at(&r.shares);
   s.leader.node = node_.id();
   Path path{r.asked};
   path.to(r.sent, s.retry);
   path.to(r.arrived, s.network);
-  path.to(r.replicated, s.leader.wait);
+  path.to(pending.handled, s.leader.wait);
   if (own != nullptr) {
     path.to(own->submitted, s.leader.submit);
     path.to(own->bio_ended, s.leader.device);
@@ -72,7 +72,7 @@ void Reactor::answer(MessagePtr request, const Message* ack, const Steps* own) {
   r.to = std::exchange(r.from, node_.id());
   r.bytes = kSmallMessage;
   r.replicated = now;
-  to_send_.push_back(std::move(request));
+  to_send_.push_back(std::move(pending.request));
 }
 
 void Reactor::refuse(MessagePtr request, int leader) {
@@ -122,8 +122,9 @@ void Reactor::send_beats() {
         m = std::make_unique<Message>();
         m->kind = Kind::beat;
         m->from = node_.id(), m->to = n, m->partition = p, m->bytes = kSmallMessage;
+        m->beats.list = std::make_unique<std::vector<Beat>>();
       }
-      m->beats.push_back({p, served_[i]->raft.term()});
+      m->beats.list->push_back({p, served_[i]->raft.term()});
       m->bytes += kBeatBytes;
     }
   }

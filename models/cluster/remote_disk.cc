@@ -13,7 +13,7 @@ void RemoteDisk::submit(block::Request& rq) {
   auto m = std::make_unique<Message>();
   m->kind = Kind::disk_request;
   m->from = node_.id();
-  m->disk = disk_;
+  m->index = disk_;
   m->record = next_++;
   m->write = rq.bio->write;
   m->data = rq.bio->flush ? 0 : rq.bio->bytes;

@@ -13,6 +13,8 @@
 
 namespace wakepath::cluster {
 
+inline constexpr int kMostReplicas = 15;
+
 // Of one partition, the same on all machines: where its copies are, and who leads it to begin with.
 struct Partition {
   std::vector<int> replicas;  // nodes
