@@ -39,7 +39,7 @@ class Completions final : public Machine::SoftirqHandler {
 
 // The interrupt of one hardware queue. Threaded (nvme.use_threaded_interrupts, or threadirqs on the command line): the
 // handler only wakes its thread, SCHED_FIFO 50 on the same CPU, which sweeps with bottom halves off.
-struct QueueInterrupt final : machine::IrqLine {
+struct alignas(64) QueueInterrupt final : machine::IrqLine {
   QueueInterrupt(Machine& m, Queue& q, Completions& c, int irq_cpu, HwQueue& h);
   ~QueueInterrupt() override;
   void post(Request& rq);  // the device wrote a completion entry
@@ -50,14 +50,14 @@ struct QueueInterrupt final : machine::IrqLine {
   Call<void> sweep(ExecContext& ctx);
   Call<void> wake_thread(ExecContext& irq);
   machine::Body thread_body(KTask& t);
+  bool raised_ = false;  // the interrupt is pending, or its sweep is not over
+  bool run_thread_ = false;
   Machine& machine_;
   Queue& queue_;
+  engine::Fifo<Request*> cq_;
   Completions& completions_;
   HwQueue& hctx_;
-  engine::Fifo<Request*> cq_;
-  bool raised_ = false;  // the interrupt is pending, or its sweep is not over
   KTask* thread_ = nullptr;
-  bool run_thread_ = false;
   engine::Timer coalesce_;
 };
 

@@ -73,7 +73,7 @@ std::unique_ptr<HwQueue> Queue::make_hctx(int index, const QueueMap& map) {
   h->run_work->persistent = true;
   h->run_work->function_id = m.tp.name("blk_mq_run_work_fn");
   const int depth = std::max(1, conf_.queue_depth);
-  h->wake_batch = std::clamp(depth / 8, 1, 8);
+  h->wake_batch = static_cast<std::uint8_t>(std::clamp(depth / 8, 1, 8));
   if (driver_ != nullptr) {
     engine::RandomStream dice(m.scenario.run.seed, "block.tag_hint", i);
     h->tag_map = std::make_unique<TagMap>(depth, m.cpu_count(), dice);
@@ -194,7 +194,7 @@ Call<void> Queue::put_tag(ExecContext& ctx, Request& rq) {
 Call<void> Queue::wake_tag_waiter(ExecContext& ctx, HwQueue& h) {
   h.freed_since_wake = 0;
   KTask* waiter = h.tag_waiters.front();
-  h.tag_waiters.pop_front();
+  h.tag_waiters.erase(h.tag_waiters.begin());
   co_await machine_.wake(ctx, *waiter);
 }
 

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <vector>
 
@@ -91,16 +90,17 @@ struct alignas(64) HwQueue {
   Request* free = nullptr;          // given back, the last first
   std::unique_ptr<TagMap> tag_map;  // of a Driver: says which tag, instead of `free`
   std::unique_ptr<QueueInterrupt> irq;
-  int freed_since_wake = 0, wake_batch = 1;
-  int in_ring = 0;                    // issued and not yet taken from the ring by an interrupt
-  bool stopped = false;               // the ring was full: nothing is issued until an interrupt has taken something
-  std::vector<Request*> insert_list;  // software queue, elevator or dispatch list: waits for a run of the hctx
+  int freed_since_wake = 0;
+  int in_ring = 0;  // issued and not yet taken from the ring by an interrupt
+  int nr_ctx = 1;   // CPUs that map to it
+  std::uint8_t wake_batch = 1;
+  bool stopped = false;             // the ring was full: nothing is issued until an interrupt has taken something
+  std::vector<KTask*> tag_waiters;  // in order of arrival
 
+  std::vector<Request*> insert_list;  // software queue, elevator or dispatch list: waits for a run of the hctx
   Queue* queue = nullptr;
   int index = 0;
-  int nr_ctx = 1;  // CPUs that map to it
   std::vector<std::unique_ptr<Request>> requests;
-  std::deque<KTask*> tag_waiters;
   struct RunWork;
   std::unique_ptr<RunWork> run_work;
   engine::Fifo<Request*> poll_cq;         // completed by the device, on a poll queue

@@ -69,20 +69,20 @@ struct Beats {
   std::unique_ptr<std::vector<Beat>> list;
 };
 
-// What every kind uses is in its first cache line, all but a reply's shares in two. The rest is written by who uses it: a
-// message is made on one machine and read on another, each time out of the cache.
+// What every kind uses is in its first cache line, all but a reply's shares in two. The rest is written by who uses it:
+// a message is made on one machine and read on another, each time out of the cache.
 struct alignas(64) Message {
   Message() {}  // neither of the last two is there
   Kind kind = Kind::produce;
   bool write = false;    // disk_request
   int from = 0, to = 0;  // endpoints: nodes first, then clients
   int partition = 0;
-  std::uint64_t record = 0;     // its identity: client and number; disk_request: the request's own number
-  std::int64_t index = 0;       // its place in the partition's log; disk_request: which disk
-  std::int64_t term = 0;        // of the sender
-  std::int64_t bytes = 0;       // on the wire
-  Time sent = 0;                // when it left its machine
-  Time arrived = 0;             // when it reached the other
+  std::uint64_t record = 0;  // its identity: client and number; disk_request: the request's own number
+  std::int64_t index = 0;    // its place in the partition's log; disk_request: which disk
+  std::int64_t term = 0;     // of the sender
+  std::int64_t bytes = 0;    // on the wire
+  Time sent = 0;             // when it left its machine
+  Time arrived = 0;          // when it reached the other
   Beats beats;
   union {                         // one of them, by kind
     std::int64_t entry_term = 0;  // replicate: of the entry

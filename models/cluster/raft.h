@@ -78,7 +78,7 @@ class Raft {
   void on_entry(const Message& m, std::vector<Accepted>& accepted);
   void acknowledge(const Steps& steps, std::uint64_t record, Time replicated);
   void lead();
-  void begin_leading(std::int64_t next);       // what each follower is sent first
+  void begin_leading(std::int64_t next);  // what each follower is sent first
   [[nodiscard]] std::span<Follower> followers() { return {followers_.data(), others_}; }
   [[nodiscard]] Follower* follower(int node);  // null: none of ours
   void probe(Follower& f, std::int64_t index);
@@ -105,7 +105,7 @@ class Raft {
   bool heard = false;  // of a leader, or a vote was given: the patience for it begins anew
 
  private:
-  std::uint8_t others_;                                 // followers of a leader: the first of ...
+  std::uint8_t others_;                                // followers of a leader: the first of ...
   std::array<Follower, kMostReplicas - 1> followers_;  // ... these, by node
   const Partition& where_;
   int voted_for_, votes_ = 0;

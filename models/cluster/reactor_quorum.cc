@@ -39,8 +39,7 @@ void Reactor::settle(int partition, Served& s, const Message* ack, const Steps* 
     while (!s.pending.empty()) refuse(s.pending.take_front().request, raft.leader());
   }
   s.led = raft.leads();
-  while (!s.pending.empty() && s.pending.front().index < raft.committed())
-    answer(s.pending.take_front(), ack, own);
+  while (!s.pending.empty() && s.pending.front().index < raft.committed()) answer(s.pending.take_front(), ack, own);
 }
 
 // The request's message goes back as its answer.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What runs on a CPU: a task, a softirq, a hard interrupt, the switch itself. Each is a coroutine with at most one
-// segment of CPU time that it is waiting to have spent. A task has a frame stack of its own; what interrupts tasks nests
-// as their frames do, so one does for all of a CPU's.
+// segment of CPU time that it is waiting to have spent. A task has a frame stack of its own; what interrupts tasks
+// nests as their frames do, so one does for all of a CPU's.
 #pragma once
 
 #include <coroutine>

@@ -17,8 +17,8 @@ Rcu::Rcu(Machine& m, TimerWheel& wheel)
       wheel_(wheel),
       force_after_jiffies_(1 + (m.scenario.kernel.hz > 250) + (m.scenario.kernel.hz > 500)),
       wait_(std::make_unique<Wait>(*this)),
-      cpus_(static_cast<std::size_t>(m.cpu_count())),
-      mask_(cpus_.size()) {
+      mask_(static_cast<std::size_t>(m.cpu_count())),
+      cpus_(mask_.size()) {
   m.register_softirq(Machine::kRcuSoftirq, this);
 }
 

@@ -70,12 +70,12 @@ class Rcu final : public Machine::SoftirqHandler {
   KTask* thread_ = nullptr;
   Time run_ns_ = 0;
   std::unique_ptr<Wait> wait_;
-  std::vector<PerCpu> cpus_;
   std::vector<bool> mask_;
   int waiting_for_ = 0;
   Progress now_;
   std::int64_t needed_ = 0;  // the latest grace period somebody asked for
   bool start_requested_ = false;
+  std::vector<PerCpu> cpus_;
 };
 
 }  // namespace wakepath::machine

@@ -82,13 +82,13 @@ Smp::Smp(Machine& m)
       balancer(m.sched, domains, *this, tunables_of(m)),
       wheel(m),
       rcu(m, wheel),
+      polling_(m.scenario.machine.idle_wakeup == "poll"),
+      tick_when_idle_(m.scenario.machine.tick_when_idle),
       m_(m),
       softirq_(std::make_unique<SchedSoftirq>(*this)),
       stop_queued_(static_cast<std::size_t>(m.cpu_count())),
       pushes_(static_cast<std::size_t>(m.cpu_count())),
-      dice_(m.scenario.run.seed, "sched.newidle", 0),
-      polling_(m.scenario.machine.idle_wakeup == "poll"),
-      tick_when_idle_(m.scenario.machine.tick_when_idle) {
+      dice_(m.scenario.run.seed, "sched.newidle", 0) {
   for (int c = 0; c < m.cpu_count(); ++c) {
     calls_.push_back(std::make_unique<CallLine>(*this, m.cpu(c)));
     polls_.push_back(std::make_unique<Poll>(*this, m.cpu(c)));

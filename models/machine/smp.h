@@ -69,7 +69,7 @@ class Smp final : public sched::BalanceHost {
   [[nodiscard]] bool polls(int cpu) const;
   void notice_resched(int cpu);
   void migrated(sched::Task& t, int orig, int dest, sched::MigrationCause cause);  // by the balancer
-  int running_cpu = 0;  // whose code calls the scheduler, for trace records
+  int running_cpu = 0;  // whose code calls the scheduler, for trace records; what switches touch lies from rcu's end on
 
   std::uint32_t random_1024(int cpu) override;
   sched::Time effort_ns(const sched::Effort& e) override;
@@ -81,10 +81,12 @@ class Smp final : public sched::BalanceHost {
   struct SchedSoftirq;
   struct Poll;
   Body stopper_body(KTask& t);
+  const bool polling_, tick_when_idle_;
   Machine& m_;
+  std::vector<int> touched_, stops_;
   std::vector<std::unique_ptr<CallLine>> calls_;
-  std::unique_ptr<SchedSoftirq> softirq_;
   std::vector<std::unique_ptr<Poll>> polls_;
+  std::unique_ptr<SchedSoftirq> softirq_;
   std::vector<KTask*> stoppers_;
   std::vector<bool> stop_queued_;
   struct Push {
@@ -95,9 +97,7 @@ class Smp final : public sched::BalanceHost {
   void run_push(int cpu);
   std::vector<CpuMask> only_;  // by CPU: itself
   std::vector<std::unique_ptr<CpuMask>> masks_;
-  std::vector<int> touched_, stops_;
   engine::RandomStream dice_;
-  const bool polling_, tick_when_idle_;
 };
 
 }  // namespace wakepath::machine

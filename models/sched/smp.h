@@ -45,9 +45,11 @@ struct SmpTask {
   [[nodiscard]] bool may_use(int cpu) const { return allowed == nullptr || allowed->test(cpu); }
 };
 
-struct SmpRq {
+struct alignas(64) SmpRq {  // a cache line of what wakeups and switches touch
   // Fair tasks of the CPU, the most recently queued or picked first: the balancer takes from the end.
   Task *first = nullptr, *last = nullptr;
+  std::uint64_t util_est = 0;  // sum over its queued fair tasks
+  std::uint64_t capacity = 1024;
   bool ttwu_pending = false;  // wakeups were handed over and not yet done
   bool idle_balance = false;  // was idle at its last tick
   std::uint64_t idle_stamp = 0;
@@ -60,8 +62,6 @@ struct SmpRq {
   unsigned nohz_pending = 0, nohz_flags = 0;  // what this CPU was kicked for: on its way, arrived
   bool has_blocked_load = false;
   std::int64_t last_blocked_update = -1;
-  std::uint64_t capacity = 1024;
-  std::uint64_t util_est = 0;  // sum over its queued fair tasks
 };
 
 }  // namespace wakepath::sched

@@ -60,13 +60,13 @@ struct Pool::IdleTimer {
 
 Pool::Pool(Machine& m, Workqueues& all, int cpu, bool highpri, bool unbound, int number)
     : slot(cpu),
-      machine_(m),
-      all_(all),
-      cpu_(cpu),
-      number_(number),
       highpri_(highpri),
       unbound_(unbound),
       kick_needs_work_(m.k.wq_kick_needs_idle_worker),
+      machine_(m),
+      cpu_(cpu),
+      number_(number),
+      all_(all),
       idle_timer_(std::make_unique<IdleTimer>(*this)) {}
 
 Pool::~Pool() = default;

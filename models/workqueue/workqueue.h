@@ -46,20 +46,22 @@ struct Work {
   struct Worker* running = nullptr;
 };
 
-struct Worker final : machine::SleepHooks {
+struct alignas(64) Worker final : machine::SleepHooks {  // a cache line of what each item touches
   KTask* task = nullptr;
   Pool* pool = nullptr;
-  KTask* creator = nullptr;  // the manager that waits for its first sign of life
-  int id = 0;
   bool idle = false;  // on the idle list
   bool prep = true;   // outside its items: idle, or managing
   bool cpu_intensive = false;
   bool sleeping = false;  // inside an item, was counted
   bool dying = false;
   Work* current = nullptr;
-  Work *scheduled = nullptr, *scheduled_last = nullptr;  // items that met themselves running here
+  Work* scheduled = nullptr;  // items that met themselves running here: the first ...
   Time idle_since = 0;
   Time item_started_exec_ns = 0;
+
+  Work* scheduled_last = nullptr;  // ... and the last
+  KTask* creator = nullptr;        // the manager that waits for its first sign of life
+  int id = 0;
   [[nodiscard]] bool concurrency_managed() const;  // counts in nr_running while it does not sleep
   Call<void> task_sleeping(KTask& t) override;
   void task_running(KTask& t) override;
@@ -96,16 +98,13 @@ class Workqueue {
   trace::StringId name_id_ = 0;
 };
 
-class Pool {
+class alignas(64) Pool {
  public:
   // cpu: of a bound pool its own, of an unbound one the first of its pod; number: in names of unbound workers.
   Pool(Machine& m, class Workqueues& all, int cpu, bool highpri, bool unbound, int number = 0);
   ~Pool();
   void add_initial_worker();
   [[nodiscard]] int cpu() const { return cpu_; }
-  int slot = 0;                           // in Workqueue::limits
-  const machine::CpuMask* pod = nullptr;  // of an unbound one: where its workers begin ...
-  bool strict = false;                    // ... and stay
   [[nodiscard]] bool unbound() const { return unbound_; }
   [[nodiscard]] int nr_running() const { return nr_running_; }
   [[nodiscard]] int nr_workers() const { return nr_workers_; }
@@ -118,9 +117,13 @@ class Pool {
   }
   machine::Body body(KTask& t, Worker& w);
   void on_tick(Worker& w);  // auto CPU_INTENSIVE
+
+  // What each item touches is in its first two cache lines.
   struct Counters {
-    std::uint64_t activations = 0, items = 0, created = 0, retired = 0, nop_wakes = 0, kicks = 0, queued = 0;
+    std::uint64_t queued = 0, activations = 0, items = 0, kicks = 0, nop_wakes = 0, created = 0, retired = 0;
   } counters;
+  int slot = 0;         // in Workqueue::limits
+  bool strict = false;  // of an unbound one: its workers stay in its pod
 
  private:
   friend class Workqueue;
@@ -146,17 +149,22 @@ class Pool {
   void leave_idle(Worker& w);
   void enter_idle(Worker& w);
 
-  Machine& machine_;
-  class Workqueues& all_;
-  int cpu_, number_;
   bool highpri_, unbound_;
   bool kick_needs_work_;  // switch wq_kick_needs_idle_worker
+  Machine& machine_;
   Work *head_ = nullptr, *tail_ = nullptr;
-  std::deque<Worker> workers_;
   std::vector<Worker*> idle_;  // back: the most recently idle, woken first
-  std::vector<bool> ids_;
   int nr_running_ = 0, nr_workers_ = 0;
   bool managing_ = false;
+  int cpu_, number_;
+  class Workqueues& all_;
+  std::deque<Worker> workers_;
+  std::vector<bool> ids_;
+
+ public:
+  const machine::CpuMask* pod = nullptr;  // of an unbound one: where its workers begin
+
+ private:
   struct IdleTimer;
   std::unique_ptr<IdleTimer> idle_timer_;
 };

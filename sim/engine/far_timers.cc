@@ -10,13 +10,13 @@ namespace wakepath::engine {
 using detail::TimerLink;
 
 FarTimers::FarTimers() {
-  for (TimerLink& head : heads_) head.next = head.prev = &head;
+  for (TimerLink& head : slots_) head.next = head.prev = &head;
 }
 
 void FarTimers::add(Timer& t) { add_to(slot_of(t.at), t); }
 
 void FarTimers::remove(Timer& t) {
-  if (detail::unlink(t)) mark_empty(static_cast<unsigned>(t.next - heads_.data()));
+  if (detail::unlink(t)) mark_empty(static_cast<unsigned>(static_cast<Slot*>(t.next) - slots_.data()));
 }
 
 void FarTimers::add_first(Timer& t, Time now) {
@@ -25,7 +25,7 @@ void FarTimers::add_first(Timer& t, Time now) {
   else if (t.at < base_) [[unlikely]]
     lower_base(now);
   const unsigned slot = slot_of(t.at);
-  TimerLink& head = heads_[slot];
+  TimerLink& head = slots_[slot];
   t.slot_ = kFar;
   t.prev = &head;
   t.next = head.next;
@@ -35,7 +35,7 @@ void FarTimers::add_first(Timer& t, Time now) {
 }
 
 TimerLink* FarTimers::detach(unsigned slot) {
-  TimerLink& head = heads_[slot];
+  TimerLink& head = slots_[slot];
   TimerLink* first = head.next;
   head.next = head.prev = &head;
   mark_empty(slot);
@@ -43,8 +43,8 @@ TimerLink* FarTimers::detach(unsigned slot) {
 }
 
 bool FarTimers::holds_few(unsigned slot) const {
-  if (added_[slot] <= kFew) return true;
-  const TimerLink* const head = &heads_[slot];
+  if (slots_[slot].added <= kFew) return true;
+  const TimerLink* const head = &slots_[slot];
   unsigned n = 0;  // some may have been removed
   for (const TimerLink* l = head->next; l != head && n <= kFew; l = l->next) ++n;
   return n <= kFew;
@@ -83,11 +83,11 @@ void FarTimers::spread(unsigned slot, Time begin) {
 void FarTimers::lower_base(Time base) {
   const unsigned level = level_of(static_cast<std::uint64_t>(base ^ base_));
   const unsigned slot = level * kSlotsPerLevel + static_cast<unsigned>(base_ >> shift_of(level)) % kSlotsPerLevel;
-  TimerLink& head = heads_[slot];
+  TimerLink& head = slots_[slot];
   while (levels_used_ != 0 && lowest_slot() < level * kSlotsPerLevel) {
     const unsigned from = lowest_slot();
-    mark_used(slot, added_[from]);
-    TimerLink* const last = heads_[from].prev;
+    mark_used(slot, slots_[from].added);
+    TimerLink* const last = slots_[from].prev;
     TimerLink* const first = detach(from);
     first->prev = head.prev;
     head.prev->next = first;

@@ -65,16 +65,16 @@ class FarTimers {
   static unsigned shift_of(unsigned level) { return kBlockBits + level * kDigitBits; }
   void add_to(unsigned slot, Timer& t) {
     t.slot_ = kFar;
-    detail::link_last(heads_[slot], t);
+    detail::link_last(slots_[slot], t);
     mark_used(slot, 1);
   }
   void mark_used(unsigned slot, std::uint64_t more) {
-    added_[slot] += more;
+    slots_[slot].added += more;
     slots_used_[slot / kSlotsPerLevel] |= 1U << (slot % kSlotsPerLevel);
     levels_used_ |= 1U << (slot / kSlotsPerLevel);
   }
   void mark_empty(unsigned slot) {
-    added_[slot] = 0;
+    slots_[slot].added = 0;
     auto& used = slots_used_[slot / kSlotsPerLevel];
     used &= ~(1U << (slot % kSlotsPerLevel));
     if (used == 0) levels_used_ &= ~(1U << (slot / kSlotsPerLevel));
@@ -88,7 +88,7 @@ class FarTimers {
   detail::TimerLink* detach(unsigned slot);
   template <class Receiver>
   void take_all(unsigned slot, Receiver&& receive) {
-    const detail::TimerLink* const head = &heads_[slot];
+    const detail::TimerLink* const head = &slots_[slot];
     for (detail::TimerLink *l = detach(slot), *next; l != head; l = next) {
       next = l->next;
       receive(static_cast<Timer&>(*l));
@@ -102,16 +102,18 @@ class FarTimers {
 
  private:
   Time base_ = 0;
-  std::uint32_t levels_used_ = 0;                                // bit L: level L has a slot in use
-  std::array<std::uint32_t, kLevels> slots_used_{};              // per level, bit i: slot i is not empty
-  std::array<std::uint64_t, kLevels * kSlotsPerLevel> added_{};  // to a slot since it was empty
-  std::array<detail::TimerLink, kLevels * kSlotsPerLevel> heads_;
+  std::uint32_t levels_used_ = 0;                    // bit L: level L has a slot in use
+  std::array<std::uint32_t, kLevels> slots_used_{};  // per level, bit i: slot i is not empty
+  struct alignas(32) Slot : detail::TimerLink {      // the head of its list
+    std::uint64_t added = 0;                         // since it was empty
+  };
+  std::array<Slot, kLevels * kSlotsPerLevel> slots_;
 };
 
 template <class Receiver>
 void FarTimers::drain(Receiver&& receive) {
   while (levels_used_ != 0) {
-    detail::TimerLink& head = heads_[lowest_slot()];
+    detail::TimerLink& head = slots_[lowest_slot()];
     auto& t = static_cast<Timer&>(*head.next);
     remove(t);
     receive(t);
