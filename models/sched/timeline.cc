@@ -7,10 +7,13 @@
 #include <vector>
 
 #include "models/sched/entity.h"
+#include "sim/engine/check.h"
 
 namespace wakepath::sched {
 
 namespace {
+
+constexpr const char* kNotHere = "an entity leaves a timeline in which it is not";
 
 bool before(std::uint64_t a, std::uint64_t b) { return static_cast<std::int64_t>(a - b) < 0; }
 
@@ -128,17 +131,21 @@ void Timeline::insert(Entity& e, std::uint64_t key) {
 }
 
 void Timeline::erase(Entity& e) {
+  WAKEPATH_CHECK(size_ > 0, kNotHere);
   if (--size_ == 0) {
+    WAKEPATH_CHECK(first_ == &e, kNotHere);
     first_ = nullptr;
     return;
   }
   if (size_ == 1 && height_ == 0) {
-    first_ = root_->entry[root_->entry[0].entity == &e ? 1 : 0].entity;
+    const int at = root_->entry[0].entity == &e ? 0 : 1;
+    WAKEPATH_CHECK(root_->entry[at].entity == &e, kNotHere);
+    first_ = root_->entry[1 - at].entity;
     end_tree();
     return;
   }
-  store_->slices.remove(e.slice);
   erase_below(*root_, height_, e);
+  store_->slices.remove(e.slice);
   while (height_ > 0 && root_->size == 1) {
     Node& top = *root_;
     root_ = top.entry[0].below;
@@ -202,7 +209,8 @@ void Timeline::split(Node& parent, int at) {
 void Timeline::erase_below(Node& n, int level, const Entity& e) {
   int i = n.size - 1;
   if (level == 0) {
-    while (n.entry[i].entity != &e) --i;
+    while (i >= 0 && n.entry[i].entity != &e) --i;
+    WAKEPATH_CHECK(i >= 0, kNotHere);
   } else {
     const auto after = [&e](const Entry& x) {
       return before(e.queued_key, x.key) || (e.queued_key == x.key && e.queued_order < x.order);

@@ -215,6 +215,11 @@ void Follower::run_schedule(const Step& s, std::int64_t now) {
   Task* next = &sched_->idle_task(s.cpu);
   if (s.task.pid != 0) {
     TaskState& t = task_of(s.task, s.cpu, now);
+    if (runs_elsewhere(t.task, s.cpu)) {
+      ++resyncs_;
+      restart();
+      return;
+    }
     if (&t.task != &prev || s.prev_state != 0) make_runnable(t, s.cpu, now);
     next = &t.task;
   }

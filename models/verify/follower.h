@@ -126,6 +126,7 @@ class Follower final : public StepSink, private sched::Observer {
   TaskState& create(TaskState& t, const TaskName& name, int cpu);
   sched::TaskGroup* group_of(const std::string& comm);
   void make_runnable(TaskState& t, int cpu, std::int64_t now);
+  [[nodiscard]] bool runs_elsewhere(const sched::Task& t, int cpu) const;
   void make_current(const TaskName& name, int cpu, std::int64_t now);
   void before_wakeup(TaskState& t);
   void after_wakeup(TaskState& t);

@@ -206,6 +206,9 @@ void Follower::make_runnable(TaskState& t, int cpu, std::int64_t now) {
   sched_->follow_resched(cpu, resched, skip);
 }
 
+// It would run in two places: something was not recorded.
+bool Follower::runs_elsewhere(const Task& t, int cpu) const { return t.cpu != cpu && &sched_->current(t.cpu) == &t; }
+
 void Follower::make_current(const TaskName& name, int cpu, std::int64_t now) {
   if (name.pid == 0) {
     if (sched_->current(cpu).sched_class != Class::idle) {
@@ -214,12 +217,9 @@ void Follower::make_current(const TaskName& name, int cpu, std::int64_t now) {
     }
     return;
   }
-  if (const auto it = tasks_.find(name.pid); it != tasks_.end()) {
-    const Task& t = it->second->task;
-    if (t.cpu != cpu && &sched_->current(t.cpu) == &t) {  // running in two places: something was not recorded
-      ++resyncs_;
-      restart();
-    }
+  if (const auto it = tasks_.find(name.pid); it != tasks_.end() && runs_elsewhere(it->second->task, cpu)) {
+    ++resyncs_;
+    restart();
   }
   TaskState& t = task_of(name, cpu, now);
   make_runnable(t, cpu, now);

@@ -106,6 +106,15 @@ TEST_CASE("a timeline beside an ordered list: order, ends, slices and the first 
   x.check_search(origin + 100'000);
 }
 
+TEST_CASE("who is not in a timeline cannot leave it", "[sched]") {
+  const int n = GENERATE(0, 1, 2, 3, 40);
+  std::deque<Entity> all(40);
+  Entity other;
+  Timeline timeline;
+  for (int i = 0; i < n; ++i) timeline.insert(all[static_cast<std::size_t>(i)], 0);
+  CHECK_THROWS(timeline.erase(other));
+}
+
 TEST_CASE("what is asked of the caches for a task reaches to where it begins", "[sched]") {
   using wakepath::machine::KTask;
   KTask t(*std::pmr::new_delete_resource());
