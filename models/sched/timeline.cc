@@ -2,7 +2,7 @@
 #include "models/sched/timeline.h"
 
 #include <algorithm>
-#include <deque>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -52,7 +52,7 @@ class Slices {
 
 struct Timeline::Store {
   Node& take() {
-    if (spare.empty()) return nodes.emplace_back();
+    if (spare.empty()) return *more.emplace_back(std::make_unique<Node>());
     Node& n = *spare.back();
     spare.pop_back();
     n.size = 0;
@@ -60,7 +60,8 @@ struct Timeline::Store {
   }
   void give_back(Node& n) { spare.push_back(&n); }
 
-  std::deque<Node> nodes;
+  Node first;
+  std::vector<std::unique_ptr<Node>> more;
   std::vector<Node*> spare;
   Slices slices;
 };
@@ -183,7 +184,7 @@ std::uint64_t Timeline::max_slice() const { return size_ == 1 ? first_->slice : 
 void Timeline::begin_tree() {
   if (store_ == nullptr) {
     store_ = std::make_unique<Store>();
-    root_ = &store_->take();
+    root_ = &store_->first;
   }
   root_->put(0, entry_of(*first_));
   store_->slices.add(first_->slice);
