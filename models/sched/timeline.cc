@@ -69,20 +69,20 @@ struct Timeline::Store {
 Timeline::Timeline() = default;
 Timeline::~Timeline() = default;
 
-void Timeline::Node::put(int at, const Entry& e) {
-  std::copy_backward(entry.begin() + at, entry.begin() + size, entry.begin() + size + 1);
-  entry[static_cast<std::size_t>(at)] = e;
+void Timeline::Node::put(std::size_t at, const Entry& e) {
+  std::copy_backward(&entry[at], entry.data() + size, entry.data() + size + 1);
+  entry[at] = e;
   ++size;
 }
 
-void Timeline::Node::remove(int at) {
-  std::copy(entry.begin() + at + 1, entry.begin() + size, entry.begin() + at);
+void Timeline::Node::remove(std::size_t at) {
+  std::copy(entry.data() + at + 1, entry.data() + size, &entry[at]);
   --size;
 }
 
 std::uint64_t Timeline::Node::least() const {
   std::uint64_t v = entry[0].min_vruntime;
-  for (int i = 1; i < size; ++i) {
+  for (std::size_t i = 1; i < size; ++i) {
     if (before(entry[i].min_vruntime, v)) v = entry[i].min_vruntime;
   }
   return v;
@@ -113,12 +113,12 @@ void Timeline::insert(Entity& e, std::uint64_t key) {
   }
   Node* at = root_;
   const auto way = [key](const Node& n) {
-    int i = n.size - 1;
+    std::size_t i = n.size - 1;
     while (i > 0 && before(key, n.entry[i].key)) --i;
     return i;
   };
   for (int level = height_; level > 0; --level) {
-    int i = way(*at);
+    std::size_t i = way(*at);
     if (at->entry[i].below->size == kFanout) {
       split(*at, i);
       if (!before(key, at->entry[i + 1].key)) ++i;
@@ -127,7 +127,7 @@ void Timeline::insert(Entity& e, std::uint64_t key) {
     if (before(e.vruntime, next.min_vruntime)) next.min_vruntime = e.vruntime;
     at = next.below;
   }
-  const int i = way(*at);
+  const std::size_t i = way(*at);
   at->put(before(key, at->entry[i].key) ? i : i + 1, entry_of(e));
 }
 
@@ -139,7 +139,7 @@ void Timeline::erase(Entity& e) {
     return;
   }
   if (size_ == 1 && height_ == 0) {
-    const int at = root_->entry[0].entity == &e ? 0 : 1;
+    const std::size_t at = root_->entry[0].entity == &e ? 0 : 1;
     WAKEPATH_CHECK(root_->entry[at].entity == &e, kNotHere);
     first_ = root_->entry[1 - at].entity;
     end_tree();
@@ -161,9 +161,9 @@ void Timeline::erase(Entity& e) {
   if (size_ == 1) end_tree();
 }
 
-void Timeline::slice_changed(const Entity& e, std::uint64_t before) {
+void Timeline::slice_changed(const Entity& e, std::uint64_t was) {
   if (size_ < 2) return;
-  store_->slices.remove(before);
+  store_->slices.remove(was);
   store_->slices.add(e.slice);
 }
 
@@ -196,11 +196,11 @@ void Timeline::end_tree() {
 }
 
 // The full node below `at` becomes two.
-void Timeline::split(Node& parent, int at) {
+void Timeline::split(Node& parent, std::size_t at) {
   Node& full = *parent.entry[at].below;
   Node& upper = store_->take();
-  constexpr int kKept = kFanout / 2;
-  std::copy(full.entry.begin() + kKept, full.entry.end(), upper.entry.begin());
+  constexpr std::size_t kKept = kFanout / 2;
+  std::copy_n(&full.entry[kKept], kFanout - kKept, upper.entry.data());
   upper.size = kFanout - kKept;
   full.size = kKept;
   parent.entry[at].min_vruntime = full.least();
@@ -208,10 +208,10 @@ void Timeline::split(Node& parent, int at) {
 }
 
 void Timeline::erase_below(Node& n, int level, const Entity& e) {
-  int i = n.size - 1;
+  std::size_t i = n.size - 1;
   if (level == 0) {
-    while (i >= 0 && n.entry[i].entity != &e) --i;
-    WAKEPATH_CHECK(i >= 0, kNotHere);
+    while (i > 0 && n.entry[i].entity != &e) --i;
+    WAKEPATH_CHECK(n.entry[i].entity == &e, kNotHere);
   } else {
     const auto after = [&e](const Entry& x) {
       return before(e.queued_key, x.key) || (e.queued_key == x.key && e.queued_order < x.order);

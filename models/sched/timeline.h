@@ -29,7 +29,7 @@ class Timeline {
 
   void insert(Entity& e, std::uint64_t key);
   void erase(Entity& e);
-  void slice_changed(const Entity& e, std::uint64_t before);
+  void slice_changed(const Entity& e, std::uint64_t was);
 
   [[nodiscard]] bool empty() const { return size_ == 0; }
   [[nodiscard]] Entity* first() const { return first_; }
@@ -43,7 +43,7 @@ class Timeline {
     if (size_ < 2) return size_ == 1 && eligible(vruntime_of(*first_)) ? first_ : nullptr;
     const Node* at = root_;
     for (int level = height_;; --level) {
-      int i = 0;
+      std::size_t i = 0;
       while (i < at->size && !eligible(at->entry[i].min_vruntime)) ++i;
       if (i == at->size) return nullptr;
       if (level == 0) {
@@ -61,7 +61,7 @@ class Timeline {
   }
 
  private:
-  static constexpr int kFanout = 16;
+  static constexpr std::size_t kFanout = 16;
 
   struct Node;
   struct Entry {
@@ -75,17 +75,17 @@ class Timeline {
   };
   struct alignas(64) Node {
     std::array<Entry, kFanout> entry;
-    int size = 0;
+    std::size_t size = 0;
 
-    void put(int at, const Entry& e);
-    void remove(int at);
+    void put(std::size_t at, const Entry& e);
+    void remove(std::size_t at);
     [[nodiscard]] std::uint64_t least() const;
   };
   struct Store;  // nodes, and the slices of those that wait
 
   template <class Visit>
   static void for_each(const Node& n, int level, Visit& visit) {
-    for (int i = 0; i < n.size; ++i) {
+    for (std::size_t i = 0; i < n.size; ++i) {
       if (level > 0) {
         for_each(*n.entry[i].below, level - 1, visit);
       } else {
@@ -98,7 +98,7 @@ class Timeline {
   static Entry entry_of(Entity& e);
   void begin_tree();
   void end_tree();
-  void split(Node& parent, int at);
+  void split(Node& parent, std::size_t at);
   void erase_below(Node& n, int level, const Entity& e);
 
   Entity* first_ = nullptr;
