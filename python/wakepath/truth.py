@@ -33,6 +33,7 @@ class Case:
     measured: dict[str, float]
     spread: dict[str, tuple[float, float]]
     raw: dict[str, Any]
+    runs: int = 1  # that the measured figures are medians of
     file: str = ""  # where it was read; its trace is beside that
 
     @property
@@ -173,8 +174,16 @@ def _case(raw: dict[str, Any], file: str = "") -> Case:
         measured=measured,
         spread=spread,
         raw=raw,
+        runs=_runs(raw),
         file=file,
     )
+
+
+def _runs(raw: dict[str, Any]) -> int:
+    runs = raw.get("runs", 1)
+    if not isinstance(runs, int) or runs < 1:
+        raise ValueError(f"runs = {runs}")
+    return runs
 
 
 def case_from(raw: dict[str, Any]) -> Case:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import fmean
+from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from wakepath.baselines import formula as formula_baseline
@@ -122,9 +122,9 @@ def _predict(case: Case, cases: Sequence[Case], options: Options, fits: Fits, ke
     free: FreeRun | None = None
     if case.tasks:
         figures, free = _free_run(case, options, keep)
+        predicted = predicted_metrics(case, figures)
     else:
-        figures = simulate(Scenario.from_case(case.raw, options=options), keep)
-    predicted = predicted_metrics(case, figures)
+        predicted = _median_of_runs(case, Scenario.from_case(case.raw, options=options), keep)
     # The baselines are about I/O; for a scheduler experiment there is no calibrate case that is like it.
     changed, closed = ({}, {}) if case.tasks else (nothing_changes(case, cases), formula_baseline(case, cases))
     metrics = {}
@@ -142,6 +142,14 @@ def _predict(case: Case, cases: Sequence[Case], options: Options, fits: Fits, ke
             baselines={k: v[name] for k, v in baselines.items() if name in v},
         )
     return Row(case, metrics, free_run=free)
+
+
+def _median_of_runs(case: Case, scenario: Scenario, keep: Keep) -> dict[str, float]:
+    """What was measured is the median of some runs: so is what is predicted, each run of a seed of its own."""
+    first = int(scenario.describe()["run"]["seed"])
+    others = (scenario.with_sets(options=Options(seed=str(first + k))) for k in range(1, case.runs))
+    runs = [predicted_metrics(case, simulate(one, keep)) for one in (scenario, *others)]
+    return {name: median(run[name] for run in runs if name in run) for name in runs[0]}
 
 
 def _free_run(case: Case, options: Options, keep: Keep) -> tuple[dict[str, Any], FreeRun | None]:

@@ -73,6 +73,12 @@ def test_unknown_role_and_twice_the_same(tmp_path: Path) -> None:
         read_cases(write(tmp_path / "c.jsonl", [make_case("a", iops=1.0), make_case("a", iops=1.0)]))
 
 
+@pytest.mark.parametrize("runs", [0, -3, "many"])
+def test_a_number_of_runs_that_is_none(tmp_path: Path, runs: object) -> None:
+    with pytest.raises(InputError, match=r"c.jsonl:1: a case has a wrong form: .*runs = "):
+        read_cases(write(tmp_path / "c.jsonl", [{**make_case("a", iops=1.0), "runs": runs}]))
+
+
 def test_truncated_xz(tmp_path: Path) -> None:
     import lzma
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -61,6 +62,23 @@ def test_validate_reports_every_case(wakepath: Call, cases_file: str) -> None:
     (onset,) = [o for o in data["checks"]["onset"] if len(o["weights"]) == 3]
     assert onset["measured"] == [100, 1000]
     assert "mean |error|" in said.err
+
+
+def test_a_median_of_runs_is_predicted_by_as_many(wakepath: Call, tmp_path: Path) -> None:
+    """A case says of how many runs its figures are medians: the seeds' own runs, by hand, give the same median."""
+    (case,) = (c for c in read_cases(str(TRUTH / "host.jsonl")) if c.id == "host-libaio-randwrite-qd32-b32-s10240")
+    assert case.runs == 3
+    said = wakepath(
+        "validate", write(tmp_path / "one.jsonl", [case.raw]), *WINDOW, "--set", "run.seed=5", "--json", "-"
+    )
+    (row,) = json.loads(said.out)["cases"]
+    by_hand = [
+        truth_metrics(simulate(Scenario.from_case(case.raw, options=replace(BRIEF, seed=str(seed)))), cpu=case.cpu)
+        for seed in (5, 6, 7)
+    ]
+    assert len({run["iops"] for run in by_hand}) == 3
+    for name, metric in row["metrics"].items():
+        assert metric["predicted"] == median(run[name] for run in by_hand)
 
 
 def test_filters_choose_cases(wakepath: Call, cases_file: str) -> None:
