@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "models/cluster/replica.h"
 #include "models/scenario/document.h"
 #include "models/scenario/suggest.h"
 #include "models/scenario/units.h"
