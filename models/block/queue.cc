@@ -8,6 +8,7 @@
 #include "models/block/loop.h"
 #include "models/block/split.h"
 #include "models/kernel/switches.h"
+#include "models/machine/smp.h"
 #include "sim/engine/reversed.h"
 
 namespace wakepath::block {
@@ -57,6 +58,9 @@ Queue::Queue(Machine& m, workqueue::Workqueues& wqs, const scenario::Block& conf
   map_ = conf_.queue_map.empty() ? map_queues(m.topology, n, spread, m.k.group_cpus_evenly)
                                  : map_from_list(conf_.queue_map, n);
   for (int i = 0; i < n; ++i) hctxs_.push_back(make_hctx(i, map_));
+  const auto& programs = m.scenario.programs;
+  if (m.smp && std::any_of(programs.begin(), programs.end(), [](const auto& p) { return p.kind == "rcu"; }))
+    bios_ = std::make_unique<SlabCache>(conf_.bio_bytes, m.topology.node);
   if (conf_.poll_queues == 0) return;
   poll_map_ = map_queues(m.topology, conf_.poll_queues, spread, m.k.group_cpus_evenly);
   for (int i = 0; i < conf_.poll_queues; ++i) poll_hctxs_.push_back(make_hctx(i, poll_map_));
@@ -203,6 +207,7 @@ Call<void> Queue::wake_tag_waiter(ExecContext& ctx, HwQueue& h) {
 Call<void> Queue::submit(KTask& t, Bio& bio, Plug* plug) {
   if (bio.bytes > max_bytes_) [[unlikely]]
     return splitter_->submit(t, bio, plug);
+  if (bios_ != nullptr) bio.slab = &bios_->take(t.cpu->id());
   if (bio.polled && poll_hctxs_.empty()) bio.polled = false;  // bio_clear_polled
   HwQueue& h = bio.polled
                    ? *poll_hctxs_[static_cast<std::size_t>(poll_map_.queue_of[static_cast<std::size_t>(t.cpu->id())])]
@@ -226,7 +231,10 @@ Call<void> Queue::allocate(KTask& t, Bio& bio, HwQueue& h, Plug* plug) {
 Call<void> Queue::allocate_later(KTask& t, Bio& bio, HwQueue& h, Plug* plug) {
   Request* rq = co_await wait_for_tag(t, h, plug, bio.nowait_request);
   bio.refused = rq == nullptr;
-  if (bio.refused) co_return;
+  if (bio.refused) {
+    if (bios_ != nullptr) free_bio(t.cpu->id(), bio);
+    co_return;
+  }
   rq->ctx_cpu = t.cpu->id();
   co_await submit_request(t, bio, *rq, plug);
 }
@@ -453,8 +461,13 @@ Call<void> Queue::end_bio(ExecContext& ctx, Request& rq) {
   return machine::after(ctx, run_cost(machine_, ctx, CostId::rq_end), [this, &ctx, &rq] {
     ++counters.completed;
     counters.completed_where_submitted += rq.ctx_cpu == ctx.cpu->id();
+    if (bios_ != nullptr) free_bio(ctx.cpu->id(), *rq.bio);
     return rq.bio->end_io(ctx);
   });
+}
+
+void Queue::free_bio(int cpu, Bio& bio) {
+  if (bios_->give_back(cpu, *bio.slab) > 0) machine_.smp->rcu.call(cpu);
 }
 
 Call<void> Queue::end_request(ExecContext& ctx, Request& rq) {

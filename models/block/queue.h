@@ -10,6 +10,7 @@
 
 #include "models/block/device.h"
 #include "models/block/queue_map.h"
+#include "models/block/slab_cache.h"
 #include "models/block/tag_map.h"
 #include "models/machine/machine.h"
 #include "models/workqueue/workqueue.h"
@@ -40,6 +41,7 @@ struct Bio {
   HwQueue* hctx = nullptr;      // out, of a polled one: where to look for it
   bool flush = false;           // no data: the device empties its volatile cache
   bool preflush = false, fua = false;  // REQ_PREFLUSH, REQ_FUA: for block::Flusher
+  SlabCache::Slab* slab = nullptr;     // that it lies in, where the machine's RCU is modelled
 };
 
 // Two whole cache lines: none of many in flight stays in the cache. Its timer is the completion at the device; of a
@@ -157,6 +159,7 @@ class Queue {
   Request* take_mapped(HwQueue& h, int cpu);
   Request* take_ahead(HwQueue& h, int cpu, Plug& plug);
   Call<Request*> wait_for_tag(KTask& t, HwQueue& h, Plug* plug, bool nowait);
+  void free_bio(int cpu, Bio& bio);
   Call<void> end_bio(ExecContext& ctx, Request& rq);  // the first half of end_request; then put_tag
   Call<void> put_tag(ExecContext& ctx, Request& rq);
   Call<void> wake_tag_waiter(ExecContext& ctx, HwQueue& h);
@@ -190,6 +193,7 @@ class Queue {
   std::vector<std::unique_ptr<HwQueue>> hctxs_, poll_hctxs_;
   DeviceLaw law_;
   std::unique_ptr<Splitter> splitter_;
+  std::unique_ptr<SlabCache> bios_;  // null: nobody asks which CPU has RCU callbacks
   trace::StringId timer_function_ = 0;
 };
 

@@ -73,6 +73,7 @@ struct Block {  // one block device
   int hw_queues = 1;       // total hardware queues (steering rule R3 counts them)
   int poll_queues = 0;     // further queues without interrupts, for polled requests
   int queue_depth = 1023;  // driver tags per hardware queue
+  int bio_bytes = 256;     // that a bio takes in its slab, with its vectors
   int ring_requests = 0;   // requests the driver's ring holds, where that is fewer than the tags; 0: all
   int rq_affinity = 1;
   int irqmode = 2;                        // null_blk: 0 ends at issue, 1 at issue by blk_mq_complete_request, 2 later
@@ -202,6 +203,7 @@ struct FioJob {  // fio's options under fio's names; defaults are fio's
 struct Program {  // a free CPU program (scheduler experiments, background threads): models/workload/program.h
   std::string name, kind;
   Time run_ns = 0, period_ns = 0, sleep_ns = 0;
+  Time startdelay_ns = 0;
   int in = -1, out = -1;             // pipes
   int pipes = 1, message_bytes = 1;  // a turn writes `pipes` of them, from `out` on
   int run_percent = 100;             // of what steps say to run

@@ -163,6 +163,9 @@ void add_block(Keys& k) {
            "further queues without interrupts, for polled I/O (nvme.poll_queues, fio hipri); 0: polled I/O is "
            "completed by interrupt all the same");
   s.number("queue_depth", FIELD(Block, queue_depth), 1, 65535, "tags per hardware queue (nr_requests)");
+  s.number(
+      "bio_bytes", FIELD(Block, bio_bytes), 64, 4096,
+      "bytes that a bio and its vectors take in their slab, which decides how soon its empty slabs go back by RCU");
   s.number("ring_requests", FIELD(Block, ring_requests), 0, 65535,
            "requests the driver's ring holds at once, where fewer than tags (virtio without indirect descriptors: ring "
            "size / 3); a full ring stops the queue until an interrupt; 0: no limit but the tags");
@@ -416,6 +419,7 @@ void add_program(Keys& k) {
   s.add("run", duration, FIELD(Program, run_ns), "CPU time of one turn");
   s.add("period", duration, FIELD(Program, period_ns), "period of per and psrc");
   s.add("sleep", duration, FIELD(Program, sleep_ns), "sleep of duty");
+  s.add("startdelay", duration, FIELD(Program, startdelay_ns), "when it begins; 0: with the run");
   s.number("in", FIELD(Program, in), -1, 4096, "pipe it reads");
   s.number("out", FIELD(Program, out), -1, 4096, "pipe it writes");
   s.number("pipes", FIELD(Program, pipes), 1, 1024,

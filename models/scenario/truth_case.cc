@@ -26,6 +26,7 @@ constexpr std::int64_t kBatch = 16;
 
 // Cases of `wakepath record`: the machine is its machine file's, given with --machine.
 constexpr const char* kRecorded = "recorded";
+constexpr const char* kVm = "vm-2cpu-6.18";
 
 class Case {
  public:
@@ -36,7 +37,7 @@ class Case {
       return error("not a case of schema wakepath.truth/1");
     platform_ = case_.value("platform", std::string());
     const bool recorded = platform_ == kRecorded;
-    if (!recorded && platform_ != "qemu-icount" && platform_ != "vm-2cpu-6.18")
+    if (!recorded && platform_ != "qemu-icount" && platform_ != kVm)
       return error("platform '" + platform_ + "' is not known");
     if (!case_.contains("setting") || !case_["setting"].is_object()) return error("the case has no setting");
     put({"name"}, Value::of(id_));
@@ -53,6 +54,7 @@ class Case {
       if (auto bad = start(case_["setting"]["start"])) return bad;
     }
     if (in_group_) put({"workload", "fio", "cgroup"}, Value::of(std::string("g")));
+    if (platform_ == kVm) beside_fio(given.value("workload", Json::object()));
     return std::nullopt;
   }
 
@@ -107,6 +109,15 @@ class Case {
   }
 
   static std::optional<Error> none() { return std::nullopt; }
+
+  // The platform's fio has a main and a helper thread, which taskset and the group hold as they hold the job.
+  void beside_fio(const Json& workload) {
+    for (const char* thread : {"fio_main", "fio_helper"}) {
+      const Json cpu = workload.value("pinned_cpu", Json());
+      if (!cpu.is_null()) put({"program", thread, "cpu"}, value_of(cpu));
+      if (in_group_) put({"program", thread, "cgroup"}, Value::of(std::string("g")));
+    }
+  }
 
   // Spinning programs beside fio; no CPU: not pinned.
   std::optional<Error> hogs(const Json& v) {

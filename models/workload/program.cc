@@ -60,7 +60,16 @@ void Program::prepare() {
   if (conf_.start_vruntime_ns) machine_.sched.set_slept_vruntime(task_->st, *conf_.start_vruntime_ns);
 }
 
+Program::~Program() { machine_.engine.cancel(begin_); }
+
 void Program::start() {
+  if (conf_.startdelay_ns == 0) return begin();
+  begin_.context = this;
+  begin_.fire = [](engine::Timer& t, Time) { static_cast<Program*>(t.context)->begin(); };
+  machine_.engine.arm(begin_, machine_.now() + conf_.startdelay_ns);
+}
+
+void Program::begin() {
   if (replay_)
     replay_->start();
   else

@@ -25,6 +25,7 @@ class alignas(64) Program {
  public:
   Program(machine::Machine& m, Pipes& pipes, SyncObjects& sync, ReplaySoftirq& softirq, const scenario::Program& conf,
           int copy = 0);
+  ~Program();
   static bool needs_page_cache(const scenario::Program& conf);
   void use(fs::PageCache& cache) { steps_->use(cache); }
   [[nodiscard]] machine::KTask& task() { return *task_; }
@@ -34,9 +35,10 @@ class alignas(64) Program {
     if (steps_) steps_->passes = {};
   }
   void prepare();  // all of them before any starts
-  void start();    // at the start of a run
+  void start();    // at the start of a run, or its startdelay later
 
  private:
+  void begin();
   machine::Body body(machine::KTask& t);
   machine::Call<void> yield(machine::KTask& t);
   machine::Body kthread_body(machine::KTask& t);
@@ -49,6 +51,7 @@ class alignas(64) Program {
   machine::KTask* task_ = nullptr;
   std::unique_ptr<Replay> replay_;
   std::unique_ptr<Steps> steps_;
+  engine::Timer begin_;
 };
 
 }  // namespace wakepath::workload

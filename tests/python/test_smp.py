@@ -87,14 +87,38 @@ def test_a_trace_that_lacks_records_of_idle_cpus_is_judged_all_the_same(wakepath
 def test_a_wakee_is_packed_where_the_machine_packs(wakepath: Call) -> None:
     """At depth 1 the worker's CPU has room for fio: both share it, and a switch to the idle task is saved."""
     case = f"{TRUTH / 'host-smp.jsonl'}#host-smp-enginelibaio-bs4k-iodepth1-batch1-shares0"
+    alone = [f"program.{thread}.min_cpus=3" for thread in ("fio_main", "fio_helper", "rcu_preempt")]
     per_io, steps = [], []
     for mask in (15, 0):
-        said = wakepath(
-            "run", case, "--set", f"kernel.switches.sched_vcpu_pack={mask}", "--warmup", "1ms", "--json", "-"
-        )
-        data = json.loads(said.out)
+        sets = [word for key in (f"kernel.switches.sched_vcpu_pack={mask}", *alone) for word in ("--set", key)]
+        data = json.loads(wakepath("run", case, *sets, "--warmup", "1ms", "--json", "-").out)
         per_io.append(data["totals"]["context_switches_per_s"] / data["io"]["iops"])
         steps.append(data["migrations"]["tasks"][0]["wakeups_by_step"] if data["migrations"]["tasks"] else {})
     assert per_io == [pytest.approx(3, abs=0.05), pytest.approx(4, abs=0.05)]
     assert "pack_awake" in steps[0]
     assert "pack_awake" not in steps[1]
+
+
+def test_bios_freed_on_another_cpu_keep_grace_periods_going(wakepath: Call) -> None:
+    """Beside a deep queue most moves of the machine are RCU's thread's: traced there it moves 82 times a second."""
+    case = f"{TRUTH / 'host-smp.jsonl'}#host-smp-enginelibaio-bs4k-iodepth128-batch128-shares0"
+    found = []
+    for sets in ([], ["--set", "workload.fio.cpus_allowed=[1]"]):
+        said = wakepath("run", case, *sets, "--duration", "500ms", "--json", "-")
+        found.append({task["comm"]: task for task in json.loads(said.out)["tasks"]})
+    apart, together = (tasks["rcu_preempt"] for tasks in found)
+    assert 80 < apart["wakeups_per_s"] < 250  # woken again and again, a jiffy or two apart
+    assert apart["migrations_per_s"] > found[0]["fio"]["migrations_per_s"] + 40
+    assert together["wakeups_per_s"] < 20  # fio's helper alone frees something, four times a second
+
+
+def test_a_program_may_begin_later(wakepath: Call, tmp_path: Path) -> None:
+    file = tmp_path / "late.toml"
+    file.write_text(
+        'platform = "server"\n[kernel]\nversion = "v6.12"\n[machine]\ncpus = 1\n'
+        '[program.early]\nkind = "hog"\n[program.late]\nkind = "hog"\nstartdelay = "60ms"\n'
+    )
+    said = wakepath("run", str(file), "--warmup", "0ns", "--duration", "100ms", "--json", "-")
+    used = {task["comm"]: task["cpu_ns_per_s"] for task in json.loads(said.out)["tasks"]}
+    assert used["early"] == pytest.approx(0.8e9, rel=0.05)
+    assert used["late"] == pytest.approx(0.2e9, rel=0.15)
