@@ -163,9 +163,7 @@ void add_block(Keys& k) {
            "further queues without interrupts, for polled I/O (nvme.poll_queues, fio hipri); 0: polled I/O is "
            "completed by interrupt all the same");
   s.number("queue_depth", FIELD(Block, queue_depth), 1, 65535, "tags per hardware queue (nr_requests)");
-  s.number(
-      "bio_bytes", FIELD(Block, bio_bytes), 64, 4096,
-      "bytes that a bio and its vectors take in their slab, which decides how soon its empty slabs go back by RCU");
+  s.number("bio_bytes", FIELD(Block, bio_bytes), 64, 4096, "that a bio and its vectors take in their slab, aligned");
   s.number("ring_requests", FIELD(Block, ring_requests), 0, 65535,
            "requests the driver's ring holds at once, where fewer than tags (virtio without indirect descriptors: ring "
            "size / 3); a full ring stops the queue until an interrupt; 0: no limit but the tags");
@@ -411,11 +409,9 @@ void add_program(Keys& k) {
       "kind", FIELD(Program, kind),
       {"hog", "yield", "per", "duty", "ping", "src", "sink", "psrc", "kthread", "rcu", "replay", "steps"},
       "hog spins; yield spins `run` and yields; per spins `run` every `period`; duty spins `run`, sleeps `sleep`; "
-      "ping reads pipe `in`, "
-      "spins, writes "
-      "pipe `out`; src spins and writes; sink reads and spins; psrc writes every `period`; kthread is per without "
-      "system calls; rcu is RCU's grace-period thread, which on several CPUs works on what programs with `call_rcu` "
-      "free, and on one is kthread; replay and steps do the `turns`");
+      "ping reads pipe `in`, spins, writes pipe `out`; src spins and writes; sink reads and spins; psrc writes every "
+      "`period`; kthread is per without system calls; rcu is RCU's grace-period thread, which on several CPUs works on "
+      "what programs with `call_rcu` free, and on one is kthread; replay and steps do the `turns`");
   s.add("run", duration, FIELD(Program, run_ns), "CPU time of one turn");
   s.add("period", duration, FIELD(Program, period_ns), "period of per and psrc");
   s.add("sleep", duration, FIELD(Program, sleep_ns), "sleep of duty");

@@ -146,6 +146,8 @@ def _predict(case: Case, cases: Sequence[Case], options: Options, fits: Fits, ke
 
 def _median_of_runs(case: Case, scenario: Scenario, keep: Keep) -> dict[str, float]:
     """What was measured is the median of some runs: so is what is predicted, each run of a seed of its own."""
+    if case.runs == 1:
+        return predicted_metrics(case, simulate(scenario, keep))
     first = int(scenario.describe()["run"]["seed"])
     others = (scenario.with_sets(options=Options(seed=str(first + k))) for k in range(1, case.runs))
     runs = [predicted_metrics(case, simulate(one, keep)) for one in (scenario, *others)]
