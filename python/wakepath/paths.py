@@ -82,26 +82,37 @@ def read_text(path: str) -> str:
 
 
 def write_text(path: str, text: str) -> None:
-    """Write a file at once; "-" is standard output."""
+    """Write a file at once; "-" is standard output. A device or a pipe is written to, a link stays a link."""
     if path == "-":
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    target = Path(path)
-    if target.is_dir():
+    if os.path.isdir(path):
         raise InputError("is a folder", path, suggestion="give a file name")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent or Path("."))
-    except OSError as error:
+        if _is_special(path):
+            with open(path, "w", encoding="utf-8") as out:
+                out.write(text)
+        else:
+            _replace(Path(os.path.realpath(path)), text)
+    except FileNotFoundError as error:
         raise InputError(f"cannot be written: {error.strerror}", path, suggestion="does the folder exist?") from None
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", path) from None
+
+
+def _is_special(path: str) -> bool:
+    return os.path.exists(path) and not os.path.isfile(path)
+
+
+def _replace(target: Path, text: str) -> None:
+    mode = target.stat().st_mode & 0o7777 if os.path.exists(target) else 0o666 & ~_umask()
+    handle, name = tempfile.mkstemp(prefix=".wakepath.", dir=target.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as out:
             out.write(text)
-        os.chmod(name, 0o666 & ~_umask())
+        os.chmod(name, mode)
         os.replace(name, target)
-    except OSError as error:
-        Path(name).unlink(missing_ok=True)
-        raise InputError(f"cannot be written: {error.strerror}", path) from None
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -112,10 +123,12 @@ def check_writable(path: str | None) -> None:
     if path is None or path == "-":
         return
     folder = Path(path).parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InputError("the folder of this file does not exist", path, suggestion=f"mkdir -p {folder}")
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         raise InputError("is a folder", path, suggestion="give a file name")
+    if not os.access(path if _is_special(path) else Path(os.path.realpath(path)).parent, os.W_OK):
+        raise InputError("cannot be written: no permission, or read only", path)
 
 
 def _umask() -> int:
