@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -97,12 +97,17 @@ def _print_version(ctx: click.Context, value: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line and leave with its status. One line on stderr says what is wrong."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller (`>&-`): nobody wants to read it
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     sys.exit(status_of(sys.argv[1:] if arguments is None else arguments))
 
 
 def status_of(arguments: list[str]) -> int:
     try:
-        returned: Any = group.main(args=arguments or ["--help"], prog_name="wakepath", standalone_mode=False)
+        # Not group.main(): it leaves with 1, a check that did not hold, where the reader of our output left.
+        with group.make_context("wakepath", arguments or ["--help"]) as context:
+            returned: Any = group.invoke(context)
         sys.stdout.flush()
         return returned if isinstance(returned, int) else 0
     except InputError as error:
@@ -118,12 +123,22 @@ def status_of(arguments: list[str]) -> int:
         return _say(error.format_message(), 2)
     except (KeyboardInterrupt, click.Abort):
         return _say("stopped", 130)
-    except BrokenPipeError:
-        # The reader of our output left (`| head`): nothing to say, and nothing more to flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of our output left (`| head`): nothing to say
+        _forget(sys.stdout)
         return 0
+    except OSError as error:  # a full disk, a folder that went away while we ran
+        _forget(sys.stdout)
+        return _say(f"{error.filename or 'standard output'}: {error.strerror or error}", 2)
+
+
+def _forget(stream: TextIO) -> None:
+    """What could not be written must not be tried again at exit, which would change the status."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _say(text: str, status: int) -> int:
-    print(f"wakepath: {' '.join(text.split())}", file=sys.stderr)
+    try:
+        print(f"wakepath: {' '.join(text.split())}", file=sys.stderr)
+    except OSError:
+        _forget(sys.stderr)
     return status
