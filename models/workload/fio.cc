@@ -203,8 +203,7 @@ Call<void> FioJob::reap(KTask& t, int min) {
   if (min > 0 && !queued_.empty()) co_await commit(t);
   const int max = std::max(std::min(complete_max_, in_use_), min);
   if (uring_ != nullptr) {
-    co_await uring_->getevents(t, complete_min_ == 0 ? 0 : min, max, ids_);
-    while (min > 0 && ids_.empty()) co_await uring_->getevents(t, 0, max, ids_);  // it polls
+    co_await uring_->getevents(t, min, max, ids_);
     co_await run_cost(machine_, t, CostId::fio_reap_call, Mode::user);
     for (const std::uint64_t id : ids_) co_await finish_event(t, *io_us_[id]);
     ids_.clear();

@@ -67,6 +67,7 @@ Call<void> FioUring::commit(KTask& t, unsigned queued) {
   co_await ring_.enter(t, queued, 0, io_uring::Ring::kGetEvents);
 }
 
+// fio_ioring_getevents: with iodepth_batch_complete_min=0 it asks the kernel again and again instead of sleeping.
 Call<int> FioUring::getevents(KTask& t, int min, int max, std::vector<std::uint64_t>& out) {
   int events = 0;
   for (;;) {
@@ -83,7 +84,8 @@ Call<int> FioUring::getevents(KTask& t, int min, int max, std::vector<std::uint6
     if (conf_.sqthread_poll)
       co_await run_cost(machine_, t, CostId::fio_reap_call, Mode::user);  // it spins
     else
-      co_await ring_.enter(t, 0, static_cast<unsigned>(min - events), io_uring::Ring::kGetEvents);
+      co_await ring_.enter(t, 0, static_cast<unsigned>(conf_.iodepth_batch_complete_min == 0 ? 0 : min - events),
+                           io_uring::Ring::kGetEvents);
   }
   co_return events;
 }

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+import wakepath
+
 ROOT = Path(__file__).resolve().parents[2]
 CASES = ROOT / "tests/truth/qemu-iouring.jsonl"
 Call = Callable[..., Any]
@@ -68,6 +70,31 @@ def test_bad_rings(wakepath: Call, setting: str, says: str) -> None:
     assert said.status == 2
     assert says in said.err
     assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("polled", [False, True])
+def test_a_job_that_waits_for_nothing_asks_again_and_again(polled: bool) -> None:
+    """iodepth_batch_complete_min=0: fio enters the kernel (with SQPOLL: looks) until there is something. It never
+    sleeps, and each look takes time."""
+    result = wakepath.run(
+        "starved_completions/root",
+        set=[
+            "workload.fio.ioengine=io_uring",
+            "workload.fio.iodepth=2",
+            "workload.fio.iodepth_batch_complete_min=0",
+            f"workload.fio.sqthread_poll={'true' if polled else 'false'}",
+            "workload.fio.sqthread_poll_cpu=3",
+            "run.max_events=20000000",
+        ],
+        duration="100ms",
+        warmup="50ms",
+    )
+    assert result.status == "finished"
+    assert result.io["completed"] > 0
+    rings, fio = result.data["io_uring"], next(t for t in result.data["tasks"] if t["group"] == "fio")
+    assert rings["sleeps_per_s"] == 0
+    assert fio["cpu_ns_per_s"] > 0.85e9  # what is left is kworkers' and interrupts'
+    assert polled or rings["enters_per_s"] > 2 * result.io["iops"]
 
 
 @pytest.mark.slow
