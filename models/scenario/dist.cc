@@ -13,18 +13,18 @@ using Kind = Value::Kind;
 
 Result<std::int64_t> one_time(const Entry& e, const Value& v, const std::string& what) {
   const bool bare_ok = e.unit_rule != UnitRule::needs_unit;
-  if (v.is(Kind::integer) && bare_ok) {
-    if (v.integer < 0) return tl::make_unexpected(e.error(what + " must not be negative, is " + v.text));
-    return v.integer;
+  if (v.is(Kind::integer) && bare_ok && v.integer < 0) {
+    return tl::make_unexpected(e.error(what + " must not be negative, is " + v.text));
   }
   if (v.is(Kind::string) || v.is(Kind::integer)) {
-    if (const auto bare = parse_integer(v.text); bare && bare_ok && *bare >= 0) return *bare;
-    const auto parsed = parse_time(v.text);
+    const auto bare = v.is(Kind::integer) ? Parsed<std::int64_t>(v.integer) : parse_integer(v.text);
+    const bool is_bare = bare_ok && bare && *bare >= 0;
+    const auto parsed = is_bare ? not_too_long(*bare, v.text) : parse_time(v.text);
     if (parsed) return *parsed;
-    const bool bare = v.is(Kind::integer);
     return tl::make_unexpected(
-        e.error(what + ": " + parsed.error().message,
-                bare ? "write \"" + v.text + "us\" or \"" + v.text + "ns\"" : parsed.error().suggestion));
+        e.error(what + ": " + parsed.error().message, v.is(Kind::integer) && !is_bare
+                                                          ? "write \"" + v.text + "us\" or \"" + v.text + "ns\""
+                                                          : parsed.error().suggestion));
   }
   if (v.is(Kind::real)) {
     return tl::make_unexpected(

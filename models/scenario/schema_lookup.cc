@@ -88,7 +88,8 @@ bool is_section(const Path& path) {
 
 Error unknown_key(const Path& path, Error where) {
   // Candidates are the schema's keys and sections of this length, with the user's own names put in where they stand.
-  std::vector<std::string> names;
+  // Of those that are compared whole each part must be near: a long name would else outweigh another section.
+  std::vector<std::string> names, alike;
   for (const Key& k : schema()) {
     Path candidate = k.parts;
     if (candidate.size() > path.size()) candidate.resize(path.size());
@@ -96,6 +97,10 @@ Error unknown_key(const Path& path, Error where) {
       if (candidate[i] == "*" && i < path.size()) candidate[i] = path[i];
     }
     names.push_back(join_path(candidate));
+    if (std::equal(path.begin(), path.end(), candidate.begin(), candidate.end(),
+                   [](const std::string& a, const std::string& b) { return !nearest(a, {b}).empty(); })) {
+      alike.push_back(names.back());
+    }
   }
   const std::string written = join_path(path);
   std::string near;
@@ -111,7 +116,7 @@ Error unknown_key(const Path& path, Error where) {
     near = nearest(path.back(), last);
     if (!near.empty()) near = parent + near;
   }
-  if (near.empty()) near = nearest(written, names);
+  if (near.empty()) near = nearest(written, alike);
   if (near.empty() && path.size() > 1) {  // the right name in the wrong section
     for (const Key& k : schema()) {
       if (k.parts.back() == path.back()) near = k.pattern;

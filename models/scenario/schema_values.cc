@@ -65,18 +65,16 @@ Result<std::int64_t> read_time(const Key& key, const Entry& e) {
   }
   const bool bare_ok =
       e.unit_rule == UnitRule::bare_is_ns || (e.unit_rule == UnitRule::of_key && key.type == Type::time_ns);
-  if (v.is(Kind::integer) && bare_ok) {
-    if (v.integer < 0) return tl::make_unexpected(e.error(join_path(e.path) + " must not be negative, is " + v.text));
-    return v.integer;
+  if (v.is(Kind::integer) && bare_ok && v.integer < 0) {
+    return tl::make_unexpected(e.error(join_path(e.path) + " must not be negative, is " + v.text));
   }
   if (v.is(Kind::integer) || v.is(Kind::real) || v.is(Kind::string)) {
-    if (bare_ok && v.is(Kind::string)) {
-      if (const auto bare = parse_integer(v.text); bare && *bare >= 0) return *bare;
-    }
-    auto parsed = parse_time(v.text);
+    const auto bare = v.is(Kind::integer) ? Parsed<std::int64_t>(v.integer) : parse_integer(v.text);
+    const bool is_bare = bare_ok && !v.is(Kind::real) && bare && *bare >= 0;
+    auto parsed = is_bare ? not_too_long(*bare, v.text) : parse_time(v.text);
     if (parsed) return *parsed;
     // A device's time is not likely to be meant in seconds.
-    if (key.type == Type::time_ns && v.is(Kind::integer))
+    if (key.type == Type::time_ns && v.is(Kind::integer) && !is_bare)
       parsed.error().suggestion = "write \"" + v.text + "us\" or \"" + v.text + "ns\"";
     return tl::make_unexpected(unit_error(e, parsed.error()));
   }
@@ -117,7 +115,7 @@ Result<std::vector<int>> read_ids(const Entry& e) {
 MaybeError check_range(const Key& key, std::int64_t v, const Entry& e) {
   if (key.low >= key.high || (v >= key.low && v <= key.high)) return std::nullopt;
   std::string range = "must be " + std::to_string(key.low) + " to " + std::to_string(key.high);
-  if (key.high >= 1 << 30) range = "must be at least " + std::to_string(key.low);
+  if (v < key.low && key.high >= 1 << 30) range = "must be at least " + std::to_string(key.low);
   return e.error(join_path(e.path) + " " + range + ", not " + e.value.text,
                  !key.hint.empty() ? key.hint : "use " + std::to_string(v < key.low ? key.low : key.high));
 }

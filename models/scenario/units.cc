@@ -75,6 +75,11 @@ Parsed<std::int64_t> scaled(std::string_view number, std::int64_t scale, std::st
   return static_cast<std::int64_t>(value);
 }
 
+Parsed<std::int64_t> scaled_time(std::string_view number, std::int64_t unit_ns, std::string_view whole_text) {
+  const auto ns = scaled(number, unit_ns, whole_text);
+  return ns ? not_too_long(*ns, whole_text) : ns;
+}
+
 const Unit* find_unit(std::string_view name) {
   const auto it = std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& u) { return u.name == name; });
   return it == kUnits.end() ? nullptr : &*it;
@@ -96,6 +101,11 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+Parsed<std::int64_t> not_too_long(std::int64_t ns, std::string_view text) {
+  if (ns > kLongestTime) return bad(quoted(text) + " is too large", "ten years are the longest time");
+  return ns;
+}
+
 Parsed<std::int64_t> parse_time(std::string_view text) {
   const Split s = split_number(text);
   if (s.number.empty()) return bad(quoted(text) + " is not a time", "write a number and a unit: 500ms, 30us, 5s");
@@ -107,7 +117,7 @@ Parsed<std::int64_t> parse_time(std::string_view text) {
   if (u == nullptr) {
     return bad("unknown unit " + quoted(s.unit) + " in " + quoted(text), "units of time are ns, us, ms, s, m, h");
   }
-  return scaled(s.number, u->ns, text);
+  return scaled_time(s.number, u->ns, text);
 }
 
 std::string format_time(std::int64_t ns) {
@@ -120,10 +130,10 @@ std::string format_time(std::int64_t ns) {
 Parsed<std::int64_t> parse_fio_time(std::string_view text, std::int64_t default_unit_ns) {
   const Split s = split_number(text);
   if (s.number.empty()) return bad(quoted(text) + " is not a time", "write a number with d, h, m, s, ms or us");
-  if (s.unit.empty()) return scaled(s.number, default_unit_ns, text);
+  if (s.unit.empty()) return scaled_time(s.number, default_unit_ns, text);
   const Unit* u = find_unit(lower(s.unit));
   if (u == nullptr) return bad("unknown unit " + quoted(s.unit) + " in " + quoted(text), "fio has d, h, m, s, ms, us");
-  return scaled(s.number, u->ns, text);
+  return scaled_time(s.number, u->ns, text);
 }
 
 Parsed<std::int64_t> parse_fio_size(std::string_view text) {

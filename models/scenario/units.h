@@ -18,7 +18,10 @@ struct UnitError {
 template <class T>
 using Parsed = tl::expected<T, UnitError>;
 
-// "500ms", "1.2us", "30 s", "2m", "1h"; "0" needs no unit. Result in ns, not negative.
+// Ten years are the longest time that may be asked for, so that a sum of several is still a number of ns.
+constexpr std::int64_t kLongestTime = 10LL * 365 * 86400 * 1'000'000'000;
+Parsed<std::int64_t> not_too_long(std::int64_t ns, std::string_view text);
+// "500ms", "1.2us", "30 s", "2m", "1h"; "0" needs no unit. Result in ns, not negative, not too long.
 Parsed<std::int64_t> parse_time(std::string_view text);
 std::string format_time(std::int64_t ns);  // largest unit that leaves it whole: "1s", "200ms", "1500us"
 

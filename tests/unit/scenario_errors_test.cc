@@ -17,6 +17,10 @@ TEST_CASE("bad keys", "[scenario][errors]") {
   CHECK(with_body("[workload.fio]\niodpeth = 1\n") ==
         "t.toml:4: unknown key 'workload.fio.iodpeth' (did you mean 'workload.fio.iodepth'?)");
   CHECK(with_body("[kernl]\nhz = 250\n") == "t.toml:3: unknown key 'kernl' (did you mean 'kernel'?)");
+  CHECK(with_body("io.in_flight_at_end = 1\n") ==
+        "t.toml:3: unknown key 'io.in_flight_at_end' (wakepath explain lists the keys)");
+  CHECK(with_body("kernel.switches.nonsense = true\n") ==
+        "t.toml:3: unknown key 'kernel.switches.nonsense' (wakepath explain lists the keys)");
   CHECK(with_body("block.rq_afinity = 1\n") ==
         "t.toml:3: unknown key 'block.rq_afinity' (did you mean 'block.rq_affinity'?)");
   CHECK(with_body("kernel.sched.latency = 6000000\n") ==
@@ -69,6 +73,19 @@ TEST_CASE("bad units", "[scenario][errors]") {
         "t.toml:3: workload.fio.bs: unknown unit 'q' in '4q' (fio has k, m, g, t, p (4k = 4096))");
   CHECK(with_body("run.duration = \"1.0000000001s\"\n") ==
         "t.toml:3: run.duration: '1.0000000001s' is not a whole number of the smallest unit");
+  CHECK(with_body("run.duration = \"3651d\"\n") ==
+        "t.toml:3: run.duration: '3651d' is too large (ten years are the longest time)");
+  CHECK(with_body("device.latency_ns = 9223372036854775807\n") ==
+        "t.toml:3: device.latency_ns: '9223372036854775807' is too large (ten years are the longest time)");
+  CHECK(with_body("machine.deep_idle_wake_ns = 9223372036854775807\n") ==
+        "t.toml:3: machine.deep_idle_wake_ns: '9223372036854775807' is too large (ten years are the longest time)");
+  CHECK(with_body("workload.fio.thinktime = 9223372036854775\n") ==
+        "t.toml:3: workload.fio.thinktime: '9223372036854775' is too large (ten years are the longest time)");
+  CHECK(with_body("kernel.sched.wakeup_granularity_ns = 4294967296\n") ==
+        "t.toml:3: kernel.sched.wakeup_granularity_ns must be 0 to 4294967295, not 4294967296 (the kernel's file holds "
+        "4.29 s at most)");
+  CHECK(with_body("workload.fio.bs = \"1t\"\n") ==
+        "t.toml:3: workload.fio.bs must be 512 to 1073741824, not 1t (use 1073741824)");
   LoadOptions o = options();
   o.duration = "5";
   CHECK(line_of(load(kPublished, o)) ==
