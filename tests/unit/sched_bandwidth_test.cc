@@ -80,6 +80,27 @@ TEST_CASE("E34: a quota of 10 ms is run as 12, 8, 12, 8") {
   }
 }
 
+TEST_CASE(
+    "a queue that is throttled as its last task goes to sleep: the time from the next wakeup on, up to 6.5 all of it") {
+  for (const char* version : kWholeGroups) {
+    CAPTURE(version);
+    LimitedDriver d(version);
+    TaskGroup& g = *d.s.create_group("g", nullptr, kNice0Load);
+    d.s.set_bandwidth(g, limit(5 * kMs), 0);
+    Task& sleeper = d.task("sleeper", 0, &g);
+    d.wake(sleeper);
+    d.all_to(6 * kMs);
+    d.sleep();
+    REQUIRE(g.own_queues[0].throttle.throttled);
+    d.all_to(60 * kMs);
+    d.wake(sleeper);
+    d.all_to(kPeriod);
+    CHECK(d.running() == "sleeper");
+    const bool all = std::string_view(version) == "6.1";
+    CHECK(g.bandwidth.throttled_time_ns == kPeriod - (all ? 6 : 60) * kMs);
+  }
+}
+
 TEST_CASE("over many periods a group runs its quota, and no more than a tick besides") {
   for (const char* version : kVersions) {
     LimitedDriver d(version, {4, 250, 2});

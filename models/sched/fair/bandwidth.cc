@@ -100,9 +100,11 @@ void Fair::pay_runtime(CfsRq& cfs_rq, std::uint64_t delta) const {
 
 // A group that begins to wait with nothing left must not run until somebody looks.
 void Fair::check_enqueue_throttle(CfsRq& cfs_rq) {
-  if (!cfs_rq.runtime_enabled || cfs_rq.curr != nullptr || cfs_rq.throttle.throttled) return;
+  Throttle& t = cfs_rq.throttle;
+  if (t.off_queue && t.clock == 0) t.clock = cfs_rq.rq->clock;
+  if (!cfs_rq.runtime_enabled || cfs_rq.curr != nullptr || t.throttled) return;
   pay_runtime(cfs_rq, 0);
-  if (cfs_rq.throttle.runtime_remaining_ns <= 0) throttle_cfs_rq(cfs_rq);
+  if (t.runtime_remaining_ns <= 0) throttle_cfs_rq(cfs_rq);
 }
 
 bool Fair::throttle_used_up(CfsRq& cfs_rq) {
@@ -147,7 +149,7 @@ void Fair::dequeue_throttled_group(CfsRq& cfs_rq) {
   }
   if (whole_chain) rq.nr_running -= tasks.all;
   cfs_rq.throttle.off_queue = true;
-  cfs_rq.throttle.clock = cfs_rq.nr_running != 0 ? rq.clock : 0;
+  cfs_rq.throttle.clock = k_.throttled_time_of_empty || cfs_rq.nr_running != 0 ? rq.clock : 0;
 }
 
 void Fair::unthrottle_cfs_rq(CfsRq& cfs_rq) {
