@@ -302,11 +302,13 @@ def _facts(scenario: Scenario) -> dict[str, Any]:
     version = describe["kernel"]["version"]
     switches = {row["name"]: row["value"] for row in _core.kernel_switches(version)}
     switches |= dict(change.split("=", 1) for change in describe["kernel"]["changed"])
-    group = _weighted(describe, job.get("cgroup", ""))
+    group = _nearest_group(describe, job.get("cgroup", ""), _has_weight)
+    limited = _nearest_group(describe, job.get("cgroup", ""), lambda g: not g.get("cpu_max", "max").startswith("max"))
     cpus = job.get("cpus_allowed") or [0]
     depth = int(job.get("iodepth", 1))
     return {
         "group": group,
+        "limited": limited,
         "switches": {k: str(v).lower() for k, v in switches.items()},
         "version": version,
         "cpus": describe["machine"]["cpus"],
@@ -314,6 +316,7 @@ def _facts(scenario: Scenario) -> dict[str, Any]:
         "direct_writes": "write" in job["rw"] or job["rw"] in ("randrw", "rw", "readwrite"),
         "names": {
             "group": toml_key(group["path"]) if group else "",
+            "limited": toml_key(limited["path"]) if limited else "",
             "job": toml_key(job_name),
             "cpu": cpus[0],
             "dev": doc["block"]["name"],
@@ -325,19 +328,25 @@ def _facts(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def _weighted(describe: dict[str, Any], path: str) -> dict[str, Any] | None:
-    """The group at or above `path` that has a weight of its own other than the default's."""
+def _has_weight(group: dict[str, Any]) -> bool:
+    return group["cpu_weight"] is not None or group["cpu_shares"] is not None
+
+
+def _nearest_group(
+    describe: dict[str, Any], path: str, wanted: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any] | None:
+    """The group at or above `path` that is as wanted."""
     groups = {g["path"]: g for g in describe["cgroups"]}
     while path and path in groups:
         group = groups[path]
-        if group["cpu_weight"] is not None or group["cpu_shares"] is not None:
+        if wanted(group):
             return dict(group)
         path = group["parent"]
     return None
 
 
 def _holds(condition: str, facts: dict[str, Any]) -> bool:
-    group = facts["group"]
+    group, limited = facts["group"], facts["limited"]
     if condition.startswith("off:"):
         return str(facts["switches"].get(condition.removeprefix("off:"), "true")) == "false"
     return bool(
@@ -345,6 +354,8 @@ def _holds(condition: str, facts: dict[str, Any]) -> bool:
             "weighted": group is not None,
             "v2": group is not None and group["cpu_weight"] is not None,
             "v1": group is not None and group["cpu_weight"] is None,
+            "limited": limited is not None and limited["cpu_shares"] is None,
+            "limited_v1": limited is not None and limited["cpu_shares"] is not None,
             "cfs": facts["switches"]["eevdf"] == "false",
             "eevdf": facts["switches"]["eevdf"] == "true",
             "libaio": facts["job"]["ioengine"] == "libaio",

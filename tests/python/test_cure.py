@@ -112,3 +112,20 @@ def test_what_was_counted_before_recording_is_set_beside(weighted: Cure) -> None
         assert f"counted before the recorder was turned on: {counted['iops']:,.0f} IOPS, 1,000 switches/s" in text
         assert ("another state" in text) is doubted
     assert "counted" not in text_of(replace(weighted, how={"recorded": recorded, "unrecorded": None}), 1)
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_quota_that_is_used_up_is_a_lever(old: bool) -> None:
+    weight = 'cgroup."g/pod".cpu.shares=1024' if old else 'cgroup."g/pod".cpu.weight=100'
+    sets = ('cgroup.g.cpu.max="10000 50000"', weight, 'workload.fio.cgroup="g/pod"')
+    if old:
+        sets += ("cgroup.g.cpu.shares=1024",)
+    limited = Scenario.load(
+        "starved_completions/qemu-6.1-root", options=Options(duration="200ms", warmup="50ms", sets=sets)
+    )
+    best = cure(limited, seeds=1, pairs=False).rows[0]
+    assert best.shell == (
+        ("echo -1 > /sys/fs/cgroup/cpu/g/cpu.cfs_quota_us",) if old else ("echo max > /sys/fs/cgroup/g/cpu.max",)
+    )
+    assert best.gain > 1
+    assert not [lever for lever in levers_of(load("starved_completions")) if lever.kind == "limit"]
