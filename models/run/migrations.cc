@@ -87,8 +87,10 @@ std::string told(const std::vector<Reason>& reasons) {
 std::string text_of(const std::string& comm, double seconds, const std::vector<Reason>& moved,
                     const std::vector<Reason>& stayed) {
   const std::uint64_t n = count_of(moved), left = count_of(stayed);
-  const std::string times =
-      n == 0 ? "never moved" : fmt::format("moved {} times ({:.3g}/s)", n, static_cast<double>(n) / seconds);
+  const double rate = static_cast<double>(n) / seconds;
+  const std::string times = n == 0         ? "never moved"
+                            : rate < 1'000 ? fmt::format("moved {} times ({:.3g}/s)", n, rate)
+                                           : fmt::format("moved {} times ({:.0f}/s)", n, rate);
   if (n + left == 0)
     return fmt::format("{} {}: it was never woken and no balance found a task too many on its CPU", comm, times);
   std::vector<std::string> parts;

@@ -51,8 +51,8 @@ json Simulation::io_json(double seconds) const {
           {"io_submit_per_s", static_cast<double>(submits) / seconds},
           {"io_getevents_per_s", static_cast<double>(reaps) / seconds},
           {"in_flight_at_end", queue_.in_flight()},
-          {"deferred_to_workqueue", fs_.counters.deferred},
-          {"completed_in_interrupt", fs_.counters.in_completer},
+          {"deferred_to_workqueue", fs_.counters.deferred - fs_start_.deferred},
+          {"completed_in_interrupt", fs_.counters.in_completer - fs_start_.in_completer},
           {"jobs", jobs}};
 }
 
@@ -78,7 +78,7 @@ json Simulation::cpus_json() const {
     const machine::Usage now = cpu.usage_now(), &then = cpu_start_[c].usage;
     const double total = static_cast<double>(std::max<engine::Time>(1, now.total() - then.total()));
     const auto part = [&](engine::Time a, engine::Time b) { return static_cast<double>(a - b) / total; };
-    const double idle = part(now.idle, then.idle);
+    const double idle = now.total() > then.total() ? part(now.idle, then.idle) : 1.0;  // else it ended in the warm-up
     out.push_back(
         {{"id", cpu.id()},
          {"user", part(now.user, then.user)},

@@ -145,6 +145,7 @@ void Simulation::begin_window() {
   io_wq_start_ = io_wqs_.totals();
   uring_start_ = uring_totals();
   block_start_ = queue_.counters;
+  fs_start_ = fs_.counters;
   if (ublk_ != nullptr) ublk_start_ = ublk_start(*ublk_, *ublk_server_);
   if (page_cache_ != nullptr)
     page_cache_start_ = {page_cache_->counters, page_cache_->journal().counters,

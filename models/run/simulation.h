@@ -116,6 +116,7 @@ class Simulation {
     std::uint64_t flushes = 0;
   } page_cache_start_;
   block::Queue::Counters block_start_;
+  fs::Filesystem::Counters fs_start_;
   UblkStart ublk_start_;
   struct CpuStat {  // of one cgroup: cpu.stat
     std::uint64_t nr_periods, nr_throttled;

@@ -146,7 +146,12 @@ def compared(data: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def causes(data: dict[str, Any]) -> list[str]:
-    lines = []
+    lines = [
+        f"{row['path']} had used up its cpu.max in {row['nr_throttled']} of {row['nr_periods']} periods; "
+        f"its run queues were held for {_time(row['throttled_ns'])} in all, in {_time(data['window_ns'])}"
+        for row in data.get("cgroups", [])
+        if row["nr_throttled"] > 0
+    ]
     for row in data.get("pingpong", []):
         cycle = row["cycle"] if isinstance(row["cycle"], str) else " -> ".join(row["cycle"])
         words = row.get("text") or row["cause"]
@@ -227,7 +232,9 @@ def summary(result: Result) -> str:
     lines += _setting(data, describe)
     lines += [f"note: {note}" for note in describe["notes"]]
     if result.status != "finished":
-        lines.append(f"NOT FINISHED ({result.status}): the figures cover {_time(data.get('window_ns', 0))}")
+        covered = data.get("window_ns", 0)
+        what = f"the figures cover {_time(covered)}" if covered > 1 else "it ended in the warm-up: there are no figures"
+        lines.append(f"NOT FINISHED ({result.status}): {what}")
     head = headline(data)
     lines += ["", head] if head else []
     groups = ", ".join(weighted_groups(describe))

@@ -28,18 +28,18 @@ def command(name: str | None) -> int:
 
 
 def meaning(name: str) -> str:
-    """Of a metric or a scenario key; InputError with the nearest one."""
+    """Of a metric, a scenario key, or what is both (ublk.queues); InputError with the nearest one."""
     metric = _metric(name)
-    if metric:
-        return metric
     try:
-        return _core.explain(name).rstrip("\n")
+        key = _core.explain(name).rstrip("\n")
     except InputError as error:
-        known = [*RESULT_METRICS, *TRUTH_METRICS]
-        near = closest(name, known)
-        if near and not error.suggestion:
+        if metric:
+            return metric
+        near = closest(name, [*RESULT_METRICS, *TRUTH_METRICS])
+        if near and "did you mean" not in error.suggestion:
             raise InputError(error.message, error.file, error.line, f"did you mean {near}?") from None
         raise
+    return f"{metric}\n{key}" if name in RESULT_METRICS else key
 
 
 def _metric(name: str) -> str:
