@@ -133,7 +133,7 @@ def headline(data: dict[str, Any]) -> str:
         )
     else:
         text = "no IOPS are lost inside the cgroup"
-    return f"{text}, with {switches} the context switches."
+    return f"{text}, with {switches} the context switches." if switches else f"{text}."
 
 
 def compared(data: dict[str, Any]) -> list[dict[str, str]]:

@@ -72,6 +72,14 @@ def test_a_run_that_ends_in_the_warm_up_has_no_figures() -> None:
     assert {cpu["busy"] for cpu in result.data["cpus"]} == {0.0}
 
 
+def test_a_job_that_never_switches_has_no_ratio_of_switches() -> None:
+    line = "fio --name=w --ioengine=libaio --direct=1 --rw=randread --bs=4k --iodepth=128 --cpus_allowed=3 --size=1g"
+    sets = ["kernel.version=v6.1", "cgroup.g.cpu.weight=1000", "workload.w.cgroup=g"]
+    reads = wakepath.run(wakepath.Scenario.from_fio(line, set=sets), control=True, **SHORT)
+    assert reads.control.totals["context_switches_per_s"] == 0
+    assert "no IOPS are lost inside the cgroup.\n" in summary(reads)
+
+
 def test_many_moves_a_second_are_a_whole_number() -> None:
     text = wakepath.run("migrating_submitter/default-512", **SHORT).data["migrations"]["tasks"][0]["text"]
     assert "e+0" not in text
