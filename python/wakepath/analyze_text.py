@@ -8,6 +8,7 @@ from typing import Any
 from wakepath.validate_text import table
 
 MOST = 8
+LEAST_BUSY = 0.0005
 
 
 def headline(data: dict[str, Any]) -> list[str]:
@@ -15,7 +16,8 @@ def headline(data: dict[str, Any]) -> list[str]:
     trace = data["trace"]
     lines = [f"{trace['records']:,} records, {window:,.1f} ms, {len(data['cpus'])} CPUs ({trace['format']})"]
     io, totals = data["io"], data["totals"]
-    busy = [f"CPU {cpu['id']} {cpu['busy']:.1%}" for cpu in data["cpus"][:MOST]]
+    busiest = sorted(data["cpus"], key=lambda cpu: -cpu["busy"])[:MOST]
+    busy = [f"CPU {cpu['id']} {cpu['busy']:.1%}" for cpu in busiest if cpu["busy"] >= LEAST_BUSY]
     lines.append(
         f"{io['iops']:,.0f} I/Os, {totals['context_switches_per_s']:,.0f} switches, "
         f"{totals['interrupts_per_s']:,.0f} interrupts a second; busy: {', '.join(busy)}"

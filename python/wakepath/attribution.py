@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where each I/O's time went, how many IOPS each part costs, and what would be without the switches of a ping-pong.
 
-All from one trace (`_core.analyze`): the parts of CPU time add up to the window of all CPUs. What writing the records
-took is a part of its own, taken off the parts it lies in.
+All from one trace (`_core.analyze`): the parts of CPU time add up to the window of the CPUs that serve the I/Os; what
+others do or how long they idle costs no I/O. What writing the records took is a part of its own, taken off the parts it
+lies in.
 
 IOPS a part costs: were all time spent in the needed parts (the program, its submissions, the work items, the
 interrupts that complete), there would be `potential` IOPS. The difference to the recorded rate is shared out over the
@@ -20,8 +21,9 @@ from dataclasses import dataclass
 from typing import Any
 
 NEEDED = ("user", "submit", "work", "worker", "completion_irq")
-# A CPU that idles more than this is not what limits.
-IDLE = 0.05
+# A CPU serves the I/Os when it spends this much of what the busiest one spends in the needed parts: every CPU has a
+# work item now and then.
+SERVES = 0.02
 # Cycles below this share of the switches are left alone.
 SHARE = 0.05
 
@@ -82,8 +84,9 @@ def attribute(analysis: dict[str, Any], records: dict[str, int], limit: float | 
     window = int(time["window_ns"])
     if ios == 0 or window == 0 or analysis["trace"]["stamps_back"] > 0:
         return None
-    spent, writing = _spent(time, records)
-    used = _used_cpus(time)
+    serving = _serving(time)
+    spent, writing = _spent(serving, records)
+    used = len(serving)
     needed = sum(spent.get(part, 0.0) for part in NEEDED)
     whole = sum(spent.values()) + writing
     iops = ios * 1e9 / window
@@ -100,22 +103,24 @@ def attribute(analysis: dict[str, Any], records: dict[str, int], limit: float | 
     return Attribution(window, ios, iops, potential, tuple(parts), without, limit, by)
 
 
-def _spent(time: dict[str, Any], records: dict[str, int]) -> tuple[dict[str, float], float]:
+def _serving(time: dict[str, Any]) -> list[dict[str, Any]]:
+    """The parts of each CPU that did something for the I/Os."""
+    needed = [sum(cpu["parts"][p]["ns"] for p in NEEDED if p in cpu["parts"]) for cpu in time["cpus"]]
+    least = SERVES * max(needed, default=0)
+    return [cpu["parts"] for cpu, ns in zip(time["cpus"], needed, strict=True) if ns >= least]
+
+
+def _spent(serving: list[dict[str, Any]], records: dict[str, int]) -> tuple[dict[str, float], float]:
     """Each part less what writing its records took, and the sum of that."""
     spent: dict[str, float] = {}
     writing = 0.0
-    for name, part in time["parts"].items():
+    for name, part in ((name, part) for parts in serving for name, part in parts.items()):
         own = part["records"] * records["trace_record"] + part["sched_records"] * records["trace_record_sched"]
         # A record of the idle task is written in time that nobody else wanted.
         taken = 0.0 if name in ("idle", "lost") else min(float(own), float(part["ns"]))
-        spent[name] = part["ns"] - taken
+        spent[name] = spent.get(name, 0.0) + part["ns"] - taken
         writing += taken
     return spent, writing
-
-
-def _used_cpus(time: dict[str, Any]) -> int:
-    """CPUs that did something for the I/Os."""
-    return max(1, sum(any(p in cpu["parts"] for p in NEEDED) for cpu in time["cpus"]))
 
 
 def _part(name: str, ns: float, ios: int, whole: float, iops_per_ns: float) -> dict[str, Any]:
@@ -169,7 +174,7 @@ def text_of(found: Attribution) -> str:
             p["part"],
             f"{p['ns_per_io']:,.0f}",
             f"{p['share']:.1%}",
-            "needed" if p["iops_cost"] is None else f"{p['iops_cost']:,.0f}",
+            ("needed" if p["part"] in NEEDED else "unknown") if p["iops_cost"] is None else f"{p['iops_cost']:,.0f}",
         ]
         for p in found.parts
     ]

@@ -15,7 +15,7 @@ using nlohmann::json;
 
 namespace {
 
-// A CPU's parts as a result has them; they add up to 1.
+// A CPU's parts as a result has them. What nothing is known of is neither idle nor busy.
 json cpus_json(const CpuTimeTable& t) {
   const auto window = t.end_ns - t.begin_ns;
   json out = json::array();
@@ -26,7 +26,7 @@ json cpus_json(const CpuTimeTable& t) {
                    {"irq", share(Part::completion_irq) + share(Part::other_irq)},
                    {"softirq", share(Part::softirq)},
                    {"idle", share(Part::idle)},
-                   {"busy", 1.0 - share(Part::idle)},
+                   {"busy", 1.0 - share(Part::idle) - share(Part::lost)},
                    {"context_switches_per_s", ratio(switches, window) * 1e9}});
   }
   return out;

@@ -253,7 +253,8 @@ void CpuTime::on_event(const Event& e) {
   c.known = true;
   follow(c, e);
   c.last = e.type;
-  c.last_in_softirq = e.has_flags && (e.flags & trace::kSoftirq) != 0;
+  // The exit is written within the softirq and is its last.
+  c.last_in_softirq = e.has_flags && (e.flags & trace::kSoftirq) != 0 && e.type != EventType::softirq_exit;
   c.last_ns = std::max(c.last_ns, e.ts_ns);
 }
 

@@ -156,3 +156,22 @@ def test_hidden_addresses_give_the_same_path(tmp_path: Path, name: str) -> None:
         assert row["mean"] == pytest.approx(stages[row["stage"]], rel=0.1, abs=200), row["stage"]
     # 128 in flight, each as long as Little's law says.
     assert a["latency_ns"]["mean"] * a["ios"] / 60e6 == pytest.approx(128, rel=0.1)
+
+
+def test_cpus_that_have_no_part_in_the_ios_are_left_out(tmp_path: Path) -> None:
+    """Of twelve CPUs one does the I/Os, one runs a hog, one has softirqs now and then, nine write no record."""
+    file = str(tmp_path / "t.txt")
+    hog = ("program.hog.kind=hog", "program.hog.cpu=3")
+    run(Scenario.load("starved_completions", options=Options(duration="60ms", warmup="30ms", sets=hog)), trace=file)
+    data = analyze_trace(file, quick=True)
+    found = Attribution.from_json(data["attribution"])
+    assert sum(p["ns"] for p in found.parts) == pytest.approx(found.window_ns, rel=0.01)
+    outside = run(Scenario.load("starved_completions/root", options=Options(duration="60ms", warmup="30ms")))
+    # By arithmetic it is the CPU's limit; the device's lies lower.
+    assert outside.io["iops"] < found.without_switches < 1.15 * outside.io["iops"]
+    busy = {cpu["id"]: cpu["busy"] for cpu in data["cpus"]}
+    assert busy[11] == pytest.approx(1, abs=0.01)
+    assert busy[3] > 0.9
+    assert max(busy[cpu] for cpu in busy if cpu not in (3, 11)) < 0.01
+    assert "busy: CPU 11 100.0%, CPU 3 " in text_of(data)
+    assert "lost" not in text_of(data)
