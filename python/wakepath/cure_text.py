@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from wakepath.cure import Cure, Row
-from wakepath.replay_text import counted_before
+from wakepath.replay_text import counted_before, setting_line
 from wakepath.validate_text import table
 
 EFFORT = {
@@ -31,6 +31,7 @@ def text_of(found: Cure, most: int | None) -> str:
         recorded = found.how["recorded"]["io"]["iops"]
         lines.append(f"recorded {recorded:,.0f} IOPS; 'as it is' is its replay without what recording cost")
         lines += counted_before(found.how, "'as it is'", found.now.iops)
+        lines.append(setting_line(found.how))
     return "\n".join(lines) + "\n"
 
 

@@ -184,7 +184,7 @@ def recorded_figures(recording: Recording) -> dict[str, Any]:
             {
                 "id": cpu["id"],
                 "idle": idle,
-                "busy": 1.0 - idle,
+                "busy": 1.0 - idle - share.get("lost", 0.0),
                 "irq": share.get("completion_irq", 0.0) + share.get("other_irq", 0.0),
                 "softirq": share.get("softirq", 0.0),
                 "context_switches_per_s": cpu["switches"] / seconds,

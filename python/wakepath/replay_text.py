@@ -70,6 +70,12 @@ def _busy(data: dict[str, Any]) -> str:
     return f"{100 * sum(c['busy'] for c in cpus) / len(cpus):.1f}" if cpus else "-"
 
 
+def setting_line(how: dict[str, Any]) -> str:
+    """What a recording cannot show, and where it is from."""
+    unknown = "none found, so there are no groups with weights, and tunables are the kernel's (--setting FILE)"
+    return f"setting: {how.get('setting') or unknown}"
+
+
 def _made_from(how: dict[str, Any]) -> list[str]:
     w = how["workload"]
     lines = [
@@ -91,5 +97,4 @@ def _made_from(how: dict[str, Any]) -> list[str]:
         f"a record cost {costs['trace_record']} ns, "
         f"of the scheduler and system calls {costs['trace_record_sched']} ns: {costs['from']}"
     )
-    lines.append(f"setting: {how['setting'] or 'none found'}")
-    return lines + [f"note: {n}" for n in how["notes"]]
+    return lines + [setting_line(how)] + [f"note: {n}" for n in how["notes"]]

@@ -14,6 +14,8 @@ from wakepath.analyze import analyze_trace
 from wakepath.analyze_text import text_of
 from wakepath.attribution import Attribution
 from wakepath.cli import status_of
+from wakepath.replay import recorded_figures
+from wakepath.replay_source import open_recording
 from wakepath.runner import run
 from wakepath.scenario import Options, Scenario
 
@@ -175,3 +177,5 @@ def test_cpus_that_have_no_part_in_the_ios_are_left_out(tmp_path: Path) -> None:
     assert max(busy[cpu] for cpu in busy if cpu not in (3, 11)) < 0.01
     assert "busy: CPU 11 100.0%, CPU 3 " in text_of(data)
     assert "lost" not in text_of(data)
+    recorded = recorded_figures(open_recording(file, kernel="6.1"))
+    assert [cpu["id"] for cpu in recorded["cpus"] if cpu["busy"] > 0.01] == [3, 11]

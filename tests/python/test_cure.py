@@ -110,6 +110,7 @@ def test_what_was_counted_before_recording_is_set_beside(weighted: Cure) -> None
         counted = {"iops": factor * weighted.now.iops, "context_switches_per_s": 1000.0}
         text = text_of(replace(weighted, how={"recorded": recorded, "unrecorded": counted}), 1)
         assert f"counted before the recorder was turned on: {counted['iops']:,.0f} IOPS, 1,000 switches/s" in text
+        assert "setting: none found, so there are no groups with weights" in text
         assert ("another state" in text) is doubted
     assert "counted" not in text_of(replace(weighted, how={"recorded": recorded, "unrecorded": None}), 1)
 
