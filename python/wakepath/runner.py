@@ -158,7 +158,8 @@ def _complete(
 def made_by(scenario: Scenario, describe: dict[str, Any]) -> dict[str, Any]:
     from wakepath.validity import validity_of
 
-    return {**origin(scenario, describe), "validity": validity_of(describe), "scenario": scenario.to_toml()}
+    text = scenario.to_toml()
+    return {**origin(scenario, describe), "validity": validity_of(describe, text), "scenario": text}
 
 
 def origin(scenario: Scenario, describe: dict[str, Any]) -> dict[str, Any]:

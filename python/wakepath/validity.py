@@ -12,24 +12,38 @@ import functools
 import json
 import math
 import sys
+import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wakepath.baselines import log_ratio
 from wakepath.metrics import HEADLINE
 
+if TYPE_CHECKING:
+    from wakepath.scenario import Scenario
+
 SCHEMA = "wakepath.accuracy/1"
 NEAREST = 3
 HERE = "measured on this machine"  # how the source of a recorded table begins
+# What a checked case must have had too. What depends on the machine is not among it, nor what features_of compares.
+SECTIONS = ("kernel", "fs", "dio_wq", "workload", "cgroup", "task", "event")
+ALSO = ("block.rq_affinity", "block.elevator")
+LEFT_OUT = {
+    *("kernel.version", "kernel.preempt", "kernel.assume", "kernel.switches", "cgroup.parent", "cgroup.cpu.weight"),
+    *("cgroup.cpu.shares", "workload.ioengine", "workload.rw", "workload.rwmixread"),
+    *("workload.iodepth", "workload.iodepth_batch_submit", "workload.iodepth_batch_complete_min"),
+    *("workload.iodepth_batch_complete_max", "workload.iodepth_low", "workload.numjobs", "workload.size"),
+    *("workload.filesize", "workload.cpus_allowed", "workload.cpus_allowed_policy", "workload.cgroup"),
+    *("workload.thinktime_blocks", "workload.sqthread_poll_cpu"),
+}
 _FILE = Path(__file__).resolve().parent / "accuracy.json"
 
 
 @functools.cache
-def load_accuracy(path: Path = _FILE) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    data = json.loads(path.read_text(encoding="utf-8"))
-    return list(data["cases"]) if data.get("schema") == SCHEMA else []
+def load_accuracy(path: Path = _FILE) -> dict[str, Any]:
+    """`cases`, and `seen`: the values that each key had in them."""
+    data = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return data if data.get("schema") == SCHEMA else {"cases": [], "seen": {}}
 
 
 def features_of(describe: dict[str, Any]) -> dict[str, Any]:
@@ -87,6 +101,44 @@ def outside_envelope(mine: dict[str, Any], cases: list[dict[str, Any]], changed:
     return out + [f"kernel.switches.{c}" for c in changed]
 
 
+def values_of(doc: dict[str, Any]) -> dict[str, list[Any]]:
+    """By key the values of a resolved scenario that a checked case must have had too; tasks by their name."""
+    found: dict[str, list[Any]] = {}
+
+    def walk(key: str, value: Any) -> None:
+        if key in LEFT_OUT or key.endswith(".at"):  # when something is set counts with what is set
+            return
+        if isinstance(value, dict):
+            for name, one in value.items():
+                walk(f"{key}.{name}", one)
+        elif value not in found.setdefault(key, []):
+            found[key].append(value)
+
+    for section in SECTIONS:
+        named = section in ("workload", "cgroup", "event")  # by the user
+        for part in doc.get(section, {}).values() if named else [doc.get(section, {})]:
+            walk(section, part)
+    for key in ALSO:
+        section, _, name = key.partition(".")
+        walk(key, doc[section][name])
+    return found
+
+
+def unseen(values: dict[str, list[Any]], seen: dict[str, list[Any]]) -> list[str]:
+    """What no checked case had: neither the value, nor a smaller and a greater one."""
+    return [
+        f"{key} {value}"
+        for key, mine in values.items()
+        for value in mine
+        if value not in seen.get(key, []) and not _between(value, seen.get(key, []))
+    ]
+
+
+def _between(value: Any, values: list[Any]) -> bool:
+    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    return isinstance(value, int | float) and bool(numbers) and min(numbers) <= value <= max(numbers)
+
+
 def costs_of(describe: dict[str, Any]) -> str:
     """estimated: a cost that counts is an estimate. elsewhere: measured, on another machine. here: by a recording of
     the machine, whose intervals (run --samples) say what it leaves open.
@@ -98,10 +150,14 @@ def costs_of(describe: dict[str, Any]) -> str:
     return "elsewhere"
 
 
-def validity_of(describe: dict[str, Any]) -> dict[str, Any]:
-    cases = load_accuracy()
+def validity_of(describe: dict[str, Any], scenario: str) -> dict[str, Any]:
+    """`scenario`: resolved, as TOML."""
+    checked = load_accuracy()
+    cases = checked["cases"]
     mine = features_of(describe)
     outside = outside_envelope(mine, cases, describe["kernel"]["changed"])
+    if cases:
+        outside += unseen(values_of(tomllib.loads(scenario)), checked["seen"])
     ranked = sorted(cases, key=lambda c: (_away(mine, c["features"]), c["id"]))[:NEAREST]
     return {
         "costs": costs_of(describe),
@@ -112,22 +168,26 @@ def validity_of(describe: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def accuracy_of(validation: dict[str, Any], describes: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The shipped table, of a validation's JSON and the descriptions of its cases."""
+def accuracy_of(validation: dict[str, Any], scenarios: dict[str, Scenario]) -> dict[str, Any]:
+    """The shipped table, of a validation's JSON and the scenarios of its cases."""
     cases = []
+    seen: dict[str, list[Any]] = {}
     for case in validation["cases"]:
-        if case["id"] not in describes or case["role"] == "repeat":
+        if case["id"] not in scenarios or case["role"] == "repeat":
             continue
+        scenario = scenarios[case["id"]]
         errors = {k: m["error"] for k, m in case["metrics"].items() if k in HEADLINE and m["error"] is not None}
         cases.append(
             {
                 "id": case["id"],
                 "role": case["role"],
-                "features": features_of(describes[case["id"]]),
+                "features": features_of(scenario.describe()),
                 "error": {k: round(v, 4) for k, v in errors.items() if math.isfinite(v)},
             }
         )
-    return {"schema": SCHEMA, "cases": cases}
+        for key, values in values_of(tomllib.loads(scenario.to_toml())).items():
+            seen[key] = sorted({*seen.get(key, []), *values})
+    return {"schema": SCHEMA, "cases": cases, "seen": dict(sorted(seen.items()))}
 
 
 def _main(arguments: list[str]) -> None:
@@ -136,10 +196,9 @@ def _main(arguments: list[str]) -> None:
 
     validation = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     cases = [case for path in arguments[1:] for case in read_cases(path) if not case.tasks]
-    describes = {case.id: Scenario.from_case(case.raw).describe() for case in cases}
-    rows = accuracy_of(validation, describes)["cases"]
-    sys.stdout.write('{"schema": "' + SCHEMA + '", "cases": [\n')
-    sys.stdout.write(",\n".join(json.dumps(row) for row in rows) + "\n]}\n")
+    table = accuracy_of(validation, {case.id: Scenario.from_case(case.raw) for case in cases})
+    sys.stdout.write('{"schema": "' + SCHEMA + '", "seen": ' + json.dumps(table["seen"]) + ', "cases": [\n')
+    sys.stdout.write(",\n".join(json.dumps(row) for row in table["cases"]) + "\n]}\n")
 
 
 if __name__ == "__main__":

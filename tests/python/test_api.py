@@ -12,7 +12,7 @@ import pytest
 import wakepath
 from wakepath import InputError, Scenario
 from wakepath.result import Result
-from wakepath.validity import outside_envelope
+from wakepath.validity import outside_envelope, validity_of
 
 NAME = "starved_completions/qemu-6.1"
 
@@ -103,3 +103,21 @@ def test_validity_says_in_which_respect_a_setting_is_new() -> None:
         "kernel.switches.eevdf=true",
     ]
     assert outside_envelope(base, [], []) == ["no checked cases ship with this version"]
+
+
+@pytest.mark.parametrize(
+    ("sets", "beyond"),
+    [
+        ([], []),
+        (["task.kworker.nice=-10", "kernel.sched.wakeup_granularity_ns=2000000"], []),
+        (["kernel.sched.wakeup_granularity_ns=20000000"], ["kernel.sched.wakeup_granularity_ns 20000000"]),
+        (['cgroup.kubepods.cpu.max="20000 100000"'], ["cgroup.cpu.max 20000 100000"]),
+        (["fs.type=ext4", "workload.fio.bs=64k"], ["fs.type ext4", "workload.bs 65536"]),
+        (["task.fio.nice=-10"], ["task.fio.nice -10"]),
+        (["event.e.at=1s", "event.e.set=task.fio.nice=5"], ["event.set task.fio.nice=5"]),
+        (["kernel.hz=1000", "block.rq_affinity=0"], ["kernel.hz 1000", "block.rq_affinity 0"]),
+    ],
+)
+def test_only_what_was_checked_is_called_so(sets: list[str], beyond: list[str]) -> None:
+    scenario = Scenario.load("starved_completions", set=sets)
+    assert validity_of(scenario.describe(), scenario.to_toml())["outside_by"] == beyond
