@@ -86,9 +86,13 @@ bool is_section(const Path& path) {
   return false;
 }
 
+static bool is_alike(const std::string& a, const std::string& b) {
+  return edit_distance(a, b) * 2 <= std::max(a.size(), b.size());
+}
+
 Error unknown_key(const Path& path, Error where) {
   // Candidates are the schema's keys and sections of this length, with the user's own names put in where they stand.
-  // Of those that are compared whole each part must be near: a long name would else outweigh another section.
+  // Of those that are compared whole each part must be alike: a long section would else outweigh another key.
   std::vector<std::string> names, alike;
   for (const Key& k : schema()) {
     Path candidate = k.parts;
@@ -97,10 +101,8 @@ Error unknown_key(const Path& path, Error where) {
       if (candidate[i] == "*" && i < path.size()) candidate[i] = path[i];
     }
     names.push_back(join_path(candidate));
-    if (std::equal(path.begin(), path.end(), candidate.begin(), candidate.end(),
-                   [](const std::string& a, const std::string& b) { return !nearest(a, {b}).empty(); })) {
+    if (std::equal(path.begin(), path.end(), candidate.begin(), candidate.end(), is_alike))
       alike.push_back(names.back());
-    }
   }
   const std::string written = join_path(path);
   std::string near;

@@ -17,8 +17,8 @@ TEST_CASE("bad keys", "[scenario][errors]") {
   CHECK(with_body("[workload.fio]\niodpeth = 1\n") ==
         "t.toml:4: unknown key 'workload.fio.iodpeth' (did you mean 'workload.fio.iodepth'?)");
   CHECK(with_body("[kernl]\nhz = 250\n") == "t.toml:3: unknown key 'kernl' (did you mean 'kernel'?)");
-  CHECK(with_body("io.in_flight_at_end = 1\n") ==
-        "t.toml:3: unknown key 'io.in_flight_at_end' (wakepath explain lists the keys)");
+  CHECK(with_set("io.in_flight_at_end=1") ==
+        "--set io.in_flight_at_end=1: unknown key 'io.in_flight_at_end' (wakepath explain lists the keys)");
   CHECK(with_body("kernel.switches.nonsense = true\n") ==
         "t.toml:3: unknown key 'kernel.switches.nonsense' (wakepath explain lists the keys)");
   CHECK(with_body("block.rq_afinity = 1\n") ==
