@@ -10,6 +10,11 @@ and scipy come in where a table or a fit is asked for, xarray, Optuna, plotly an
 (`wakepath.extras`). Whatever is the caller's mistake raises InputError with the command line's own text.
 """
 
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
 from wakepath import _core
 from wakepath.calibrating import Calibration, calibrate
 from wakepath.cluster import ClusterResult
@@ -45,6 +50,14 @@ from wakepath.truth_table import truth
 from wakepath.tuning import Tuning, tune
 
 __version__: str = _core.version
+
+
+def __getattr__(name: str) -> ModuleType:
+    """`wakepath.plot`, `wakepath.report` and `wakepath.kubernetes` come in when they are asked for."""
+    if name in ("plot", "report", "kubernetes"):
+        return importlib.import_module(f"wakepath.{name}")
+    raise AttributeError(f"module 'wakepath' has no attribute '{name}'")
+
 
 __all__ = [
     "Calibration",

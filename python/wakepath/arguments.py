@@ -23,6 +23,11 @@ Check = Callable[[str, Any], Any]
 LARGEST = (1 << 63) - 1
 
 
+def plain(value: Any) -> Any:
+    """A number of numpy's as Python's own: loops over arrays and columns give such."""
+    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+
+
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """The function, its arguments looked at first."""
     signature = inspect.signature(function)
@@ -33,8 +38,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         bound = signature.bind(*args, **kwargs)
-        for name, value in bound.arguments.items():
-            check = checks[name]
+        for name, given in bound.arguments.items():
+            check, value = checks[name], plain(given)
             if value is None and name in needed:
                 raise InputError(f"no {name} is given", suggestion=NEEDED[name])
             if check is not None and value is not None:
@@ -115,7 +120,7 @@ def whole(least: int) -> Check:
 def seeds(name: str, value: Any) -> Any:
     """How many, or they themselves."""
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
-        return [whole(0)("a seed", seed) for seed in value]
+        return [whole(0)("a seed", plain(seed)) for seed in value]
     return whole(1)(name, value)
 
 

@@ -32,6 +32,16 @@ def flatten(data: Any, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a table: as flatten has it, and a list of names (who is in a cycle) as one text."""
+    joined = {k: " -> ".join(v) for k, v in row.items() if _is_names(v)}
+    return flatten({**row, **joined})
+
+
 class Table:
     """One part of a result: a sequence of rows."""
 
@@ -50,7 +60,7 @@ class Table:
     def to_pandas(self) -> pd.DataFrame:
         import pandas as pd
 
-        return pd.DataFrame([flatten(row) for row in self._rows])
+        return pd.DataFrame([_row(row) for row in self._rows])
 
     def __repr__(self) -> str:
         return f"<wakepath table: {len(self)} rows>"
@@ -58,7 +68,7 @@ class Table:
     def _repr_html_(self) -> str:
         from wakepath.html_repr import table
 
-        return table([flatten(row) for row in self._rows])
+        return table([_row(row) for row in self._rows])
 
 
 class Section(dict[str, Any]):

@@ -7,16 +7,16 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wakepath import _core
-from wakepath.arguments import lines, version
+from wakepath.arguments import lines, plain, version
 from wakepath.arguments import path as path_of
 from wakepath.errors import InputError, closest
-from wakepath.keys import flat_keys, parts_of, sections, value_at
+from wakepath.keys import flat_keys, lookup, parts_of, sections, value_at
 from wakepath.paths import read_text, scenario_dirs
 
 if TYPE_CHECKING:
@@ -64,10 +64,11 @@ def set_text(value: Any) -> str:
     """A Python value as the right side of --set."""
     from wakepath.machine_file import toml_value
 
+    value = plain(value)
     if isinstance(value, str):
         return value or '""'
-    if isinstance(value, tuple):
-        value = list(value)
+    if isinstance(value, list | tuple):
+        value = [plain(one) for one in value]
     try:
         return toml_value(value)
     except TypeError:
@@ -174,6 +175,12 @@ class Scenario:
         a, b = flat_keys(self.keys), flat_keys(other.keys)
         ignored = ("name", "title", "notes")
         return Diff({k: (a.get(k), b.get(k)) for k in {**a, **b} if a.get(k) != b.get(k) and k not in ignored})
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys)
+
+    def __contains__(self, path: str) -> bool:
+        return lookup(self.keys, parts_of(path)) is not None
 
     def __getitem__(self, path: str) -> Any:
         return value_at(self, parts_of(path))

@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import gc
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import wakepath as wp
@@ -146,3 +150,43 @@ def test_truth_of_a_file_is_predicted_now(tmp_path: Path) -> None:
     frame = wp.truth(str(few), calibrate=False, duration="20ms")
     assert frame["id"].nunique() == 2
     assert frame["predicted"].notna().any()
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    """What a loop over an array or a column gives."""
+    scenario = wp.Scenario.load("starved_completions")
+    scenario.cgroup.kubepods.cpu.weight = np.int64(5)
+    scenario["workload.fio.iodepth"] = pd.Series([7])[0]
+    scenario["workload.fio.cpus_allowed"] = [np.int32(3)]
+    assert scenario.cgroup.kubepods.cpu.weight == 5
+    assert scenario["workload.fio.iodepth"] == 7
+    assert scenario["workload.fio.cpus_allowed"] == [3]
+    with pytest.raises(InputError, match="must be an integer"):
+        scenario.cgroup.kubepods.cpu.weight = np.float64(5.5)
+    assert wp.run("starved_completions", duration="2ms", warmup="1ms", seed=np.int64(3)).made_by["seed"] == 3
+    runs = wp.sweep(
+        "starved_completions",
+        {"workload.fio.iodepth": [np.int64(1)]},
+        set=["run.duration=2ms", "run.warmup=1ms"],
+        seeds=np.arange(2, 4),
+    )
+    assert runs.to_pandas()["seed"].tolist() == [2, 3]
+
+
+def test_a_scenario_says_what_it_has() -> None:
+    scenario = wp.Scenario.load("starved_completions")
+    assert "workload.fio.iodepth" in scenario
+    assert "workload.fio.iodepht" not in scenario
+    assert {"kernel", "workload"} <= set(scenario)
+
+
+def test_a_cycle_is_in_its_table() -> None:
+    row = wp.run("starved_completions", duration="20ms", warmup="5ms").pingpong.to_pandas().iloc[0]
+    assert row["cycle"] == "kworker/11:1 -> fio"
+
+
+def test_modules_come_in_when_they_are_asked_for() -> None:
+    code = "import sys, wakepath; assert 'wakepath.plot' not in sys.modules; print(wakepath.plot, wakepath.kubernetes)"
+    subprocess.run([sys.executable, "-P", "-c", code], check=True, env={**os.environ, "PYTHONPATH": ":".join(sys.path)})
+    with pytest.raises(AttributeError, match="no attribute 'plott'"):
+        wp.plott  # noqa: B018
