@@ -45,12 +45,6 @@ struct Section {
     keys.back().high = high;
     keys.back().hint = std::move(hint);
   }
-  // Of the scheduler: unsigned int in the kernel.
-  void tunable_ns(const char* name, Field field, std::string doc) {
-    add(name, Type::time_ns, field, std::move(doc));
-    keys.back().high = std::numeric_limits<std::uint32_t>::max();
-    keys.back().hint = "the kernel's file holds 4.29 s at most";
-  }
   void one_of(const char* name, Field field, std::vector<std::string> choices, std::string doc) {
     add(name, Type::choice, field, std::move(doc));
     keys.back().choices = std::move(choices);
@@ -90,14 +84,14 @@ void add_kernel(Keys& k) {
       "one task; a fio job is a session of its own (setsid), programs and rings are of the shell's unless they say so");
   s.add("threadirqs", boolean, FIELD(Kernel, threadirqs),
         "threadirqs on the command line: interrupt handlers run in threads, softirqs in ksoftirqd");
-  s.tunable_ns("sched.latency_ns", FIELD(Kernel, latency_ns),
-               "CFS: target latency in force, as /sys/kernel/debug/sched/latency_ns shows it");
-  s.tunable_ns("sched.min_granularity_ns", FIELD(Kernel, min_granularity_ns), "CFS: least slice in force");
-  s.tunable_ns("sched.wakeup_granularity_ns", FIELD(Kernel, wakeup_granularity_ns),
-               "CFS: vruntime lead a wakee needs to preempt, in force");
-  s.tunable_ns("sched.idle_min_granularity_ns", FIELD(Kernel, idle_min_granularity_ns),
-               "CFS: least slice of idle entities, in force");
-  s.tunable_ns("sched.base_slice_ns", FIELD(Kernel, base_slice_ns), "EEVDF: base slice in force");
+  s.add("sched.latency_ns", time_ns, FIELD(Kernel, latency_ns),
+        "CFS: target latency in force, as /sys/kernel/debug/sched/latency_ns shows it");
+  s.add("sched.min_granularity_ns", time_ns, FIELD(Kernel, min_granularity_ns), "CFS: least slice in force");
+  s.add("sched.wakeup_granularity_ns", time_ns, FIELD(Kernel, wakeup_granularity_ns),
+        "CFS: vruntime lead a wakee needs to preempt, in force");
+  s.add("sched.idle_min_granularity_ns", time_ns, FIELD(Kernel, idle_min_granularity_ns),
+        "CFS: least slice of idle entities, in force");
+  s.add("sched.base_slice_ns", time_ns, FIELD(Kernel, base_slice_ns), "EEVDF: base slice in force");
   s.number("sched.cfs_bandwidth_slice_us", FIELD(Kernel, cfs_bandwidth_slice_us), 1, 1'000'000,
            "/proc/sys/kernel/sched_cfs_bandwidth_slice_us: what a CPU takes from a group's cpu.max at once");
   for (const auto& one : kernel::features())

@@ -2,6 +2,7 @@
 // Values in and out by the schema: checks on the way in, TOML text on the way out.
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "models/scenario/schema.h"
 #include "models/scenario/suggest.h"
@@ -214,6 +215,9 @@ MaybeError assign(const Key& key, Ref field, const Entry& e) {
     case Type::fio_us:
     case Type::fio_s: {
       const auto v = read_time(key, e);
+      // The kernel's own, the scheduler's tunables, are of type unsigned int.
+      if (v && key.part == Part::kernel && *v > std::numeric_limits<std::uint32_t>::max())
+        return e.error(join_path(e.path) + " must be at most 4294967295 ns, not " + e.value.text);
       return v ? assign_number(key, field, e, *v) : MaybeError(v.error());
     }
     case Type::fio_size: {

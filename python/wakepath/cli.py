@@ -106,7 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
 def status_of(arguments: list[str]) -> int:
     try:
         # Not group.main(): it leaves with 1, a check that did not hold, where the reader of our output left.
-        with group.make_context("wakepath", arguments or ["--help"]) as context:
+        with group.make_context("wakepath", [*arguments] or ["--help"]) as context:  # it takes words off the list
             returned: Any = group.invoke(context)
         sys.stdout.flush()
         return returned if isinstance(returned, int) else 0
