@@ -91,16 +91,16 @@ bool FioJob::is_sync_due() const {
          writes_issued_ % static_cast<std::uint64_t>(conf_.fsync) == 0;
 }
 
-void FioJob::fill(IoU& u) {
+void FioJob::fill(IoU& u, bool sync, bool write) {
   u.file = take_file();
-  u.sync = is_sync_due();
-  if (u.sync) return;
+  u.sync = sync;
+  if (sync) return;
   const std::uint64_t block =
       sequential_ ? next_blocks_[static_cast<std::size_t>(u.file)]++ % blocks_ : offsets_.uniform(blocks_);
   left_of_pass_ -= sequential_;
   u.dio.sector = block * (static_cast<std::uint64_t>(conf_.bs) / 512);
   u.dio.inode = &inodes_[static_cast<std::size_t>(u.file)];
-  u.dio.write = mixed_ ? static_cast<int>(mix_.uniform(100)) >= conf_.rwmixread : writes_;
+  u.dio.write = write;
   writes_issued_ += u.dio.write;
 }
 
@@ -117,15 +117,36 @@ void FioJob::use(fs::PageCache& cache) {
   if (uring_ != nullptr) uring_->use(files_);
 }
 
-// thinktime and rate_iops: sleeps before the next I/O.
-Call<void> FioJob::pace(KTask& t) {
-  if (conf_.rate_iops > 0) {
-    const Time due = conf_.startdelay_ns + static_cast<Time>(issued_) * 1'000'000'000 / conf_.rate_iops;
-    if (due > machine_.now()) co_await machine::sleep_until(t, *sleep_, due);
+// What is queued goes out and all in flight is taken before fio sleeps (io_u_quiesce), lest the sleep be their latency.
+Call<void> FioJob::quiesce(KTask& t) {
+  if (!queued_.empty()) co_await commit(t);
+  if (reaper_ != nullptr) co_return;  // takes them meanwhile
+  while (in_use_ > 0) co_await reap(t, 1);
+}
+
+// rate_iops is of each direction (rate_ddir): one that is ahead leaves its turn to the other; where both are, fio
+// sleeps until the one due first, from when nothing is in flight any more. The direction of the next I/O.
+Call<bool> FioJob::keep_rate(KTask& t, bool write) {
+  const auto due = [&](bool w) {
+    return conf_.startdelay_ns + static_cast<Time>(issued_[w ? 1 : 0]) * 1'000'000'000 / conf_.rate_iops;
+  };
+  const Time now = machine_.now();
+  const bool other_too = mixed_ && (write ? conf_.rwmixread > 0 : conf_.rwmixread < 100);
+  if (due(write) > now && other_too && due(!write) < due(write)) write = !write;
+  if (const Time ahead = due(write) - now; ahead > 0) {
+    co_await quiesce(t);
+    co_await machine::sleep_until(t, *sleep_, machine_.now() + ahead);
   }
-  if (conf_.thinktime_ns > 0 && issued_ > 0 &&
-      issued_ % static_cast<std::uint64_t>(std::max(1, conf_.thinktime_blocks)) == 0)
-    co_await machine::sleep_until(t, *sleep_, machine_.now() + conf_.thinktime_ns);
+  co_return write;
+}
+
+// handle_thinktime: what is taken while nothing may be in flight any more counts for the next pause.
+Call<void> FioJob::think(KTask& t) {
+  const std::uint64_t done = transferred_;
+  if (done < thought_at_ + static_cast<std::uint64_t>(std::max(1, conf_.thinktime_blocks))) co_return;
+  co_await quiesce(t);
+  co_await machine::sleep_until(t, *sleep_, machine_.now() + conf_.thinktime_ns);
+  thought_at_ = done;
 }
 
 // What a sequential job does at the end of its files (loop_cache_invalidate; with several files they are closed, when
@@ -151,16 +172,18 @@ machine::Body FioJob::body(KTask& t) {
   int since_commit = 0;  // keeps counting across the commits hidden in reap
   for (;;) {
     if (failed_) co_return co_await end(t);  // continue_on_error=none
-    if (conf_.rate_iops > 0 || conf_.thinktime_ns > 0) co_await pace(t);
     if (cache_ != nullptr && uring_ == nullptr) co_await sync_when_due(t);
     if (left_of_pass_ == 0 && !is_sync_due()) co_await begin_pass(t);
+    const bool sync = is_sync_due();
+    bool write = !sync && draw_write();
+    if (conf_.rate_iops > 0 && !sync) write = co_await keep_rate(t, write);
     IoU& u = *free_.back();
     free_.pop_back();
     ++in_use_;
-    ++issued_;
+    issued_[write ? 1 : 0] += !sync;
     u.start = machine_.now();
     co_await run_cost(machine_, t, CostId::fio_prep_io, Mode::user);
-    fill(u);
+    fill(u, sync, write);
     if (verify_ > 0 && u.dio.write) co_await checksum(t);
     if (uring_ != nullptr) {
       co_await run_cost(machine_, t, CostId::fio_uring_prep, Mode::user);
@@ -180,6 +203,7 @@ machine::Body FioJob::body(KTask& t) {
         co_await reap(t, min);
       } while (full && in_use_ > low_);
     }
+    if (conf_.thinktime_ns > 0 && !sync) co_await think(t);
   }
 }
 
@@ -251,6 +275,7 @@ void FioJob::count(IoU& u) {
   if (u.sync) {
     ++window_.syncs;
   } else {
+    ++transferred_;
     ++window_.completed;
     window_.reads += !u.dio.write;
     window_.slat.record(u.issue - u.start);

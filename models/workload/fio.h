@@ -63,7 +63,9 @@ class FioJob {
   machine::Body body(KTask& t);
   machine::Body t_io_uring_body(KTask& t);
   machine::Body reaper_body(KTask& t);
-  Call<void> pace(KTask& t);
+  Call<void> quiesce(KTask& t);
+  Call<bool> keep_rate(KTask& t, bool write);
+  Call<void> think(KTask& t);
   Call<void> begin_pass(KTask& t);
   [[nodiscard]] int files() const { return std::max(1, conf_.nrfiles); }
   Call<void> commit(KTask& t);  // io_submit of what is queued: not nothing
@@ -73,7 +75,8 @@ class FioJob {
   Call<void> commit_ring(KTask& t);
   Call<void> sys_io_submit(KTask& t, std::span<IoU* const> batch);
   Call<int> sys_io_getevents(KTask& t, int min_nr, int nr);
-  void fill(IoU& u);
+  bool draw_write() { return mixed_ ? static_cast<int>(mix_.uniform(100)) >= conf_.rwmixread : writes_; }
+  void fill(IoU& u, bool sync, bool write);
   int take_file() {
     return std::exchange(next_file_, next_file_ + 1 < conf_.nrfiles ? next_file_ + 1 : 0);
   }  // round robin
@@ -112,7 +115,9 @@ class FioJob {
   std::uint64_t left_of_pass_;              // sequential: I/Os until all files are at their end
   bool failed_ = false;                     // an I/O ended with an error: fio ends
   int in_use_ = 0;
-  std::uint64_t submitted_ = 0, reaped_ = 0, issued_ = 0;
+  std::uint64_t submitted_ = 0, reaped_ = 0, transferred_ = 0;
+  std::uint64_t issued_[2] = {0, 0};  // reads, writes
+  std::uint64_t thought_at_ = 0;      // thinktime: what had been transferred when the last pause was due
   fs::PageCache* cache_ = nullptr;
   std::vector<fs::File*> files_;
   std::vector<fs::Inode> inodes_;  // of each file: a direct write changes its timestamps once a tick

@@ -33,15 +33,16 @@ Call<void> FioJob::sync_body(KTask& t) {
   if (conf_.startdelay_ns > machine_.now()) co_await machine::sleep_until(t, *sleep_, conf_.startdelay_ns);
   IoU& u = *io_us_.front();
   for (;;) {
-    if (conf_.rate_iops > 0 || conf_.thinktime_ns > 0) co_await pace(t);
     co_await sync_when_due(t);
     if (left_of_pass_ == 0) co_await begin_pass(t);
+    bool write = draw_write();
+    if (conf_.rate_iops > 0) write = co_await keep_rate(t, write);
     ++in_use_;
-    ++issued_;
+    ++issued_[write ? 1 : 0];
     ++submitted_;
     u.start = machine_.now();
     co_await run_cost(machine_, t, CostId::fio_prep_io, Mode::user);
-    fill(u);
+    fill(u, false, write);
     if (verify_ > 0 && u.dio.write) co_await checksum(t);
     u.issue = machine_.now();
     co_await run_cost(machine_, t, CostId::syscall_entry);
@@ -50,6 +51,7 @@ Call<void> FioJob::sync_body(KTask& t) {
     co_await run_cost(machine_, t, CostId::fio_reap_event, Mode::user);
     count(u);
     if (verify_ > 0 && !u.dio.write) co_await checksum(t);
+    if (conf_.thinktime_ns > 0) co_await think(t);
     free_.pop_back();  // there is one, and it is this one's turn again
   }
 }

@@ -24,7 +24,7 @@ machine::Body FioJob::t_io_uring_body(KTask& t) {
       free_.pop_back();
       u.start = machine_.now();
       co_await run_cost(machine_, t, CostId::fio_uring_prep, Mode::user);
-      fill(u);
+      fill(u, false, draw_write());
       uring_->queue({u.dio.id, u.dio.sector * 512, u.dio.write, false, u.file});
       queued_.push_back(&u);
     }

@@ -153,3 +153,64 @@ TEST_CASE("a polling reactor never sleeps, and its worker gets the CPU by the ti
   record(inline_run, s);
   CHECK(inline_run.result["io"]["iops"].get<double>() > 3 * iops[2]);
 }
+
+TEST_CASE("before fio sleeps for thinktime or rate_iops it takes what is in flight", "[fio][path]") {
+  auto s = small_machine("6.12", 8);
+  s.device.coalesce_n = 1;
+  s.device.coalesce_ns = 0;
+  s.run.duration_ns = 400'000'000;
+  auto& job = s.workloads[0];
+  job.iodepth_batch_submit = 4;  // what is collected goes out too
+  job.iodepth_batch_complete_max = 1;
+  for (const char* const engine : {"libaio", "io_uring"}) {
+    job.ioengine = engine;
+    for (const bool paced : {false, true}) {
+      job.rate_iops = paced ? 1000 : 0;
+      job.thinktime_ns = paced ? 0 : 1'000'000;
+      CAPTURE(engine, paced);
+      Record r;
+      record(r, s);
+      const auto& of_job = r.result["io"]["jobs"][0];
+      CHECK(of_job["lat_ns"]["p99"].get<double>() < 250'000);
+      CHECK(of_job["completed"].get<double>() == Approx(paced ? 400 : 400 / 1.21).epsilon(0.02));
+    }
+  }
+}
+
+TEST_CASE("a pause comes after thinktime_blocks completions: what a pause waited for counts for the next",
+          "[fio][path]") {
+  auto s = small_machine("6.12", 8);
+  s.device.coalesce_n = 1;
+  s.device.coalesce_ns = 0;
+  s.run.duration_ns = 2'000'000'000;
+  auto& job = s.workloads[0];
+  job.iodepth_batch_submit = job.iodepth_batch_complete_max = 1;
+  job.thinktime_ns = 5'000'000;
+  job.thinktime_blocks = 4;  // ten until four are taken; then one: seven were awaited before the pause
+  Record r;
+  record(r, s);
+  CHECK(r.result["io"]["jobs"][0]["completed"].get<double>() / 2 == Approx(11 / 0.0106).epsilon(0.01));
+}
+
+TEST_CASE("rate_iops holds for reads and for writes", "[fio][path]") {
+  auto s = small_machine("6.12", 4);
+  s.device.coalesce_n = 1;
+  s.device.coalesce_ns = 0;
+  s.run.duration_ns = 1'000'000'000;
+  auto& job = s.workloads[0];
+  job.rw = "randrw";
+  job.rate_iops = 300;
+  for (const auto& [percent, reads, writes] : {std::tuple{50, 300, 300}, {80, 300, 300}, {100, 300, 0}, {0, 0, 300}}) {
+    job.rwmixread = percent;
+    CAPTURE(percent);
+    Record r;
+    record(r, s);
+    const auto& of_job = r.result["io"]["jobs"][0];
+    CHECK(of_job["completed"].get<double>() == Approx(reads + writes).margin(3));
+    std::map<char, int> issued;
+    for (const auto& e : r.events)
+      if (e.type == EventType::block_rq_issue) ++issued[r.pool.str(e.u.rq.rwbs)[0]];
+    CHECK(issued['R'] == Approx(reads).margin(3));
+    CHECK(issued['W'] == Approx(writes).margin(3));
+  }
+}
