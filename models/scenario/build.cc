@@ -74,7 +74,7 @@ class Builder {
     doc.put(costs_);
     doc.put(machine_);
     for (const Entry& e : user_.entries()) doc.put(Layer{{e}, {}, {}});
-    for (const Layer& l : input_) doc.put(Layer{{}, l.notes, l.ignored});
+    for (const Layer& l : input_) doc.put(Layer{{}, l.notes, l.ignored, {}});
     doc.put(notes_);
     return doc;
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@ struct Layer {
   std::vector<Entry> entries;
   std::vector<std::string> notes;
   std::vector<std::pair<std::string, std::string>> ignored;  // workload, fio option without effect on the model
+  std::optional<std::string> fio_disk;  // of fio's jobs so far: a block device's name, "" for files
 };
 
 class Document {

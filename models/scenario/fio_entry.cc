@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // One option of a fio job to entries of a layer: modelled ones as they are, others rewritten, noted or refused.
+#include <algorithm>
 #include <cstdio>
+#include <vector>
 
 #include "models/scenario/document.h"
 #include "models/scenario/fio_options.h"
@@ -68,7 +70,11 @@ class Option {
       }
       value_ = Value::of(first, value_.line);
     }
-    if (found.path.back() == "size" && !value_.text.empty() && value_.text.back() == '%') return {};
+    if (found.path.back() == "size" && !value_.text.empty() && value_.text.back() == '%') {
+      note("workload " + job_ + ": size=" + value_.text +
+           " says nothing here: there is no file or device to be a part of");
+      return {};
+    }
     put(found.path, std::move(value_));
     return {};
   }
@@ -120,19 +126,39 @@ class Option {
       put_job("rwmixread", Value::of(100 - *percent, value_.line));
       return {};
     }
-    if (name_ == "filename") {
-      if (value_.text.rfind("/dev/ublkb", 0) == 0) {
-        put_job("disk", Value::of(std::string("ublk"), value_.line));
-        return {};
-      }
-      if (value_.text.rfind("/dev/", 0) == 0) {
-        put({"fs", "type"}, Value::of(std::string("none"), value_.line));
-        note("workload " + job_ + ": " + value_.text + " is taken as a block device without a filesystem");
-      }
-      return {};
-    }
+    if (name_ == "filename") return filename();
     if (name_ == "section") return error("--section is not supported here", "keep only that section in the job file");
     return run_time();
+  }
+
+  // One disk, with a filesystem or without: what the jobs name must be one.
+  std::optional<Error> filename() {
+    std::vector<std::string> files(1);
+    for (std::size_t i = 0; i < value_.text.size(); ++i) {
+      const char c = value_.text[i];
+      if (c == ':')
+        files.emplace_back();
+      else if (c != '\\' || i + 1 == value_.text.size() || value_.text[i + 1] != ':')
+        files.back() += c;
+      else
+        files.back() += value_.text[++i];
+    }
+    const auto is_device = [](const std::string& file) { return file.rfind("/dev/", 0) == 0; };
+    if (!std::any_of(files.begin(), files.end(), is_device)) {
+      if (files.size() > 1) put_job("nrfiles", Value::of(static_cast<std::int64_t>(files.size()), value_.line));
+      return {};
+    }
+    if (files.size() > 1)
+      return error("filename=" + value_.text + ": several devices are not modelled", "name one of them");
+    const std::string& device = files.front();
+    if (device.rfind("/dev/shm/", 0) == 0) return error("filename=" + device + " is no disk", "name a file on one");
+    if (device.rfind("/dev/ublkb", 0) == 0) {
+      put_job("disk", Value::of(std::string("ublk"), value_.line));
+      return {};
+    }
+    put({"fs", "type"}, Value::of(std::string("none"), value_.line));
+    note("workload " + job_ + ": " + device + " is taken as a block device without a filesystem");
+    return {};
   }
 
   // The model measures a window of the steady state: fio's times do not set it, but they must be times.

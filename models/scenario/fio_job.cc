@@ -21,10 +21,11 @@ class JobFile {
     int number = 0;
     while (!text_.empty()) {
       const auto end = text_.find('\n');
-      const std::string_view line = trim(text_.substr(0, end));
+      std::string_view line = text_.substr(0, end);
+      line = trim(line.substr(0, line.find_first_of(";#")));  // fio ends a line there, whatever stands before
       text_ = end == std::string_view::npos ? std::string_view() : text_.substr(end + 1);
       ++number;
-      if (line.empty() || line[0] == '#' || line[0] == ';') continue;
+      if (line.empty()) continue;
       if (auto bad = one_line(line, number)) return tl::make_unexpected(*bad);
     }
     return std::move(jobs_);
@@ -60,8 +61,10 @@ class JobFile {
     if (close == std::string_view::npos) return error(number, "the section header has no ']'", "write [NAME]");
     const std::string name(trim(line.substr(1, close - 1)));
     if (name.empty()) return error(number, "the section has no name", "write [NAME]");
+    if (depth_ > 0)
+      return error(number, "a file that is included has no sections", "put the section into the job file");
     in_section_ = true;
-    in_global_ = name == "global";
+    in_global_ = name.rfind("global", 0) == 0;  // fio looks at these letters only
     if (!in_global_) jobs_.push_back({name, file_, number, globals_});
     return std::nullopt;
   }
@@ -77,11 +80,9 @@ class JobFile {
     JobFile inner(*text, path, depth_ + 1);
     inner.in_section_ = true;
     inner.in_global_ = true;
-    auto jobs = inner.parse();
-    if (!jobs) return jobs.error();
+    if (const auto jobs = inner.parse(); !jobs) return jobs.error();
     auto& target = in_global_ || jobs_.empty() ? globals_ : jobs_.back().options;
     target.insert(target.end(), inner.globals_.begin(), inner.globals_.end());
-    jobs_.insert(jobs_.end(), jobs->begin(), jobs->end());
     return std::nullopt;
   }
 
@@ -95,8 +96,8 @@ class JobFile {
 
 }  // namespace
 
-Result<std::vector<FioSection>> parse_fio_file(std::string_view text, const std::string& file, int depth) {
-  auto jobs = JobFile(text, file, depth).parse();
+Result<std::vector<FioSection>> parse_fio_file(std::string_view text, const std::string& file) {
+  auto jobs = JobFile(text, file, 0).parse();
   if (jobs && jobs->empty()) {
     return tl::make_unexpected(Error{file, 0, "the fio job file has no job section", "add a section: [NAME]"});
   }
@@ -157,6 +158,30 @@ Result<std::vector<FioSection>> parse_fio_command(const std::vector<Word>& words
   return jobs;
 }
 
+namespace {
+
+std::optional<Error> check_one_disk(Layer& out, const FioSection& job) {
+  std::string disk;  // a block device's name, or "" where the job has files
+  int line = job.line;
+  for (const FioOptionText& o : job.options) {
+    if (o.name != "filename") continue;
+    disk = o.value.rfind("/dev/", 0) == 0 ? o.value : "";
+    line = o.line;
+  }
+  if (disk.rfind("/dev/ublkb", 0) == 0) return std::nullopt;  // may stand beside the disk
+  if (out.fio_disk && *out.fio_disk != disk) {
+    const auto shown = [](const std::string& name) { return name.empty() ? "files of a filesystem" : name; };
+    return Error{job.file, line,
+                 "job " + job.name + " uses " + shown(disk) + ", another one " + shown(*out.fio_disk) +
+                     ": one disk is modelled, with a filesystem or without",
+                 "put the jobs of each disk into a file of their own"};
+  }
+  out.fio_disk = disk;
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<Error> add_fio_jobs(Layer& out, const std::vector<FioSection>& jobs, const Surroundings& around) {
   for (const FioSection& job : jobs) {
     std::string name = job.name;
@@ -180,9 +205,12 @@ std::optional<Error> add_fio_jobs(Layer& out, const std::vector<FioSection>& job
     if (!around.nice.empty()) put("nice", around.nice);
     if (!around.policy.empty()) put("policy", around.policy);
     if (!around.cgroup.empty()) put("cgroup", around.cgroup);
-    for (const FioOptionText& o : job.options) {
-      if (auto bad = add_fio_option(out, name, o.name, Value::of(o.value, o.line), o.file, o.line)) return bad;
+    for (auto o = job.options.begin(); o != job.options.end(); ++o) {
+      const auto is_it = [&](const FioOptionText& later) { return later.name == o->name; };
+      if (std::any_of(o + 1, job.options.end(), is_it)) continue;  // the last one holds
+      if (auto bad = add_fio_option(out, name, o->name, Value::of(o->value, o->line), o->file, o->line)) return bad;
     }
+    if (auto bad = check_one_disk(out, job)) return bad;
   }
   return std::nullopt;
 }

@@ -35,7 +35,7 @@ struct FioSection {
   std::vector<FioOptionText> options;  // [global]'s first
 };
 
-Result<std::vector<FioSection>> parse_fio_file(std::string_view text, const std::string& file, int depth = 0);
+Result<std::vector<FioSection>> parse_fio_file(std::string_view text, const std::string& file);
 // Words after `fio`.
 Result<std::vector<FioSection>> parse_fio_command(const std::vector<Word>& words, const std::string& file);
 std::optional<Error> add_fio_jobs(Layer& out, const std::vector<FioSection>& jobs, const Surroundings& around);

@@ -148,10 +148,11 @@ Parsed<std::int64_t> parse_fio_size(std::string_view text) {
   std::string unit = lower(s.unit);
   if (s.number.empty()) return bad(quoted(text) + " is not a number", "write for example 4k, 4096 or 10g");
   if (unit.empty() || unit == "b") return scaled(s.number, 1, text);
-  if (unit.back() == 'b') unit.pop_back();
   std::int64_t base = 1024;
-  if (unit.size() == 2 && unit[1] == 'i') {  // fio with kb_base = 1024 has the IEC prefixes the other way round
-    base = 1000;
+  const bool bytes = unit.back() == 'b';
+  if (bytes) unit.pop_back();
+  if (unit.size() == 2 && unit[1] == 'i') {  // fio with kb_base = 1024 has kib and kb the other way round, not ki
+    if (bytes) base = 1000;
     unit.pop_back();
   }
   const auto power = std::string_view("kmgtp").find(unit);

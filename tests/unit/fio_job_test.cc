@@ -102,6 +102,54 @@ TEST_CASE("what the model lacks is named with its line", "[fio][errors]") {
         "x.fio:3: workload.a.iodepth must be 1 to 65536, not 0 (write 1 or more)");
 }
 
+TEST_CASE("lines are read as fio reads them", "[fio]") {
+  const Scenario s =
+      good(from_fio("[global] ; of all\nioengine=libaio # async\ndirect=1;\nfilename=/dev/sda\n"
+                    "overwrite=1\nrate=1m\n[globals]\niodepth=4\n"
+                    "[a]\nfilename=/mnt/x:/mnt/y\\:z\noverwrite=0\nrate=0\nbs=4ki\n"
+                    "[b]\nfilename=/mnt/x\nrate=0\nbs=8k\nbs=4kib\nsize=50%\nstonewall=0\n",
+                    "x.fio", options()));
+  REQUIRE(s.workloads.size() == 2);
+  CHECK(s.workloads[0].name == "a");
+  CHECK(s.workloads[0].ioengine == "libaio");
+  CHECK(s.workloads[0].iodepth == 4);  // fio takes each section whose name begins with global
+  CHECK(s.workloads[0].bs == 4096);
+  CHECK(s.workloads[0].nrfiles == 2);
+  CHECK(s.workloads[1].bs == 4000);
+  CHECK(s.workloads[1].nrfiles == 1);
+  CHECK(s.fs.type == "xfs");  // the last value holds, also of what does not become a key of the job
+  CHECK(noted(s, "workload b: size=50%"));
+}
+
+TEST_CASE("one disk is modelled: jobs on several are refused", "[fio][errors]") {
+  const auto jobs = [](const std::string& a, const std::string& b) {
+    return from_fio("[global]\ndirect=1\nioengine=libaio\n[a]\n" + a + "\n[b]\n" + b + "\n", "x.fio", options());
+  };
+  const auto refused = [&](const std::string& a, const std::string& b) { return line_of(jobs(a, b)); };
+  CHECK(good(jobs("filename=/dev/sda", "filename=/dev/sda")).fs.type == "none");
+  CHECK(good(jobs("filename=/mnt/a", "directory=/mnt")).fs.type == "xfs");
+  CHECK(
+      refused("filename=/dev/sda", "filename=/dev/sdb") ==
+      "x.fio:7: job b uses /dev/sdb, another one /dev/sda: one disk is modelled, with a filesystem or without (put the "
+      "jobs of each disk into a file of their own)");
+  CHECK(refused("filename=/dev/sda", "directory=/mnt") ==
+        "x.fio:6: job b uses files of a filesystem, another one /dev/sda: one disk is modelled, with a filesystem or "
+        "without (put the jobs of each disk into a file of their own)");
+  CHECK(refused("filename=/dev/sda:/dev/sdb", "") ==
+        "x.fio:5: filename=/dev/sda:/dev/sdb: several devices are not modelled (name one of them)");
+  CHECK(refused("filename=/dev/shm/x", "") == "x.fio:5: filename=/dev/shm/x is no disk (name a file on one)");
+  CHECK(
+      refused("stonewall", "stonewall") ==
+      "x.fio:5: option 'stonewall=1' is not modelled (the jobs would run one after the other: put each into a file of "
+      "its own)");
+  CHECK(refused("rw_sequencer=identical", "") == "x.fio:5: option 'rw_sequencer' is not modelled (remove it)");
+}
+
+TEST_CASE("an included file has no sections", "[fio][errors]") {
+  const std::string text = line_of(load(fio_file("includes_sections.fio"), options()));
+  CHECK(text.find("mystery.fio:2: a file that is included has no sections") != std::string::npos);
+}
+
 TEST_CASE("a reap_thread is refused where it would not work", "[fio][errors]") {
   const auto job = [](const std::string& rest) {
     return from_fio("[a]\ndirect=1\nrw=randwrite\niodepth=8\nreap_thread=1\n" + rest, "x.fio", options());
