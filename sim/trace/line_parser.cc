@@ -228,7 +228,8 @@ bool parse_frame(std::string_view line, Line& out) {
   if (s.starts_with("=> ")) return true;
   std::size_t n = 0;
   while (n < s.size() && scan::hex_digit(s[n])) ++n;
-  const bool short_address = n > 0 && s.substr(n).starts_with(" [unknown]");  // perf: "\t               0 [unknown]"
+  const bool aligned = line.front() == '\t' && line.size() - s.size() + n == 17;  // perf: "\t             b29 f+0x39"
+  const bool short_address = n > 0 && (aligned || s.substr(n).starts_with(" [unknown]"));
   return (n >= 4 || short_address) && n <= 16 && (n == s.size() || blank(s[n]));
 }
 

@@ -162,6 +162,8 @@ TEST_CASE("line: system calls, losses, headers, call chains, nonsense") {
   CHECK(parse_line("cpus=4").kind == LineKind::header);
   CHECK(parse_line(" => try_to_wake_up").kind == LineKind::call_chain);
   CHECK(parse_line("\tffffffff810d5b2c try_to_wake_up+0x2c ([kernel.kallsyms])").kind == LineKind::call_chain);
+  CHECK(parse_line("\t             b29 __vdso_clock_gettime+0x39 ([vdso])").kind == LineKind::call_chain);
+  CHECK(parse_line("   b29 is no frame").kind == LineKind::bad);
   CHECK(parse_line(" fio-1 [000] d..2. 5: <stack trace>").name == "<stack trace>");
   CHECK(parse_line(" fio-1 [000] ..... 5: vfs_read <-ksys_read").name == "function");
 
