@@ -22,6 +22,23 @@ def headline(data: dict[str, Any]) -> list[str]:
         f"{io['iops']:,.0f} I/Os, {totals['context_switches_per_s']:,.0f} switches, "
         f"{totals['interrupts_per_s']:,.0f} interrupts a second; busy: {', '.join(busy)}"
     )
+    return lines + [f"note: {text}" for text in notes(data)]
+
+
+def notes(data: dict[str, Any]) -> list[str]:
+    """What the trace lacks."""
+    trace, lines = data["trace"], []
+    if lost := trace["lost"]["places"]:
+        lines.append(
+            f"the recorder lost {trace['lost']['events']:,} events in {lost:,} places: rates are of the time between"
+        )
+    if overwritten := trace.get("overwritten_at_start"):
+        lines.append(f"{overwritten:,} records at the start were overwritten: the trace begins after them")
+    if missing := data["pattern"]["switches"]["missing"]:
+        lines.append(f"{missing:,} switches have no record: a CPU's task is another than the last one put there")
+    unread = sum(trace["unknown_events"].values())
+    if unread == trace["records"]:
+        lines.append(f"none of its {unread:,} records is of a tracepoint that is read here")
     return lines
 
 

@@ -86,13 +86,16 @@ def attribute(analysis: dict[str, Any], records: dict[str, int], limit: float | 
         return None
     serving = _serving(time)
     spent, writing = _spent(serving, records)
+    lost = spent.pop("lost", 0.0)  # what no record tells of is no time of these I/Os
     used = len(serving)
     needed = sum(spent.get(part, 0.0) for part in NEEDED)
     whole = sum(spent.values()) + writing
-    iops = ios * 1e9 / window
+    if whole <= 0:
+        return None
+    iops = ios * 1e9 / window * (whole + lost) / whole
     potential = max(iops, ios * 1e9 * used / needed) if needed else iops
-    avoidable = whole - needed - spent.get("lost", 0.0)
-    if whole <= 0 or avoidable <= 0:
+    avoidable = whole - needed
+    if avoidable <= 0:
         return None
     rate = (potential - iops) / avoidable
     parts = [_part(name, ns, ios, whole, rate) for name, ns in spent.items()]
@@ -124,13 +127,12 @@ def _spent(serving: list[dict[str, Any]], records: dict[str, int]) -> tuple[dict
 
 
 def _part(name: str, ns: float, ios: int, whole: float, iops_per_ns: float) -> dict[str, Any]:
-    needed = name in NEEDED or name == "lost"
     return {
         "part": name,
         "ns": round(ns),
         "ns_per_io": ns / ios,
         "share": ns / whole,
-        "iops_cost": None if needed else ns * iops_per_ns,
+        "iops_cost": None if name in NEEDED else ns * iops_per_ns,
     }
 
 
@@ -142,7 +144,7 @@ def _without_switches(
         return None, "no ping-pong"
     share = min(1.0, sum(c["share"] for c in cycles))
     taken = {part: share * spent.get(part, 0.0) for part in ("switch_out", "switch_in", "wakeup", "reap")}
-    busy = sum(ns for name, ns in spent.items() if name not in ("idle", "lost")) - sum(taken.values())
+    busy = sum(ns for name, ns in spent.items() if name != "idle") - sum(taken.values())
     rate = ios * 1e9 * used / busy if busy > 0 else 0.0
     bounds = [(rate, "CPU")]
     if limit is not None:
@@ -174,7 +176,7 @@ def text_of(found: Attribution) -> str:
             p["part"],
             f"{p['ns_per_io']:,.0f}",
             f"{p['share']:.1%}",
-            ("needed" if p["part"] in NEEDED else "unknown") if p["iops_cost"] is None else f"{p['iops_cost']:,.0f}",
+            "needed" if p["iops_cost"] is None else f"{p['iops_cost']:,.0f}",
         ]
         for p in found.parts
     ]

@@ -15,19 +15,22 @@ using nlohmann::json;
 
 namespace {
 
-// A CPU's parts as a result has them. What nothing is known of is neither idle nor busy.
+// A CPU's parts as a result has them, of the time that its records tell of; they add up to 1. What nothing is known of
+// is neither idle nor busy.
 json cpus_json(const CpuTimeTable& t) {
   const auto window = t.end_ns - t.begin_ns;
   json out = json::array();
   for (std::size_t i = 0; i < t.cpus.size(); ++i) {
-    const auto share = [&](Part p) { return ratio(t.cpus[i][static_cast<std::size_t>(p)].ns, window); };
+    const auto ns = [&](Part p) { return t.cpus[i][static_cast<std::size_t>(p)].ns; };
+    const std::int64_t told = window - ns(Part::lost);
+    const auto share = [&](Part p) { return ratio(ns(p), told); };
     const std::int64_t switches = t.units[i].switches;
     out.push_back({{"id", i},
                    {"irq", share(Part::completion_irq) + share(Part::other_irq)},
                    {"softirq", share(Part::softirq)},
                    {"idle", share(Part::idle)},
-                   {"busy", 1.0 - share(Part::idle) - share(Part::lost)},
-                   {"context_switches_per_s", ratio(switches, window) * 1e9}});
+                   {"busy", ratio(told - ns(Part::idle), told)},
+                   {"context_switches_per_s", ratio(switches, told) * 1e9}});
   }
   return out;
 }

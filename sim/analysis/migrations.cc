@@ -171,12 +171,11 @@ void Migrations::on_migrate(const Event& e, const std::vector<trace::StringId>& 
 }
 
 void Migrations::on_event(const Event& e, const std::vector<trace::StringId>& chain) {
+  told_.see(e);
   if (e.type == EventType::lost_events) {
     cpus_.clear();
     return;
   }
-  if (first_ns_ < 0) first_ns_ = e.ts_ns;
-  last_ns_ = std::max(last_ns_, e.ts_ns);
   switch (e.type) {
     case EventType::sched_switch:
       return on_switch(e);
@@ -201,7 +200,7 @@ void Migrations::on_event(const Event& e, const std::vector<trace::StringId>& ch
 }
 
 nlohmann::json Migrations::json() const {
-  const std::int64_t window = last_ns_ - std::max<std::int64_t>(0, first_ns_);
+  const std::int64_t window = told_.ns();
   std::vector<std::pair<std::int32_t, const MovedTask*>> rows;
   for (const auto& [pid, t] : tasks_) rows.emplace_back(pid, &t);
   std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.second->n > b.second->n; });

@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "sim/analysis/told_time.h"
 #include "sim/trace/event.h"
 #include "sim/trace/string_pool.h"
 
@@ -86,7 +87,7 @@ class Migrations final : public trace::Sink {
   std::map<std::int32_t, MovedTask> tasks_;
   std::array<std::int64_t, kMovers> by_{};
   std::int64_t n_ = 0, chains_ = 0, agreed_ = 0;  // migrations with a chain; of them the records say the same
-  std::int64_t first_ns_ = -1, last_ns_ = 0;
+  ToldTime told_;
 };
 
 }  // namespace wakepath::analysis

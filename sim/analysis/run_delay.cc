@@ -52,6 +52,10 @@ RunDelay::Task& RunDelay::task(std::int32_t pid, trace::StringId comm) {
 
 void RunDelay::enter(Task& t, State s, std::int64_t ns) {
   spend(t.times, static_cast<std::uint8_t>(t.state), between(t.since_ns, ns));
+  set(t, s, ns);
+}
+
+void RunDelay::set(Task& t, State s, std::int64_t ns) {
   t.state = s;
   t.since_ns = ns;
   if (t.past.size() == kPastKept) t.past.pop_front();
@@ -86,9 +90,20 @@ void RunDelay::wake(const Event& e) {
   cpu(t.cpu).waiting.push_back(e.u.task.pid);
 }
 
+// Records are missing: what the tasks did since their last one is not told. What they did before stands.
+void RunDelay::gap(std::int64_t ns) {
+  for (auto& [pid, t] : tasks_)
+    if (t.state != State::unknown) set(t, State::unknown, ns);
+  cpus_.clear();
+}
+
 void RunDelay::on_switch(const Event& e) {
   const auto& s = e.u.sw;
   Cpu& c = cpu(e.cpu);
+  if (c.current > 0 && c.current != s.prev_pid) {  // no record says until when it ran
+    Task& gone = tasks_[c.current];
+    if (gone.state == State::run && gone.cpu == e.cpu) set(gone, State::unknown, e.ts_ns);
+  }
   if (c.current == s.prev_pid && !c.waiting.empty()) {
     const std::uint32_t runner = s.prev_pid == 0 ? family(s.prev_comm) : task(s.prev_pid, s.prev_comm).family;
     for (const std::int32_t pid : c.waiting) {
@@ -119,8 +134,8 @@ void RunDelay::on_switch(const Event& e) {
 }
 
 void RunDelay::on_event(const Event& e) {
-  if (first_ns_ < 0) first_ns_ = e.ts_ns;
-  last_ns_ = std::max(last_ns_, e.ts_ns);
+  told_.see(e);
+  if (e.type == EventType::lost_events) return gap(told_.last_ns());
   switch (e.type) {
     case EventType::sched_switch:
       return on_switch(e);
@@ -128,21 +143,17 @@ void RunDelay::on_event(const Event& e) {
     case EventType::sched_wakeup:
     case EventType::sched_wakeup_new:
       return wake(e);
-    case EventType::lost_events:
-      tasks_.clear();
-      cpus_.clear();
-      return;
     default:
       return;
   }
 }
 
 nlohmann::json RunDelay::tasks_json() const {
-  const std::int64_t span = std::max<std::int64_t>(1, last_ns_ - std::max<std::int64_t>(0, first_ns_));
+  const std::int64_t span = std::max<std::int64_t>(1, told_.ns());
   const auto per_s = [&](std::int64_t n) { return static_cast<double>(n) * 1e9 / static_cast<double>(span); };
   std::vector<std::pair<std::int64_t, std::int32_t>> order;
   for (const auto& [pid, t] : tasks_)
-    if (pid != 0) order.emplace_back(-at(pid, last_ns_).run_ns, pid);
+    if (pid != 0) order.emplace_back(-at(pid, told_.last_ns()).run_ns, pid);
   std::sort(order.begin(), order.end());
   nlohmann::json out = nlohmann::json::array();
   for (const auto& [run, pid] : order) {
@@ -153,7 +164,7 @@ nlohmann::json RunDelay::tasks_json() const {
                    {"voluntary_switches_per_s", per_s(t.voluntary)},
                    {"involuntary_switches_per_s", per_s(t.involuntary)},
                    {"wakeups_per_s", per_s(t.wakeups)},
-                   {"run_delay_ns_per_s", per_s(at(pid, last_ns_).wait_ns)}});
+                   {"run_delay_ns_per_s", per_s(at(pid, told_.last_ns()).wait_ns)}});
   }
   return out;
 }

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "sim/analysis/told_time.h"
 #include "sim/trace/event.h"
 #include "sim/trace/string_pool.h"
 
@@ -63,7 +64,9 @@ class RunDelay final : public trace::Sink {
   };
   Cpu& cpu(std::int32_t id);
   Task& task(std::int32_t pid, trace::StringId comm);
-  void enter(Task& t, State s, std::int64_t ns);
+  void enter(Task& t, State s, std::int64_t ns);  // what it did until then is counted
+  static void set(Task& t, State s, std::int64_t ns);
+  void gap(std::int64_t ns);
   void wake(const trace::Event& e);
   void on_switch(const trace::Event& e);
   std::uint32_t family(trace::StringId comm);
@@ -71,7 +74,7 @@ class RunDelay final : public trace::Sink {
   const trace::StringPool* pool_;
   std::unordered_map<std::int32_t, Task> tasks_;
   std::vector<Cpu> cpus_;
-  std::int64_t first_ns_ = -1, last_ns_ = 0;
+  ToldTime told_;
   std::vector<std::uint32_t> family_of_comm_;   // by StringId, plus 1
   std::vector<std::string> families_{"<...>"};  // first that of tasks whose name no record tells
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::int64_t> antagonists_;  // who waited, who ran

@@ -73,7 +73,22 @@ def test_a_lost_stretch_is_counted_and_is_no_fault(wakepath: Call, tmp_path: Pat
     file.write_text("".join([*lines[:200], "CPU:0 [LOST 300 EVENTS]\n", *lines[500:]]))
     said = wakepath("analyze", str(file), "--json", "-")
     assert said.status == 0, said.err
-    assert json.loads(said.out)["trace"]["lost"] == {"places": 1, "events": 300}
+    data = json.loads(said.out)
+    assert data["trace"]["lost"] == {"places": 1, "events": 300}
+    parts = data["attribution"]["parts"]
+    assert sum(part["share"] for part in parts) == pytest.approx(1)
+    assert "lost" not in {part["part"] for part in parts}
+    assert data["attribution"]["iops"] == pytest.approx(data["io"]["iops"], rel=0.05)
+    assert "note: the recorder lost 300 events in 1 places" in wakepath("analyze", str(file)).out
+
+
+def test_what_a_trace_lacks_is_said(wakepath: Call, tmp_path: Path) -> None:
+    file = tmp_path / "t.txt"
+    file.write_text("".join(f" fio-1 [000] ..... {i}: sched_noise: x={i}\n" for i in range(9)))
+    assert "note: none of its 9 records is of a tracepoint that is read here" in wakepath("analyze", str(file)).out
+    lines = [line for line in text_of("cfs-root.txt.xz").splitlines(keepends=True) if "next_comm=kworker" not in line]
+    file.write_text("".join(lines))
+    assert "switches have no record" in wakepath("analyze", str(file)).out
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\1\2\3" * 100, b"PERFILE2" + b"x" * 100, b"\xfd7zXZ\0broken"])

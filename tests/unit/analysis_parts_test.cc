@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Where time goes: parts of CPU time, the path of an I/O, run delay and its antagonists, the wake graph. Worked by hand
 // on one round of an I/O, and on real traces for what must hold whatever they contain.
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "sim/analysis/analyze.h"
@@ -159,4 +161,43 @@ TEST_CASE("wake graph: a circle of three is found, and no shorter one in it") {
   REQUIRE(j["wake_graph"]["cycles"].size() == 1);
   CHECK(j["wake_graph"]["cycles"][0]["tasks"] == nlohmann::json::array({"a", "b", "c"}));
   CHECK(j["wake_graph"]["cycles"][0]["ns_per_round"].get<double>() == Approx(1500).epsilon(0.02));
+}
+
+namespace {
+
+// fio, asleep or not there, and who else has CPU 0.
+std::string switched(int at_ns, const std::string& from, int prev, const std::string& to, int next) {
+  return fmt::format(
+      "{:>16}-{:<5} [000] d..2. {}: sched_switch: prev_comm={} prev_pid={} prev_prio=120 prev_state=S ==> next_comm={} "
+      "next_pid={} next_prio=120\n",
+      from, prev, at_ns, from, prev, to, next);
+}
+
+}  // namespace
+
+TEST_CASE("where records were lost, rates are of the time between") {
+  std::string text;
+  const auto turn = [&](int at_us) {  // 1 us of 2
+    text += switched(at_us * 1000, "swapper/0", 0, "fio", 7) + switched(at_us * 1000 + 1000, "fio", 7, "swapper/0", 0);
+  };
+  for (int us = 2; us < 12; us += 2) turn(us);
+  text += "CPU:0 [LOST 80 EVENTS]\n";
+  for (int us = 90; us < 100; us += 2) turn(us);
+  trace::StringPool pool;
+  const auto j = analyzed(tests::read_text(text, pool).events, pool);
+  REQUIRE(j["tasks"].size() == 1);
+  CHECK(j["tasks"][0]["cpu_ns_per_s"].get<double>() == Approx(10.0 / 18 * 1e9));
+  CHECK(j["tasks"][0]["voluntary_switches_per_s"].get<double>() == Approx(10 / 18e-6));
+  CHECK(j["cpus"][0]["busy"].get<double>() == Approx(10.0 / 18));
+  CHECK(j["cpus"][0]["context_switches_per_s"].get<double>() ==
+        Approx(j["totals"]["context_switches_per_s"].get<double>()));
+}
+
+TEST_CASE("a task whose end no record tells does not run for ever") {
+  const std::string text =
+      switched(2000, "a", 1, "unseen", 9) + switched(4000, "b", 2, "a", 1) + switched(52'000, "a", 1, "b", 2);
+  trace::StringPool pool;
+  const auto j = analyzed(tests::read_text(text, pool).events, pool);
+  REQUIRE(j["tasks"].size() == 3);
+  for (const auto& t : j["tasks"]) CHECK(t["cpu_ns_per_s"].get<double>() == Approx(t["tid"] == 1 ? 0.96e9 : 0.0));
 }
