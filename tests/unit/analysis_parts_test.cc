@@ -201,3 +201,23 @@ TEST_CASE("a task whose end no record tells does not run for ever") {
   REQUIRE(j["tasks"].size() == 3);
   for (const auto& t : j["tasks"]) CHECK(t["cpu_ns_per_s"].get<double>() == Approx(t["tid"] == 1 ? 0.96e9 : 0.0));
 }
+
+TEST_CASE("between two softirqs an idle CPU is idle, and one without records is neither idle nor busy") {
+  std::string text = " b-2 [002] ..... 0: sched_waking: comm=a pid=1 prio=120 target_cpu=002\n" +
+                     switched(0, "a", 1, "swapper/0", 0);
+  for (const int us : {10, 50, 90})
+    text += fmt::format(
+        "          <idle>-0 [000] ..s.. {}: softirq_entry: vec=7 [action=SCHED]\n"
+        "          <idle>-0 [000] ..s.. {}: softirq_exit: vec=7 [action=SCHED]\n",
+        us * 1000, us * 1000 + 2000);
+  text += switched(100'000, "swapper/0", 0, "a", 1);
+  trace::StringPool pool;
+  const auto j = analyzed(tests::read_text(text, pool).events, pool);
+  CHECK(j["cpu_time"]["parts"]["softirq"]["ns"] == 6000);
+  CHECK(j["cpu_time"]["parts"]["idle"]["ns"] == 94'000);
+  REQUIRE(j["cpu_time"]["cpus"].size() == 3);
+  REQUIRE(j["cpus"].size() == 3);
+  CHECK(j["cpus"][0]["busy"] == Approx(0.06));
+  CHECK(j["cpus"][2]["busy"] == 0.0);
+  CHECK(j["cpus"][2]["idle"] == 0.0);
+}
