@@ -172,24 +172,24 @@ void Scheduler::Impl::wakeup_preempt(Rq& rq, Task& p, bool fork) {
   }
 }
 
+// Null: neither has one. A fair prev is put by what is picked only.
+Task* Scheduler::Impl::pick_strong_or_fair(Rq& rq, Task& prev) {
+  Task* const p = rq.stop != nullptr ? rq.stop : rq.rt.head;
+  if (p == nullptr) return fair->pick_next_task(rq, prev);
+  if (prev.sched_class == Class::fair) put_prev_task(rq, prev);
+  set_next_task(rq, *p);
+  return p;
+}
+
 Task& Scheduler::Impl::pick_next_task(Rq& rq, Task& prev, Time now, Time& newidle_ns) {
-  const bool prev_is_weak = prev.sched_class >= Class::fair;
-  const bool all_fair = prev_is_weak && rq.nr_running == rq.cfs.h_nr_running;
-  if (!all_fair) {
-    Task* const p = rq.stop != nullptr ? rq.stop : rq.rt.head;
-    if (!prev_is_weak) put_prev_task(rq, prev);
-    if (p != nullptr) {
-      if (prev_is_weak) put_prev_task(rq, prev);
-      set_next_task(rq, *p);
-      return *p;
-    }
-  }
-  Task* p = fair->pick_next_task(rq, prev, all_fair);
-  if (p == nullptr && balancer != nullptr) p = pick_after_newidle(rq, now, newidle_ns);
+  if (prev.sched_class < Class::fair) put_prev_task(rq, prev);
+  Task* p = pick_strong_or_fair(rq, prev);
+  if (p == nullptr && balancer != nullptr) p = pick_after_newidle(rq, prev, now, newidle_ns);
   if (p != nullptr) {
     if (rq.smp && p->sched_class == Class::fair) cfs_tasks_to_front(*rq.smp, *p);
     return *p;
   }
+  if (prev.sched_class == Class::fair) put_prev_task(rq, prev);
   set_next_task_idle(rq);
   return rq.idle;
 }

@@ -25,7 +25,8 @@ struct Scheduler::Impl {
   void set_next_task(Rq& rq, Task& p);
   void wakeup_preempt(Rq& rq, Task& p, bool fork);
   Task& pick_next_task(Rq& rq, Task& prev, Time now, Time& newidle_ns);
-  Task* pick_after_newidle(Rq& rq, Time now, Time& newidle_ns);
+  Task* pick_strong_or_fair(Rq& rq, Task& prev);
+  Task* pick_after_newidle(Rq& rq, Task& prev, Time now, Time& newidle_ns);
   void update_curr(Rq& rq);
   void set_task_cpu(Task& t, int cpu) const;  // queue pointers only
   static LoadWeight load_weight_of(const Task& t);

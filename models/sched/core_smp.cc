@@ -198,17 +198,13 @@ int Scheduler::select_task_rq_fork(const Task& t, int this_cpu, Time now) {
 
 // ---- before idling -------------------------------------------------------------------------------------------------
 
-// Null: nothing came. prev has been put; what came is picked as if the CPU had been idle.
-Task* Scheduler::Impl::pick_after_newidle(Rq& rq, Time now, Time& newidle_ns) {
+// Null: nothing came. prev is still current in its queues meanwhile: where what comes is of its groups, their entities
+// go on as if nothing had happened, with their slice and their protection.
+Task* Scheduler::Impl::pick_after_newidle(Rq& rq, Task& prev, Time now, Time& newidle_ns) {
   Effort e;
   const bool found = balancer->newidle(rq.cpu, now, e);
   newidle_ns = balance_host->effort_ns(e);
-  if (!found) return nullptr;
-  if (Task* const strong = rq.stop != nullptr ? rq.stop : rq.rt.head) {
-    set_next_task(rq, *strong);
-    return strong;
-  }
-  return fair->pick_next_task(rq, rq.idle, rq.nr_running == rq.cfs.h_nr_running);
+  return found ? pick_strong_or_fair(rq, prev) : nullptr;
 }
 
 }  // namespace wakepath::sched

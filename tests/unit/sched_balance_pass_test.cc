@@ -198,6 +198,26 @@ TEST_CASE("a waiting task moves once it is not cache-hot") {
   CHECK(m.d.lowest(0)->nr_balance_failed == 0);
 }
 
+TEST_CASE("a task that is pulled before its CPU idles goes on with the turn of the group it shares with who left") {
+  for (const char* version : {"6.1", "6.12"}) {
+    CAPTURE(version);
+    Machine m({.cpus = 2}, version);
+    TaskGroup* g = m.s.create_group("g", nullptr, kNice0Load);
+    const auto start = [&](const char* comm, int cpu) {
+      m.s.wake_up_new(m.task(comm, cpu, false, g), nullptr, cpu, 0);
+      if (m.s.current(cpu).pid == 0) m.s.schedule(cpu, false, 0);
+    };
+    start("leaves", 0), start("stays", 1), start("waits", 1);
+    Scheduler::set_state(m.tasks[0], State::interruptible);
+    m.s.schedule(0, false, 5 * kMs);
+    CHECK(m.moves == Moves{"waits 1>0 newidle"});
+    CHECK(m.s.current(0).comm == "waits");
+    CHECK(g->se[0].sum_exec_runtime == 5'000'000);
+    CHECK(g->se[0].prev_sum_exec_runtime == 0);  // the group was not put, and not set anew
+    CHECK(m.tasks[2].se.prev_sum_exec_runtime == m.tasks[2].se.sum_exec_runtime);
+  }
+}
+
 TEST_CASE("a task that may not go there marks the group, one CPU of the group that may have it gets it") {
   Machine m({.cpus = 4, .packages = 2});
   Task& run = m.put("run", 2);

@@ -220,14 +220,11 @@ Entity* Cfs::pick_next_entity(CfsRq& cfs_rq, Entity* curr) const {
   return se;
 }
 
-Task* Cfs::pick_next_task(Rq& rq, Task& prev, bool all_fair) {
-  bool prev_put = prev.sched_class != Class::fair;
-  if (!prev_put && !all_fair) {
-    put_prev_task(prev);
-    prev_put = true;
-  }
+Task* Cfs::pick_next_task(Rq& rq, Task& prev) {
+  const bool prev_fair = prev.sched_class == Class::fair;
+  bool anew = !prev_fair;
   Entity* se = nullptr;
-  for (CfsRq* cfs_rq = &rq.cfs; !prev_put && rq.cfs.nr_running != 0 && cfs_rq != nullptr; cfs_rq = se->my_q) {
+  for (CfsRq* cfs_rq = &rq.cfs; !anew && rq.cfs.nr_running != 0 && cfs_rq != nullptr; cfs_rq = se->my_q) {
     Entity* curr = cfs_rq->curr;
     if (curr != nullptr) {
       if (curr->on_rq) {
@@ -236,19 +233,18 @@ Task* Cfs::pick_next_task(Rq& rq, Task& prev, bool all_fair) {
         curr = nullptr;
       }
       if (check_cfs_rq_runtime(*cfs_rq)) {  // throttled: begin anew, without prev
-        put_prev_task(prev);
-        prev_put = true;
+        anew = true;
         break;
       }
     }
     se = pick_next_entity(*cfs_rq, curr);
   }
-  if (!prev_put && se != nullptr) {
+  if (rq.cfs.nr_running == 0) return nullptr;
+  if (!anew) {
     if (se->task != &prev) switch_entities(prev.se, *se);
     return se->task;
   }
-  if (!prev_put) put_prev_task(prev);
-  if (rq.cfs.nr_running == 0) return nullptr;
+  if (prev_fair) put_prev_task(prev);
   for (CfsRq* cfs_rq = &rq.cfs; cfs_rq != nullptr; cfs_rq = se->my_q) {
     se = pick_next_entity(*cfs_rq, nullptr);
     set_next_entity(*cfs_rq, *se);

@@ -296,12 +296,10 @@ Task* Eevdf::pick_task(Rq& rq) {
   return nullptr;
 }
 
-Task* Eevdf::pick_next_task(Rq& rq, Task& prev, bool) {
+Task* Eevdf::pick_next_task(Rq& rq, Task& prev) {
   Task* const p = pick_task(rq);
-  const bool prev_fair = prev.sched_class == Class::fair;
-  if (p == nullptr) {
-    if (prev_fair) put_prev_task(prev);
-  } else if (!prev_fair) {
+  if (p == nullptr) return nullptr;
+  if (prev.sched_class != Class::fair) {
     set_next_task(*p);
   } else if (p != &prev) {
     switch_entities(prev.se, p->se);

@@ -18,7 +18,7 @@ class Eevdf final : public Fair {
 
   void enqueue_task(Rq& rq, Task& p, unsigned flags) override;
   bool dequeue_task(Rq& rq, Task& p, unsigned flags) override;
-  Task* pick_next_task(Rq& rq, Task& prev, bool all_fair) override;
+  Task* pick_next_task(Rq& rq, Task& prev) override;
   void wakeup_preempt(Rq& rq, Task& p, bool fork) override;
   void task_tick(Rq& rq, Task& curr) override;
   void yield_task(Rq& rq) override;

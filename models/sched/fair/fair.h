@@ -33,8 +33,8 @@ class Fair {
 
   virtual void enqueue_task(Rq& rq, Task& p, unsigned flags) = 0;
   virtual bool dequeue_task(Rq& rq, Task& p, unsigned flags) = 0;  // false: stays queued, delayed
-  // Chooses, puts prev and sets the choice; null: no fair task can run. `all_fair`: no other class has anything.
-  virtual Task* pick_next_task(Rq& rq, Task& prev, bool all_fair) = 0;
+  // Chooses, puts prev and sets the choice; null: no fair task can run, and prev is still to be put.
+  virtual Task* pick_next_task(Rq& rq, Task& prev) = 0;
   virtual void wakeup_preempt(Rq& rq, Task& p, bool fork) = 0;
   virtual void task_tick(Rq& rq, Task& curr) = 0;
   virtual void yield_task(Rq& rq) = 0;
