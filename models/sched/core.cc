@@ -310,9 +310,14 @@ void Scheduler::update_curr(int cpu, Time now) {
 void Scheduler::exit_current(int cpu) { impl_->rq_of(cpu).curr->state = State::dead; }
 
 void Scheduler::migrate_queued(Task& t, int dst, Time now, MigrationCause cause) {
+  detach_queued(t, dst, now, cause);
+  attach_queued(t, now);
+}
+
+void Scheduler::detach_queued(Task& t, int dst, Time now, MigrationCause cause) {
   Rq& src = impl_->rq_of(t);
   if (t.on_rq != OnRq::queued || src.curr == &t) {
-    throw std::logic_error("migrate_queued: " + t.comm + " is not waiting on a run queue");
+    throw std::logic_error("detach_queued: " + t.comm + " is not waiting on a run queue");
   }
   impl_->update_rq_clock(src, now);
   t.on_rq = OnRq::migrating;
@@ -320,7 +325,10 @@ void Scheduler::migrate_queued(Task& t, int dst, Time now, MigrationCause cause)
   if (impl_->observer != nullptr) impl_->observer->migrate_task(t, src.cpu, dst, cause);
   if (t.sched_class == Class::fair) impl_->fair->migrate_task(t, false);
   impl_->set_task_cpu(t, dst);
-  Rq& rq = impl_->rq_of(dst);
+}
+
+void Scheduler::attach_queued(Task& t, Time now) {
+  Rq& rq = impl_->rq_of(t);
   impl_->update_rq_clock(rq, now);
   impl_->enqueue_task(rq, t, enqueue::kMigrated);
   t.on_rq = OnRq::queued;

@@ -128,6 +128,8 @@ class Scheduler {
   void exit_current(int cpu);           // mark current dead; the next schedule() drops it
   // A queued task that does not run goes to another CPU (load balance, affinity). A delayed one stays delayed.
   void migrate_queued(Task& t, int dst, Time now, MigrationCause cause = MigrationCause::affinity);
+  void detach_queued(Task& t, int dst, Time now, MigrationCause cause);  // its first half: off the queue it is on
+  void attach_queued(Task& t, Time now);                                 // ... and onto the one that it belongs to now
   void update_clock(int cpu, Time now);
 
   // Several CPUs (core_smp.cc). Without it every CPU is alone: nothing is placed or balanced.

@@ -218,6 +218,18 @@ TEST_CASE("a task that is pulled before its CPU idles goes on with the turn of t
   }
 }
 
+TEST_CASE("of several tasks that move the last one off the queue is the first on the other") {
+  Machine m({.cpus = 2}, "6.12");
+  for (const char* comm : {"run", "x", "y", "z"}) m.put(comm, 1);
+  m.idle_pass(0, 8 * kMs);
+  CHECK(m.moves == Moves{"x 1>0 periodic", "y 1>0 periodic"});
+  // V was 2 ms ahead of x when that left. y comes into an empty queue, where lag counts for nothing; x then gets its
+  // own, 2 ms twice over for a queue of two.
+  CHECK(m.tasks[2].se.vruntime - m.tasks[1].se.vruntime == 4'000'000);
+  m.s.schedule(0, false, m.now);
+  CHECK(m.s.current(0).comm == "x");
+}
+
 TEST_CASE("a task that may not go there marks the group, one CPU of the group that may have it gets it") {
   Machine m({.cpus = 4, .packages = 2});
   Task& run = m.put("run", 2);

@@ -3,6 +3,7 @@
 //
 // Source: kernel/sched/fair.c (can_migrate_task, task_hot, detach_tasks, active_load_balance_cpu_stop), 6.1, 6.12.
 #include <algorithm>
+#include <utility>
 
 #include "models/kernel/switches.h"
 #include "models/sched/balance/balance_pass.h"
@@ -79,6 +80,7 @@ int Balancer::detach_tasks(Pass& p) {
     return 0;
   }
   if (p.imbalance.amount <= 0) return 0;
+  Task* detached = nullptr;  // the last one first, as they are attached
   int moved = 0;
   for (int loop = 1; list.last != nullptr && loop <= p.loop_max; ++loop) {
     if (p.idle != CpuIdle::not_idle && p.src->nr_running <= 1) break;
@@ -87,11 +89,13 @@ int Balancer::detach_tasks(Pass& p) {
       cfs_tasks_to_front(list, t);
       continue;
     }
-    s_.migrate_queued(t, p.dst, p.now, p.cause);
+    s_.detach_queued(t, p.dst, p.now, p.cause);
+    t.listed_after = std::exchange(detached, &t);
     ++moved;
     if (p.idle == CpuIdle::newly_idle && t_.newidle_takes_one) break;
     if (p.imbalance.amount <= 0) break;
   }
+  while (detached != nullptr) s_.attach_queued(*std::exchange(detached, detached->listed_after), p.now);
   return moved;
 }
 
