@@ -230,6 +230,37 @@ TEST_CASE("of several tasks that move the last one off the queue is the first on
   CHECK(m.s.current(0).comm == "x");
 }
 
+TEST_CASE("active balance asks nobody where the idle task is still current") {
+  Machine m({.cpus = 4});
+  m.s.wake_up_new(m.task("hog", 2), nullptr, 2, 0);  // not switched to yet
+  m.d.lowest(2)->local_group().shared->imbalance = true;
+  Domain& d = *m.d.lowest(0);
+  for (int attempt = 1; attempt <= 4; ++attempt) m.idle_pass(0, attempt * 8 * kMs);
+  CHECK(d.nr_balance_failed == 4);
+  CHECK(m.stops.empty());
+  CHECK(d.balance_interval_ms == 8);  // twice 4
+  m.s.schedule(2, false, m.now);
+  m.idle_pass(0, 64 * kMs);
+  CHECK(m.stops == std::vector<int>{2});
+}
+
+TEST_CASE("active balance takes a delayed sleeper as well: what it looks for is not counted in tasks") {
+  Machine m({.cpus = 4}, "6.18");
+  m.put("one", 2), m.put("two", 2);
+  Scheduler::set_state(m.tasks[0], State::interruptible);
+  m.s.schedule(2, false, m.now = 2 * kMs);
+  REQUIRE(m.tasks[0].se.sched_delayed);
+  Task& stopper = m.tasks.emplace_back();
+  m.s.init_task(stopper, "migration/2", 99, Policy::stop, 0, 0, nullptr, 2);
+  m.s.wake_up(stopper, 2, m.now);
+  m.s.schedule(2, true, m.now);
+  m.s.rq(2).smp->active_balance = true;
+  m.s.rq(2).smp->push_cpu = 0;
+  m.b.active_balance_stop(2, m.now);
+  CHECK(m.moves == Moves{"one 2>0 active_balance"});
+  CHECK(m.tasks[0].se.sched_delayed);
+}
+
 TEST_CASE("a task that may not go there marks the group, one CPU of the group that may have it gets it") {
   Machine m({.cpus = 4, .packages = 2});
   Task& run = m.put("run", 2);

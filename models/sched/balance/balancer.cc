@@ -141,8 +141,8 @@ bool Balancer::needs_active_balance(const Pass& p) const {
 // Asks the busiest CPU's stopper to push its running task here. False: not asked (again).
 bool Balancer::start_active_balance(Pass& p, bool& refused) {
   SmpRq& smp = *p.src->smp;
-  refused = p.src->curr != &p.src->idle && !p.src->curr->smp.may_use(p.this_cpu);
-  if (p.src->curr->sched_class == Class::stop) refused = true;  // its own mask is one CPU
+  const Task& curr = *p.src->curr;  // the idle task and the stopper stay on their CPU
+  refused = curr.sched_class == Class::idle || curr.sched_class == Class::stop || !curr.smp.may_use(p.this_cpu);
   if (refused) return false;
   p.all_pinned = false;
   if (smp.active_balance) return false;

@@ -129,6 +129,7 @@ void Balancer::active_balance_stop(int cpu, Time now) {
   p.now = now;
   p.src = &src;
   p.active = true;
+  p.imbalance.type = MigrationType::load;  // left at its first value: what counts tasks refuses more
   p.cause = MigrationCause::active_balance;
   scratch_ = d->span->cpus;
   p.cpus = &scratch_;
