@@ -261,6 +261,22 @@ TEST_CASE("active balance takes a delayed sleeper as well: what it looks for is 
   CHECK(m.tasks[0].se.sched_delayed);
 }
 
+TEST_CASE("a forked task: groups are looked at from its parent's on, by the CPUs it may use") {
+  Machine m({.cpus = 4});
+  m.put("parent", 2);
+  Task& child = m.task("child", 2);
+  CHECK(m.b.find_idlest_cpu(child, 2) == 3);  // all others are as idle
+  m.d.lowest(3)->local_group().shared->imbalance = true;
+  CHECK(m.b.find_idlest_cpu(child, 2) == 0);
+  Machine two({.cpus = 8, .packages = 2});
+  two.put("parent", 0);
+  Task& bound = two.task("child", 0);
+  CpuMask allowed(8);
+  allowed.set(1), allowed.set(4);
+  bound.smp.allowed = &allowed, bound.smp.cpus_allowed = 2;
+  CHECK(two.b.find_idlest_cpu(bound, 0) == 1);  // one idle CPU it may use here and there: it stays near
+}
+
 TEST_CASE("a task that may not go there marks the group, one CPU of the group that may have it gets it") {
   Machine m({.cpus = 4, .packages = 2});
   Task& run = m.put("run", 2);

@@ -46,14 +46,16 @@ bool stays(const GroupStats& local, const GroupStats& idlest, const Span& span) 
 const Group* Balancer::find_idlest_group(const Domain& d, const Task& t) const {
   const Group *own = nullptr, *best = nullptr;
   GroupStats local, idlest;
-  for (std::size_t i = 0; i < d.span->groups.size(); ++i) {
-    const Group& g = d.span->groups[i];
+  const auto& groups = d.span->groups;
+  for (std::size_t i = 0; i < groups.size(); ++i) {  // from the own group on, in the order of the ring
+    const Group& g = groups[(static_cast<std::size_t>(d.local) + i) % groups.size()];
     if (!any_allowed(t, g)) continue;
     GroupStats s;
     s.capacity = 0;
     for (const int c : g.cpus) {
       const Rq& rq = s_.rq(c);
       s.capacity += rq.smp->capacity;
+      if (!t.smp.may_use(c)) continue;
       s.load += cpu_load(rq);
       s.util += cpu_util_cfs(rq);
       s.runnable += cpu_runnable(rq);
@@ -62,9 +64,10 @@ const Group* Balancer::find_idlest_group(const Domain& d, const Task& t) const {
       if (idle_cpu(rq)) ++s.idle_cpus;
     }
     s.weight = static_cast<unsigned>(g.weight());
+    s.imbalance = g.shared->imbalance;
     classify(s, d.span->imbalance_pct, CpuIdle::not_idle, k_);
-    if (s.type >= GroupType::fully_busy) s.avg_load = s.load * 1024 / s.capacity;
-    if (static_cast<int>(i) == d.local) {
+    if (s.type == GroupType::fully_busy) s.avg_load = s.load * 1024 / s.capacity;
+    if (i == 0) {
       own = &g;
       local = s;
     } else if (best == nullptr || is_idler(s, idlest)) {
