@@ -16,8 +16,9 @@ inline bool idle_cpu(const Rq& rq) { return rq.curr == &rq.idle && rq.nr_running
 inline bool sched_idle_cpu(const Rq& rq) { return rq.nr_running != 0 && rq.nr_running == rq.cfs.idle_h_nr_running; }
 inline std::uint64_t cpu_load(const Rq& rq) { return rq.cfs.avg.load_avg; }
 inline std::uint64_t cpu_runnable(const Rq& rq) { return rq.cfs.avg.runnable_avg; }
-inline std::uint64_t cpu_util_cfs(const Rq& rq) {
-  return std::min(std::max<std::uint64_t>(rq.cfs.avg.util_avg, rq.smp->util_est), rq.smp->capacity);
+inline std::uint64_t cpu_util_cfs(const Rq& rq, bool with_waiting = false) {
+  const std::uint64_t util = with_waiting ? std::max(rq.cfs.avg.util_avg, cpu_runnable(rq)) : rq.cfs.avg.util_avg;
+  return std::min(std::max(util, rq.smp->util_est), rq.smp->capacity);
 }
 inline std::uint64_t task_util_est(const Task& t) {
   return std::max({t.se.avg.util_avg, t.smp.util_est_ewma, t.smp.util_est_enqueued});

@@ -277,6 +277,20 @@ TEST_CASE("a forked task: groups are looked at from its parent's on, by the CPUs
   CHECK(two.b.find_idlest_cpu(bound, 0) == 1);  // one idle CPU it may use here and there: it stays near
 }
 
+TEST_CASE("balance_util_boost: utilisation is taken from the CPU with the most contention since 6.5") {
+  for (const char* version : {"6.1", "6.12"}) {
+    CAPTURE(version);
+    Machine m({.cpus = 4, .packages = 2}, version);
+    for (const char* comm : {"a", "b", "c"}) m.put(comm, 2);
+    for (const char* comm : {"d", "e"}) m.put(comm, 3);
+    m.s.rq(2).cfs.avg.util_avg = 600, m.s.rq(2).cfs.avg.runnable_avg = 1500;
+    m.s.rq(3).cfs.avg.util_avg = 700, m.s.rq(3).cfs.avg.runnable_avg = 1000;
+    m.idle_pass(0, 8 * kMs);
+    REQUIRE_FALSE(m.moves.empty());
+    CHECK(m.moves.front() == (std::string(version) == "6.1" ? "e 3>0 periodic" : "b 2>0 periodic"));
+  }
+}
+
 TEST_CASE("a task that may not go there marks the group, one CPU of the group that may have it gets it") {
   Machine m({.cpus = 4, .packages = 2});
   Task& run = m.put("run", 2);

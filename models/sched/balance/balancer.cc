@@ -126,7 +126,7 @@ Rq* Balancer::find_busiest_queue(const Pass& p, const Group& g) {
       if (nr == 1 && static_cast<std::int64_t>(value) > p.imbalance.amount) continue;
     } else if (p.imbalance.type == MigrationType::util) {
       if (nr <= 1) continue;
-      value = cpu_util_cfs(rq);
+      value = cpu_util_cfs(rq, k_.balance_util_boost);
     }
     if (value * most_capacity > most * capacity) most = value, most_capacity = capacity, busiest = &rq;
   }
