@@ -56,7 +56,7 @@ struct Machine final : BalanceHost, Observer {
     }
   }
   std::uint32_t random_1024(int) override { return dice; }
-  Time effort_ns(const Effort& e) override { return e.cpus * 10; }
+  Time effort_ns(const Effort& e) override { return e.cpus * cost_per_cpu_ns; }
   void queue_active_balance(int cpu) override { stops.push_back(cpu); }
   void kick_idle_balance(int, int target) override { kicks.push_back(target); }
   void stat_runtime(int, const Task&, Time, std::uint64_t) override {}
@@ -72,6 +72,7 @@ struct Machine final : BalanceHost, Observer {
   std::deque<Task> tasks;
   Time now = 0;
   std::uint32_t dice = 0;
+  Time cost_per_cpu_ns = 10;
   std::vector<int> stops, kicks;
   std::vector<std::string> moves;
 };
@@ -343,6 +344,12 @@ TEST_CASE("newidle pulls a waiting task, unless the dice say no or the CPU idles
     CHECK(m.b.newidle(0, 5 * kMs, e));
     CHECK(m.moves == Moves{"two 1>0 newidle"});
     CHECK(e.cpus == 4);
+  }
+  SECTION("however long it took, that is what the next one is expected to take") {
+    m.cost_per_cpu_ns = 200'000;
+    CHECK(m.b.newidle(0, 5 * kMs, e));
+    CHECK(m.d.lowest(0)->max_newidle_lb_cost_ns == 800'000);
+    CHECK(m.s.rq(0).smp->max_idle_balance_cost == 800'000);
   }
   SECTION("the dice") {
     m.dice = 1023;  // against odds of 513 in 1024

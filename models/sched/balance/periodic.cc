@@ -49,7 +49,7 @@ void count_newidle(Domain& d, unsigned success) {
 bool Balancer::update_newidle_cost(Domain& d, std::uint64_t cost, Time now) const {
   const std::int64_t jiffy = jiffies(now);
   if (cost > d.max_newidle_lb_cost_ns) {
-    d.max_newidle_lb_cost_ns = std::min<std::uint64_t>(cost, static_cast<std::uint64_t>(t_.migration_cost_ns) + 200);
+    d.max_newidle_lb_cost_ns = cost;
     d.last_decay_max_lb_cost = jiffy;
   } else if (jiffy > d.last_decay_max_lb_cost + t_.hz) {
     d.max_newidle_lb_cost_ns = d.max_newidle_lb_cost_ns * 253 / 256;
