@@ -320,6 +320,25 @@ TEST_CASE("E41: intervals in jiffies") {
   CHECK(idle.s.rq(3).smp->next_balance == 50 + 4);  // balanced: 16 ms now
 }
 
+TEST_CASE("intervals by span and HZ, in jiffies (spec 7.4)") {
+  struct Row {
+    int weight;
+    std::int64_t idle_250, busy_250, idle_1000, busy_1000;
+  };
+  for (const Row& row : {Row{2, 1, 7, 2, 31}, Row{8, 2, 31, 8, 127}, Row{16, 4, 63, 16, 255}}) {
+    for (const int hz : {250, 1000}) {
+      CAPTURE(row.weight, hz);
+      Machine m({.cpus = 16}, "6.1");
+      const Balancer::Tunables t{.hz = hz};
+      const Balancer b(m.s, m.d, m, t);
+      Domain d = *m.d.lowest(0);
+      d.balance_interval_ms = static_cast<unsigned>(row.weight);
+      CHECK(b.interval_of(d, false) == (hz == 250 ? row.idle_250 : row.idle_1000));
+      CHECK(b.interval_of(d, true) == (hz == 250 ? row.busy_250 : row.busy_1000));
+    }
+  }
+}
+
 TEST_CASE("E42: average idle time") {
   Machine m({.cpus = 2});
   Rq& rq = m.s.rq(0);

@@ -49,6 +49,9 @@ TEST_CASE("E9: slices by nice and by CPU count") {
   Task& low = e.task("low", 19);
   e.wake_only(e.task("a")), e.wake_only(low);
   CHECK(slice_of(e, low) == 3000000);
+  kernel::Switches no_floor = kernel::switches_of("6.1");
+  no_floor.base_slice_floor = false;
+  CHECK(Cfs(no_floor, e.s.tunables()).sched_slice(e.rq().cfs, low.se) == 346487);
   Driver f("6.1", {4, 250, 1});
   Task& c = f.task("c");
   f.wake_only(c), f.wake_only(f.task("d"));

@@ -62,6 +62,7 @@ class Balancer {
   void active_balance_stop(int cpu, Time now);                      // the stopper of `cpu` runs
   [[nodiscard]] int find_idlest_cpu(const Task& t, int cpu) const;  // for a task forked on `cpu`
   void wakeup_after_idle(Rq& rq);  // ttwu: the idle time since idle_stamp enters the average
+  [[nodiscard]] std::int64_t interval_of(const Domain& d, bool busy) const;  // jiffies until the next pass there
 
   [[nodiscard]] std::int64_t jiffies(Time now) const {
     return counted_jiffies != nullptr ? *counted_jiffies : now / tick_ns_;
@@ -97,7 +98,6 @@ class Balancer {
   void leave_off(const Passes& p);
   void nohz_balancer_kick(int cpu, Time now);
   void leave_tickless_idle(int cpu);
-  [[nodiscard]] std::int64_t interval_of(const Domain& d, bool busy) const;
   bool update_newidle_cost(Domain& d, std::uint64_t cost, Time now) const;
   void update_next_balance(const Domain& d, bool busy, std::int64_t& next) const;
   void update_blocked(int cpu, Time now);
