@@ -44,8 +44,8 @@ void set_next_task_idle(Rq& rq) {
 
 }  // namespace
 
-int Task::prio() const {
-  switch (sched_class) {
+int prio_of(Class c, int nice, int rt_priority) {
+  switch (c) {
     case Class::stop:
       return 0;
     case Class::rt:
@@ -54,6 +54,8 @@ int Task::prio() const {
       return 120 + nice;
   }
 }
+
+int Task::prio() const { return prio_of(sched_class, nice, rt_priority); }
 
 void Scheduler::Impl::update_rq_clock(Rq& rq, Time now) {
   const auto at = static_cast<std::uint64_t>(now);
@@ -87,7 +89,7 @@ void Scheduler::Impl::enqueue_task(Rq& rq, Task& p, unsigned flags) {
       break;
     }
     case Class::rt:
-      enqueue_task_rt(rq, p, false);
+      enqueue_task_rt(rq, p, (flags & enqueue::kHead) != 0);
       break;
     case Class::stop:
       rq.stop = &p, ++rq.nr_running;

@@ -157,13 +157,13 @@ void Scheduler::init_task(Task& t, std::string comm, std::int32_t pid, Policy po
 
 // What is common to changing nice and policy: off the queue, change, back, perhaps preempt.
 template <class Change>
-void Scheduler::Impl::change_task(Rq& rq, Task& t, unsigned flags, Change change) {
+void Scheduler::Impl::change_task(Rq& rq, Task& t, unsigned dequeue_flags, unsigned enqueue_flags, Change change) {
   const bool queued = t.on_rq == OnRq::queued;
   const bool running = rq.curr == &t;
-  if (queued) dequeue_task(rq, t, flags);
+  if (queued) dequeue_task(rq, t, dequeue_flags);
   if (running) put_prev_task(rq, t);
   change();
-  if (queued) enqueue_task(rq, t, enqueue::kRestore);
+  if (queued) enqueue_task(rq, t, enqueue_flags);
   if (running) set_next_task(rq, t);
 }
 
@@ -189,7 +189,7 @@ void Scheduler::set_slice(Task& t, Time slice_ns, Time now) {
   if (t.se.slice == slice && t.se.custom_slice == (slice_ns != 0)) return;
   Rq& rq = impl_->rq_of(t);
   impl_->update_rq_clock(rq, now);
-  impl_->change_task(rq, t, dequeue::kSave, [&] {
+  impl_->change_task(rq, t, dequeue::kSave, enqueue::kRestore, [&] {
     t.se.custom_slice = slice_ns != 0;
     t.se.slice = slice;
   });
@@ -205,7 +205,7 @@ void Scheduler::set_nice(Task& t, int nice, Time now) {
     return;
   }
   const int old_prio = t.prio();
-  impl_->change_task(rq, t, dequeue::kSave, [&] {
+  impl_->change_task(rq, t, dequeue::kSave, enqueue::kRestore, [&] {
     t.nice = nice;
     impl_->fair->reweight_task(t, impl_->load_weight_of(t));
   });
@@ -223,7 +223,10 @@ void Scheduler::set_policy(Task& t, Policy p, int nice, int rt_priority, Time no
   if (new_class != old_class && t.se.sched_delayed) {
     impl_->dequeue_task(rq, t, dequeue::kSleep | dequeue::kDelayed);  // it sleeps; let it
   }
-  impl_->change_task(rq, t, dequeue::kSave | dequeue::kMove, [&] {
+  // With the same priority it is put back where it was; with a lower one it comes before its new equals.
+  const int new_prio = prio_of(new_class, nice, rt_priority);
+  const unsigned moves = new_prio != old_prio ? dequeue::kMove : 0U, head = new_prio > old_prio ? enqueue::kHead : 0U;
+  impl_->change_task(rq, t, dequeue::kSave | moves, enqueue::kRestore | head, [&] {
     t.policy = p;
     t.nice = nice;
     t.rt_priority = rt_priority;

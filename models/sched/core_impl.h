@@ -34,7 +34,7 @@ struct Scheduler::Impl {
   bool distribute_cfs_runtime(CfsBandwidth& b, int this_cpu, Time now);
   bool refill_period(CfsBandwidth& b, int cpu, Time overrun, Time now);
   template <class Change>
-  void change_task(Rq& rq, Task& t, unsigned flags, Change change);
+  void change_task(Rq& rq, Task& t, unsigned dequeue_flags, unsigned enqueue_flags, Change change);
 
   const kernel::Switches k;
   const Tunables tunables;
@@ -50,5 +50,6 @@ struct Scheduler::Impl {
 };
 
 Class class_of(Policy policy);
+int prio_of(Class c, int nice, int rt_priority);
 
 }  // namespace wakepath::sched

@@ -281,3 +281,19 @@ TEST_CASE("balance moves a queued task without credit") {
   CHECK(d.s.need_resched(1));
   CHECK_THROWS_AS(d.s.migrate_queued(a, 1, 1000), std::logic_error);
 }
+
+TEST_CASE(
+    "a new policy of the same priority leaves a waiting task where it is; with another priority min_vruntime goes on "
+    "meanwhile") {
+  for (const int nice : {0, 1}) {
+    Driver d("6.1");
+    Task& a = d.task("a");
+    Task& b = d.task("b");
+    a.se.vruntime = static_cast<std::uint64_t>(8 * kMs);
+    b.se.vruntime = static_cast<std::uint64_t>(5 * kMs);
+    d.wake(a), d.wake_only(b);
+    d.to(1000);
+    d.s.set_policy(b, Policy::batch, nice, 0, d.now);
+    CHECK(b.se.vruntime == static_cast<std::uint64_t>(nice == 0 ? 5 * kMs : 8 * kMs + 1000));
+  }
+}

@@ -388,3 +388,17 @@ TEST_CASE("an emptied group's entity: 6.1 drops its weight, 6.12 keeps it") {
   e.sleep();
   CHECK(h->se[0].load.weight == 4 * kNice0Load);
 }
+
+TEST_CASE("a real-time task whose priority falls comes before its new equals, one that rises behind them") {
+  Driver d("6.1");
+  Task& runs = d.task("runs", 0, nullptr, Policy::fifo, 30);
+  Task& equal = d.task("equal", 0, nullptr, Policy::fifo, 10);
+  Task& falls = d.task("falls", 0, nullptr, Policy::fifo, 20);
+  Task& rises = d.task("rises", 0, nullptr, Policy::fifo, 5);
+  for (Task* t : {&runs, &equal, &falls, &rises}) d.wake(*t);
+  d.s.set_policy(falls, Policy::fifo, 0, 10, d.now);
+  d.s.set_policy(rises, Policy::fifo, 0, 10, d.now);
+  std::string order;
+  for (const Task* t = d.rq().rt.head; t != nullptr; t = t->rt_next) order += t->comm + " ";
+  CHECK(order == "runs falls equal rises ");
+}

@@ -18,7 +18,7 @@ namespace wakepath::sched {
 
 // Why an entity enters or leaves its queue.
 namespace enqueue {
-inline constexpr unsigned kWakeup = 1, kRestore = 2, kInitial = 4, kMigrated = 8, kDelayed = 16;
+inline constexpr unsigned kWakeup = 1, kRestore = 2, kInitial = 4, kMigrated = 8, kDelayed = 16, kHead = 32;
 }
 namespace dequeue {
 inline constexpr unsigned kSleep = 1, kSave = 2, kMove = 4, kSpecial = 8, kDelayed = 16, kThrottle = 32;
