@@ -275,6 +275,7 @@ SwitchResult Scheduler::schedule(int cpu, bool preempt, Time now) {
   ++(blocks ? prev.nvcsw : prev.nivcsw);
   sched_info_switch(rq, prev, next);
   rq.curr = &next;
+  if (blocks && prev.state == State::dead && prev.sched_class == Class::fair) impl_->fair->task_dead(prev);
   return result;
 }
 

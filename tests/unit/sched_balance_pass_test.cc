@@ -292,6 +292,21 @@ TEST_CASE("balance_util_boost: utilisation is taken from the CPU with the most c
   }
 }
 
+TEST_CASE("a task that ended takes its load along") {
+  Machine m({.cpus = 2});
+  TaskGroup* g = m.s.create_group("g", nullptr, kNice0Load);
+  m.s.wake_up_new(m.task("t", 0, false, g), nullptr, 0, 0);
+  m.s.schedule(0, false, 0);
+  m.s.tick(0, 100 * kMs);
+  const CfsRq& q = *g->cfs_rq[0];
+  CHECK(q.avg.load_avg > 900);
+  m.s.exit_current(0);
+  m.s.schedule(0, false, 101 * kMs);
+  m.s.update_blocked_averages(0, 101 * kMs);
+  CHECK(q.avg.load_avg <= 1);  // sums are rounded
+  CHECK(g->load_avg <= 1);
+}
+
 TEST_CASE("a task that may not go there marks the group, one CPU of the group that may have it gets it") {
   Machine m({.cpus = 4, .packages = 2});
   Task& run = m.put("run", 2);

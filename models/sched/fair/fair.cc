@@ -120,6 +120,11 @@ void Fair::migrate_task(Task& p, bool waking) {
   p.se.attached = false;
 }
 
+void Fair::task_dead(Task& p) {
+  remove_entity_load_avg(p.se);
+  p.se.attached = false;
+}
+
 void Fair::switched_from(Task& p) { detach_entity(p.se); }
 void Fair::switched_to(Task& p) { attach_entity(p.se); }
 

@@ -44,6 +44,7 @@ class Fair {
 
   // A sleeping task is about to belong to another CPU (waking) or a queued one was taken off (not waking).
   virtual void migrate_task(Task& p, bool waking);
+  void task_dead(Task& p);              // after the last switch away from it
   virtual void switched_from(Task& p);  // leaves the class, already off the queue
   virtual void switched_to(Task& p);
   void put_prev_task(Task& p);
