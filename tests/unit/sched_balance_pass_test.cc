@@ -307,6 +307,18 @@ TEST_CASE("a task that ended takes its load along") {
   CHECK(g->load_avg <= 1);
 }
 
+TEST_CASE("what an empty queue contributed to its group is taken back even if that was too early before") {
+  Machine m({.cpus = 2}, "6.12");
+  TaskGroup* g = m.s.create_group("g", nullptr, kNice0Load);
+  g->cfs_rq[0]->tg_load_avg_contrib = 1000;
+  g->cfs_rq[0]->last_update_tg_load_avg = static_cast<std::uint64_t>(10 * kMs);
+  g->load_avg = 1000;
+  m.s.update_blocked_averages(0, 10 * kMs + 900'000);
+  CHECK(g->load_avg == 1000);
+  m.s.update_blocked_averages(0, 14 * kMs);
+  CHECK(g->load_avg == 0);
+}
+
 TEST_CASE("a task that may not go there marks the group, one CPU of the group that may have it gets it") {
   Machine m({.cpus = 4, .packages = 2});
   Task& run = m.put("run", 2);

@@ -305,7 +305,7 @@ void Fair::update_group_weights(Entity& se) {
 // __update_blocked_fair for one queue: while nothing is queued there nobody else ages its averages.
 bool Fair::update_blocked(CfsRq& cfs_rq) {
   const bool decayed = cfs_rq.avg.load_sum == 0 && cfs_rq.avg.util_sum == 0 && cfs_rq.avg.runnable_sum == 0 &&
-                       cfs_rq.load.weight == 0 && !cfs_rq.has_removed;
+                       cfs_rq.load.weight == 0 && !cfs_rq.has_removed && cfs_rq.tg_load_avg_contrib == 0;
   if (decayed) return false;
   if (update_cfs_rq_load_avg(cfs_rq, clock_pelt(cfs_rq))) update_tg_load_avg(cfs_rq);
   if (!cfs_rq.tg->se.empty()) {
