@@ -38,6 +38,32 @@ TEST_CASE("gentle_fair_sleepers halves the credit") {
   CHECK(on == 988'000'000);
 }
 
+TEST_CASE("idle_sleeper_credit: a SCHED_IDLE sleeper gets less") {
+  const auto [off, on] = off_and_on("6.1", &kernel::Switches::idle_sleeper_credit, [](const kernel::Switches& k) {
+    Driver d(k, k8);
+    Task& a = d.task("a", 0, nullptr, Policy::idle);
+    d.rq().cfs.min_vruntime = 1'000'000'000;
+    a.se.vruntime = 1;
+    d.wake_only(a);
+    return a.se.vruntime;
+  });
+  CHECK(off == 988'000'000);
+  CHECK(on == 998'500'000);
+}
+
+TEST_CASE("new_task_util_scaled: a new task is taken for as busy as its queue, not for half of what is left") {
+  const auto [off, on] = off_and_on("6.12", &kernel::Switches::new_task_util_scaled, [](const kernel::Switches& k) {
+    Driver d(k, k8);
+    d.rq().cfs.avg.util_avg = 100;
+    d.rq().cfs.avg.load_avg = 1023;
+    Task& a = d.task("a");
+    d.fork(a, nullptr);
+    return a.se.avg.util_avg;
+  });
+  CHECK(off == 462);  // (1024 - 100) / 2
+  CHECK(on == 100);   // 100 * 1024 / 1024
+}
+
 TEST_CASE("start_debit places a forked task late") {
   const auto [off, on] = off_and_on("6.1", &kernel::Switches::start_debit, [](const kernel::Switches& k) {
     Driver d(k, k8);

@@ -47,7 +47,8 @@ void Cfs::place_entity(CfsRq& cfs_rq, Entity& se, bool initial) const {
   if (initial) {
     if (k_.start_debit) v += calc_delta_fair(sched_slice(cfs_rq, se), se.load);
   } else {
-    auto credit = static_cast<std::uint64_t>(entity_is_idle(se) ? tunables_.min_granularity_ns : tunables_.latency_ns);
+    const bool little = k_.idle_sleeper_credit && entity_is_idle(se);
+    auto credit = static_cast<std::uint64_t>(little ? tunables_.min_granularity_ns : tunables_.latency_ns);
     if (k_.gentle_fair_sleepers) credit >>= 1;
     v -= credit;
   }

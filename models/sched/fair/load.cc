@@ -323,7 +323,7 @@ void Fair::post_init_entity_util_avg(Entity& se) {
   if (cap > 0) {
     sa.util_avg = static_cast<std::uint64_t>(cap);
     if (cfs_rq.avg.util_avg != 0) {
-      const std::uint64_t w = k_.eevdf ? load_weight(se) : se.load.weight;
+      const std::uint64_t w = k_.new_task_util_scaled ? load_weight(se) : se.load.weight;
       sa.util_avg = std::min(sa.util_avg, cfs_rq.avg.util_avg * w / (cfs_rq.avg.load_avg + 1));
     }
   }
