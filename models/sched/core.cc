@@ -80,7 +80,13 @@ void Scheduler::Impl::update_rq_clock(Rq& rq, Time now) {
   }
 }
 
+// add_nr_running
+void Scheduler::Impl::tasks_came(const Rq& rq, std::uint32_t nr_running_before) const {
+  if (balancer != nullptr && nr_running_before < 2 && rq.nr_running >= 2) balancer->overload = true;
+}
+
 void Scheduler::Impl::enqueue_task(Rq& rq, Task& p, unsigned flags) {
+  const std::uint32_t before = rq.nr_running;
   switch (p.sched_class) {
     case Class::fair: {
       const bool counts = rq.smp && (!p.se.sched_delayed || (flags & enqueue::kDelayed) != 0);
@@ -98,7 +104,7 @@ void Scheduler::Impl::enqueue_task(Rq& rq, Task& p, unsigned flags) {
       break;
   }
   if ((flags & enqueue::kRestore) == 0) sched_info_enqueue(rq, p);
-  if (balancer != nullptr && rq.nr_running >= 2) balancer->overload = true;
+  tasks_came(rq, before);
 }
 
 bool Scheduler::Impl::dequeue_task(Rq& rq, Task& p, unsigned flags) {

@@ -41,8 +41,14 @@ void Scheduler::set_bandwidth(TaskGroup& g, const BandwidthLimit& limit, Time no
     impl_->update_rq_clock(*q->rq, now);
     q->runtime_enabled = enabled;
     q->throttle.runtime_remaining_ns = impl_->k.throttle_tasks ? 1 : 0;  // 956dfda6a708: else nothing could be queued
-    if (q->throttle.throttled) impl_->fair->unthrottle_cfs_rq(*q);
+    if (q->throttle.throttled) impl_->unthrottle(*q);
   }
+}
+
+void Scheduler::Impl::unthrottle(CfsRq& q) {
+  const std::uint32_t before = q.rq->nr_running;
+  fair->unthrottle_cfs_rq(q);
+  tasks_came(*q.rq, before);
 }
 
 // Gives each throttled queue, in order, what it lacks; true: some are left without.
@@ -64,7 +70,7 @@ bool Scheduler::Impl::distribute_cfs_runtime(CfsBandwidth& b, int this_cpu, Time
       left = true;
     } else if (!k.unthrottle_async) {
       update_rq_clock(*q->rq, now);
-      fair->unthrottle_cfs_rq(*q);
+      unthrottle(*q);
     } else if (q->rq->cpu == this_cpu) {
       local = q;  // when the interrupts to the others are on their way
     } else {
@@ -76,7 +82,7 @@ bool Scheduler::Impl::distribute_cfs_runtime(CfsBandwidth& b, int this_cpu, Time
   }
   if (local != nullptr && local->throttle.throttled) {
     update_rq_clock(*local->rq, now);
-    fair->unthrottle_cfs_rq(*local);
+    unthrottle(*local);
   }
   return left;
 }
@@ -86,7 +92,7 @@ void Scheduler::unthrottle_queued(int cpu, Time now) {
   impl_->update_rq_clock(rq, now);
   for (CfsRq* q : std::exchange(rq.to_unthrottle, {})) {
     q->throttle.unthrottle_queued = false;
-    if (q->throttle.throttled) impl_->fair->unthrottle_cfs_rq(*q);
+    if (q->throttle.throttled) impl_->unthrottle(*q);
   }
 }
 

@@ -20,6 +20,8 @@ struct Scheduler::Impl {
 
   static void update_rq_clock(Rq& rq, Time now);
   void enqueue_task(Rq& rq, Task& p, unsigned flags);
+  void unthrottle(CfsRq& q);
+  void tasks_came(const Rq& rq, std::uint32_t nr_running_before) const;
   bool dequeue_task(Rq& rq, Task& p, unsigned flags);
   void put_prev_task(Rq& rq, Task& p);
   void set_next_task(Rq& rq, Task& p);

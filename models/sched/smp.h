@@ -55,7 +55,7 @@ struct alignas(64) SmpRq {  // a cache line of what wakeups and switches touch
   std::uint64_t idle_stamp = 0;
   std::uint64_t avg_idle = 1'000'000;  // twice the migration cost
   std::uint64_t max_idle_balance_cost = 500'000;
-  std::int64_t next_balance = 0;  // jiffies
+  std::int64_t next_balance = 0;  // jiffies; in the past: as soon as may be
   bool active_balance = false;    // the stopper was asked to push a task to push_cpu
   int push_cpu = 0;
   bool nohz_idle = false;                     // counted among the tickless idle CPUs

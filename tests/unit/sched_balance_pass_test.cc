@@ -319,6 +319,34 @@ TEST_CASE("what an empty queue contributed to its group is taken back even if th
   CHECK(g->load_avg == 0);
 }
 
+TEST_CASE("a CPU that is left with SCHED_IDLE tasks only balances at its next tick") {
+  for (const char* version : {"6.1", "6.12"}) {
+    CAPTURE(version);
+    Machine m({.cpus = 2}, version);
+    m.put("normal", 0);
+    Task& idle = m.tasks.emplace_back();
+    m.s.init_task(idle, "idle", 9, Policy::idle, 0, 0, nullptr, 0);
+    m.s.wake_up_new(idle, nullptr, 0, 0);
+    m.s.rq(0).smp->next_balance = 1000;
+    CHECK_FALSE(m.b.tick(0, 4 * kMs));
+    Scheduler::set_state(m.tasks[0], State::dead);  // goes at once, whatever its lag
+    m.s.schedule(0, false, 5 * kMs);
+    CHECK(m.s.current(0).comm == "idle");
+    CHECK(m.b.tick(0, 8 * kMs));
+  }
+}
+
+TEST_CASE("a CPU says that it has two tasks when it comes to have them, not with each one more") {
+  Machine m({.cpus = 2});
+  m.put("one", 0);
+  CHECK_FALSE(m.b.overload);
+  m.put("two", 0);
+  CHECK(m.b.overload);
+  m.b.overload = false;
+  m.put("three", 0);
+  CHECK_FALSE(m.b.overload);
+}
+
 TEST_CASE("a task that may not go there marks the group, one CPU of the group that may have it gets it") {
   Machine m({.cpus = 4, .packages = 2});
   Task& run = m.put("run", 2);

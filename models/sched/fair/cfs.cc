@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "models/sched/smp_rq.h"
+
 namespace wakepath::sched {
 
 namespace {
@@ -135,6 +137,7 @@ void Cfs::enqueue_task(Rq& rq, Task& p, unsigned flags) {
 }
 
 bool Cfs::dequeue_task(Rq& rq, Task& p, unsigned flags) {
+  const bool only_idle_before = sched_idle_cpu(rq);
   const bool sleep = (flags & dequeue::kSleep) != 0;
   std::uint32_t idle_h_nr = p.policy == Policy::idle ? 1 : 0;
   const auto count = [&idle_h_nr](CfsRq& cfs_rq) {
@@ -161,7 +164,7 @@ bool Cfs::dequeue_task(Rq& rq, Task& p, unsigned flags) {
     count(*se->cfs_rq);
     if (se->cfs_rq->throttle.off_queue) return true;
   }
-  --rq.nr_running;
+  tasks_left(rq, 1, only_idle_before);
   return true;
 }
 

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "models/sched/smp_rq.h"
+
 namespace wakepath::sched {
 
 void Eevdf::init_entity(Entity& se) {
@@ -191,6 +193,7 @@ bool Eevdf::dequeue_task(Rq& rq, Task& p, unsigned flags) {
 bool Eevdf::dequeue_entities(Rq& rq, Entity& first, unsigned flags) {
   const bool sleep = (flags & dequeue::kSleep) != 0;
   const bool delayed = (flags & dequeue::kDelayed) != 0;
+  const bool only_idle_before = sched_idle_cpu(rq);
   Task* const p = first.task;
   const std::uint32_t h_nr = p != nullptr ? 1 : 0;
   const std::uint32_t h_nr_delayed = p != nullptr && !sleep && !delayed && first.sched_delayed ? 1 : 0;
@@ -233,7 +236,7 @@ bool Eevdf::dequeue_entities(Rq& rq, Entity& first, unsigned flags) {
     count(cfs_rq);
     if (cfs_rq.throttle.off_queue) return left();
   }
-  rq.nr_running -= h_nr;
+  tasks_left(rq, h_nr, only_idle_before);
   return left();
 }
 

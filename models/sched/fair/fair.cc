@@ -83,6 +83,12 @@ void Fair::update_level(CfsRq& cfs_rq, Entity& se) {
   update_cfs_group(se);
 }
 
+// Where only SCHED_IDLE tasks are left it is time to look for better ones on other CPUs.
+void Fair::tasks_left(Rq& rq, std::uint32_t tasks, bool only_idle_before) {
+  rq.nr_running -= tasks;
+  if (rq.smp && !only_idle_before && sched_idle_cpu(rq)) rq.smp->next_balance = 0;
+}
+
 // Moves both up to the level at which they compete.
 void Fair::find_matching_se(Entity*& a, Entity*& b) {
   while (a->depth > b->depth) a = a->parent;

@@ -89,6 +89,7 @@ class Fair {
   void account_entity_enqueue(CfsRq& cfs_rq, const Entity& se);
   void account_entity_dequeue(CfsRq& cfs_rq, const Entity& se);
   void update_level(CfsRq& cfs_rq, Entity& se);  // an ancestor that stays queued: averages, runnable, weight
+  static void tasks_left(Rq& rq, std::uint32_t tasks, bool only_idle_before);  // from all queues of a CPU
   static void set_next_buddy(Entity& se);
   static void clear_buddies(Entity& se);
 
