@@ -20,6 +20,7 @@ struct LocalTimer::Tick final : HrTimer {
     if (m.turns) m.turns->tick_due(cpu.id());
     co_await run_cost(m, irq, CostId::tick);
     m.sched.tick(cpu.id(), m.now());
+    co_await m.tick_hook(irq);
     m.after_tick(cpu);
   }
   Machine& m;

@@ -122,13 +122,13 @@ class Machine final : public sched::Observer {
     return since < 0 ? tick_offset_ns_ : (since / tick_ns_ + 1) * tick_ns_ + tick_offset_ns_;
   }
   [[nodiscard]] Time tick_of(std::int64_t jiffy) const { return jiffy * tick_ns_ + tick_offset_ns_; }
+  Call<void> tick_hook(ExecContext& irq) { return tick_hook_ != nullptr ? tick_hook_->on_tick(irq) : Call<void>{}; }
   void after_tick(Cpu& c) {
-    if (tick_hook_ != nullptr) tick_hook_->on_tick(c);
     if (smp) balance_tick(c);
   }
   struct TickHook {
     virtual ~TickHook() = default;
-    virtual void on_tick(Cpu& c) = 0;
+    virtual Call<void> on_tick(ExecContext& irq) = 0;
   };
   void set_tick_hook(TickHook* h) { tick_hook_ = h; }
   KTask& idle_ktask() { return idle_record_; }

@@ -43,7 +43,8 @@ Call<void> Workqueue::insert(ExecContext& ctx, Work& w, Pool& pool) {
     (l.inactive_tail ? l.inactive_tail->next : l.inactive_head) = &w;
     l.inactive_tail = &w;
   }
-  return pool.needs_kick() ? pool.wake_first_idle(ctx) : Call<void>{};
+  const bool asks = active || !machine_.k.wq_kick_needs_idle_worker;  // 6.1 for one that has to wait, too
+  return asks && pool.needs_kick() ? pool.wake_first_idle(ctx) : Call<void>{};
 }
 
 // ---- pool ----------------------------------------------------------------------------------------------------------
@@ -307,12 +308,13 @@ Call<void> Pool::create_worker(KTask& manager) {
 }
 
 // An item that has used the threshold's CPU time since it started is excluded from concurrency management.
-void Pool::on_tick(Worker& w) {
+Call<void> Pool::on_tick(ExecContext& irq, Worker& w) {
   constexpr Time kCpuIntensiveThresholdNs = 10'000'000;
-  if (w.current == nullptr || !w.concurrency_managed() || w.sleeping) return;
-  if (w.task->st.sum_exec_runtime_ns - w.item_started_exec_ns < kCpuIntensiveThresholdNs) return;
+  if (w.current == nullptr || !w.concurrency_managed() || w.sleeping) return {};
+  if (w.task->st.sum_exec_runtime_ns - w.item_started_exec_ns < kCpuIntensiveThresholdNs) return {};
   w.cpu_intensive = true;
   --nr_running_;
+  return head_ != nullptr && nr_running_ == 0 ? wake_first_idle(irq) : Call<void>{};
 }
 
 // ---- all -----------------------------------------------------------------------------------------------------------
@@ -401,12 +403,13 @@ int Workqueues::workers() const {
   return n;
 }
 
-void Workqueues::on_tick(machine::Cpu& c) {
+Call<void> Workqueues::on_tick(ExecContext& irq) {
   for (auto* pools : {&normal_, &highpri_}) {
-    Pool& p = *(*pools)[static_cast<std::size_t>(c.id())];
+    Pool& p = *(*pools)[static_cast<std::size_t>(irq.cpu->id())];
     for (Worker& w : p.workers_)
-      if (w.task == c.current_task()) p.on_tick(w);
+      if (w.task == irq.cpu->current_task()) return p.on_tick(irq, w);
   }
+  return {};
 }
 
 Call<Worker*> Workqueues::request_worker(KTask& manager, Pool& pool) {

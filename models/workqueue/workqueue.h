@@ -116,7 +116,7 @@ class alignas(64) Pool {
     return nr_running_ <= 0 && !(kick_needs_work_ && head_ == nullptr) && !idle_.empty();
   }
   machine::Body body(KTask& t, Worker& w);
-  void on_tick(Worker& w);  // auto CPU_INTENSIVE
+  Call<void> on_tick(ExecContext& irq, Worker& w);  // auto CPU_INTENSIVE
 
   // What each item touches is in its first two cache lines.
   struct Counters {
@@ -186,7 +186,7 @@ class Workqueues final : public Machine::TickHook {
   Pool& pool(int cpu, const Workqueue& wq);
   Pool::Counters totals() const;
   [[nodiscard]] int workers() const;
-  void on_tick(machine::Cpu& c) override;
+  Call<void> on_tick(ExecContext& irq) override;
 
   // kthreadd makes the threads that managers ask for: returns when the new one has run for the first time.
   Call<Worker*> request_worker(KTask& manager, Pool& pool);

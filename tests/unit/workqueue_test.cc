@@ -290,6 +290,25 @@ TEST_CASE("after 10 ms of CPU an item counts as intensive by itself, where the k
   }
 }
 
+TEST_CASE("the tick that finds an item intensive wakes a worker for those behind it", "[workqueue]") {
+  for (const char* version : {"6.1", "6.12"}) {
+    CAPTURE(version);
+    Fixture f(version);
+    Workqueue& q = f.wq();
+    f.at(0, q, f.item("a", 60 * kMs));
+    f.at(kMs, q, f.item("b", kMs));  // nothing is queued after it that could ask for a worker
+    f.run(200 * kMs);
+    if (f.m->k.wq_auto_cpu_intensive) {
+      CHECK(f.of("b").begin >= 10 * kMs);
+      CHECK(f.of("b").begin < 20 * kMs);
+      CHECK(f.of("b").worker != f.of("a").worker);
+    } else {
+      CHECK(f.of("b").begin >= f.of("a").end);
+    }
+    CHECK(f.wqs->pool(0, q).nr_running() == 0);
+  }
+}
+
 TEST_CASE("idle workers beyond two stay while busy ones are more than four for each", "[workqueue]") {
   struct Case {
     int sleepers_long, sleepers_short, left;
