@@ -272,7 +272,8 @@ SwitchResult Scheduler::schedule(int cpu, bool preempt, Time now) {
     result.prev_delayed = !impl_->dequeue_task(rq, prev, dequeue::kSleep | special);
     if (!result.prev_delayed) prev.on_rq = OnRq::no;
   }
-  Task& next = &prev == &rq.idle && rq.nr_running == 0 ? prev : impl_->pick_next_task(rq, prev, now, result.newidle_ns);
+  const bool stays_idle = impl_->k.idle_reenters_fast && &prev == &rq.idle && rq.nr_running == 0;
+  Task& next = stays_idle ? prev : impl_->pick_next_task(rq, prev, now, result.newidle_ns);
   rq.resched = rq.resched_lazy = false;
   result.taken_off = std::exchange(rq.taken_off, 0);
   result.next = &next;

@@ -347,6 +347,17 @@ TEST_CASE("a CPU says that it has two tasks when it comes to have them, not with
   CHECK_FALSE(m.b.overload);
 }
 
+TEST_CASE("idle_reenters_fast: who idles and finds nothing looks for work elsewhere before 6.12") {
+  for (const char* version : {"6.1", "6.12"}) {
+    CAPTURE(version);
+    Machine m({.cpus = 2}, version);
+    m.put("one", 1), m.put("two", 1);
+    m.s.schedule(0, false, 5 * kMs);
+    CHECK(m.moves == (std::string(version) == "6.1" ? Moves{"two 1>0 newidle"} : Moves{}));
+    CHECK((m.s.current(0).comm == "two") == (std::string(version) == "6.1"));
+  }
+}
+
 TEST_CASE("a task that may not go there marks the group, one CPU of the group that may have it gets it") {
   Machine m({.cpus = 4, .packages = 2});
   Task& run = m.put("run", 2);
