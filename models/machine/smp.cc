@@ -218,7 +218,7 @@ void Smp::tick(Cpu& c) {
 }
 
 void Smp::idle_entered(Cpu& c) {
-  balancer.update_idle_core(c.id());
+  balancer.idle_entered(c.id(), m_.now());
   rcu.idle_entered(c.id());
 }
 

@@ -61,6 +61,7 @@ struct alignas(64) SmpRq {  // a cache line of what wakeups and switches touch
   bool nohz_idle = false;                     // counted among the tickless idle CPUs
   unsigned nohz_pending = 0, nohz_flags = 0;  // what this CPU was kicked for: on its way, arrived
   bool has_blocked_load = false;
+  bool refreshes_load = false;  // of sleeping CPUs, when it goes idle
   std::int64_t last_blocked_update = -1;
 };
 

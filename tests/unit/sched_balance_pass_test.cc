@@ -358,6 +358,32 @@ TEST_CASE("idle_reenters_fast: who idles and finds nothing looks for work elsewh
   }
 }
 
+TEST_CASE("a CPU that idles for long brings the load of sleeping ones up to date, at most every 32 ms") {
+  Machine m({.cpus = 4});
+  m.put("slept", 3);
+  Scheduler::set_state(m.tasks[0], State::interruptible);
+  m.s.schedule(3, false, kMs);
+  m.b.enter_tickless_idle(3);
+  const auto load = [&] { return m.s.rq(3).cfs.avg.load_avg; };
+  const std::uint64_t before = load();
+  const auto idles = [&](Time at) {
+    Effort e;
+    m.b.newidle(0, at, e);
+    m.b.idle_entered(0, at);
+  };
+  m.s.rq(0).smp->avg_idle = 499'999;
+  idles(40 * kMs);
+  CHECK(load() == before);
+  m.s.rq(0).smp->avg_idle = 500'000;
+  idles(40 * kMs);
+  const std::uint64_t after = load();
+  CHECK(after < before);
+  idles(68 * kMs);
+  CHECK(load() == after);
+  idles(72 * kMs);
+  CHECK(load() < after);
+}
+
 TEST_CASE("a task that may not go there marks the group, one CPU of the group that may have it gets it") {
   Machine m({.cpus = 4, .packages = 2});
   Task& run = m.put("run", 2);

@@ -56,9 +56,9 @@ class Balancer {
   bool step(Passes& p, Time now, Effort& effort);  // one CPU's passes; false: there are no more
   // From __schedule when no fair task is left: true when one is there now.
   bool newidle(int cpu, Time now, Effort& e);
-  void idle_balance_kicked(int cpu);  // the function call arrived; true in SmpRq::nohz_flags: raise the softirq
-  void enter_tickless_idle(int cpu);  // the tick was stopped
-  void update_idle_core(int cpu);     // it goes idle: is its core now?
+  void idle_balance_kicked(int cpu);     // the function call arrived; true in SmpRq::nohz_flags: raise the softirq
+  void enter_tickless_idle(int cpu);     // the tick was stopped
+  void idle_entered(int cpu, Time now);  // the idle task goes on there
   void active_balance_stop(int cpu, Time now);                      // the stopper of `cpu` runs
   [[nodiscard]] int find_idlest_cpu(const Task& t, int cpu) const;  // for a task forked on `cpu`
   void wakeup_after_idle(Rq& rq);  // ttwu: the idle time since idle_stamp enters the average
@@ -94,6 +94,7 @@ class Balancer {
   [[nodiscard]] bool needs_active_balance(const Pass& p) const;
   void settle_interval(Pass& p, bool all_pinned) const;
   Effort rebalance_domains(int cpu, CpuIdle idle, Time now);
+  void update_idle_core(int cpu);  // it goes idle: is its core now?
   bool nohz_idle_balance(Passes& p, Time now, Effort& effort);
   void leave_off(const Passes& p);
   void nohz_balancer_kick(int cpu, Time now);

@@ -166,9 +166,26 @@ bool Balancer::newidle(int cpu, Time now, Effort& effort) {
     update_next_balance(*first, false, next);
   }
   smp.next_balance = std::min(smp.next_balance, next);
-  if (rq.nr_running == 0) return false;
+  if (rq.nr_running == 0) {
+    const bool idles_long = smp.avg_idle >= static_cast<std::uint64_t>(t_.migration_cost_ns);
+    smp.refreshes_load |= idles_long && nohz_.has_blocked && jiffies(now) >= nohz_.next_blocked;
+    return false;
+  }
   smp.idle_stamp = 0;
   return true;
+}
+
+// nohz_newidle_balance, nohz_run_idle_balance: who idles for long anyway brings the load that sleeping CPUs were left
+// with up to date, lest one of them is woken for it.
+void Balancer::idle_entered(int cpu, Time now) {
+  update_idle_core(cpu);
+  SmpRq& smp = *s_.rq(cpu).smp;
+  if (!std::exchange(smp.refreshes_load, false) || smp.nohz_pending != 0 || s_.need_resched(cpu)) return;
+  Passes p;
+  p.cpu = cpu;
+  p.flags = kNohzStats;
+  Effort none;
+  nohz_idle_balance(p, now, none);
 }
 
 // The idle time that ended enters the average, an eighth of it, capped.
