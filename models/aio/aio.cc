@@ -72,7 +72,8 @@ Call<int> Context::read_events(KTask& t, int min_nr, int nr, std::vector<Iocb*>&
   for (;;) {
     if (t.resched_at_might_sleep()) co_await t.schedule(true);  // the ring mutex
     const int before = got;
-    while (got < nr && !ring_.empty()) {
+    // The tail is read once: what completes while events are copied is for the next look.
+    for (std::size_t left = ring_.size(); left > 0 && got < nr && !ring_.empty(); --left) {
       out.push_back(ring_.front());
       ring_.pop_front();
       ++got;

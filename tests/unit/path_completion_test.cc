@@ -133,6 +133,18 @@ TEST_CASE("a plug holds 32 requests and small submissions have none of their own
   }
 }
 
+TEST_CASE("what completes while events are copied waits for the next look at the ring", "[path]") {
+  auto s = small_machine("6.1", 4);
+  s.workloads[0].rw = "randread";  // completed by the interrupt, in the middle of whatever runs
+  s.workloads[0].iodepth_batch_submit = 1;
+  s.device.coalesce_n = 1;
+  s.costs[machine::CostId::getevents_event].ns = 1'000'000;  // the others are done before the first one is copied
+  Record r;
+  record(r, s);
+  const auto calls = static_cast<double>(r.count(EventType::sys_exit_io_getevents));
+  CHECK(r.result["io"]["completed"].get<double>() / calls < 3);
+}
+
 TEST_CASE("a submitter without a tag sleeps and its plug is issued by kblockd", "[path]") {
   auto s = small_machine("6.1", 32);
   s.block.queue_depth = 8;
