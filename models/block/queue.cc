@@ -247,7 +247,16 @@ Call<void> Queue::submit_request(KTask& t, Bio& bio, Request& rq, Plug* plug) {
   ++counters.submitted;
   if (plug == nullptr)
     return machine::after(t, run_cost(machine_, t, CostId::plug_add), [this, &t, &rq] { return issue_alone(t, rq); });
-  return plug->count < Plug::kMaxRequests ? add_to_plug(t, *plug, rq) : add_to_full_plug(t, *plug, rq);
+  return is_full(*plug) ? add_to_full_plug(t, *plug, rq) : add_to_plug(t, *plug, rq);
+}
+
+// What waits is issued before another one comes if it is many, or large by the list's first: the newest one, since
+// the list has another order (plug_lifo) the oldest.
+bool Queue::is_full(const Plug& plug) const {
+  constexpr std::uint32_t kFlushBytes = 128 * 1024;  // BLK_PLUG_FLUSH_SIZE
+  if (plug.count == 0) return false;
+  const Request& first = machine_.k.plug_lifo ? *plug.tail : *plug.head;
+  return plug.count >= Plug::kMaxRequests || first.bio->bytes >= kFlushBytes;
 }
 
 Call<void> Queue::issue_alone(KTask& t, Request& rq) {

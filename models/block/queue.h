@@ -154,6 +154,7 @@ class Queue {
   Call<void> issue_alone(KTask& t, Request& rq);
   Call<void> add_to_plug(KTask& t, Plug& plug, Request& rq);
   Call<void> add_to_full_plug(KTask& t, Plug& plug, Request& rq);
+  [[nodiscard]] bool is_full(const Plug& plug) const;
   Request* take_tag(HwQueue& h, int cpu);
   Request* take_unused(HwQueue& h);
   Request* take_mapped(HwQueue& h, int cpu);

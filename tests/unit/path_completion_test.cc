@@ -145,6 +145,20 @@ TEST_CASE("what completes while events are copied waits for the next look at the
   CHECK(r.result["io"]["completed"].get<double>() / calls < 3);
 }
 
+TEST_CASE("a plug whose first request is large is issued before another one comes", "[path]") {
+  for (const char* version : {"6.1", "6.12"}) {
+    for (const auto& [kib, rings] : {std::pair{64, 1}, {124, 1}, {128, 8}, {256, 8}}) {
+      auto s = small_machine(version, 8, 8);
+      s.workloads[0].bs = kib * 1024;
+      Record r;
+      record(r, s);
+      INFO(version << " " << kib);
+      const auto submits = r.result["io"]["io_submit_per_s"].get<double>();
+      CHECK(r.result["block"]["doorbells_per_s"].get<double>() / submits == Approx(rings).epsilon(0.02));
+    }
+  }
+}
+
 TEST_CASE("a submitter without a tag sleeps and its plug is issued by kblockd", "[path]") {
   auto s = small_machine("6.1", 32);
   s.block.queue_depth = 8;
