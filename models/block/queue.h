@@ -39,6 +39,7 @@ struct Bio {
   bool refused = false;         // out: so it was
   bool failed = false;          // out: -EIO
   HwQueue* hctx = nullptr;      // out, of a polled one: where to look for it
+  const void* file = nullptr;   // whose sectors these are: a direct I/O of it, which its neighbours may join
   bool flush = false;           // no data: the device empties its volatile cache
   bool preflush = false, fua = false;  // REQ_PREFLUSH, REQ_FUA: for block::Flusher
   SlabCache::Slab* slab = nullptr;     // that it lies in, where the machine's RCU is modelled
@@ -82,6 +83,7 @@ struct RemoteDevice {
 
 class Completions;
 class Loop;
+class Merger;
 class Splitter;
 struct QueueInterrupt;
 
@@ -195,6 +197,7 @@ class Queue {
   DeviceLaw law_;
   std::unique_ptr<Splitter> splitter_;
   std::unique_ptr<SlabCache> bios_;  // null: nobody asks which CPU has RCU callbacks
+  std::unique_ptr<Merger> merger_;
   trace::StringId timer_function_ = 0;
 };
 

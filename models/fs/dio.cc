@@ -98,6 +98,7 @@ Call<void> Filesystem::submit_uring(KTask& t, Dio& dio, block::Plug* plug) {
 // No coroutine, nor what it calls: libaio's I/Os mostly pass all of it at once.
 Call<void> Filesystem::submit(KTask& t, Dio& dio, block::Plug* plug) {
   dio.fs = this;
+  dio.file = dio.inode;
   dio.function_id = work_function_;
   dio.submitting = true;
   dio.ended = dio.failed = false;

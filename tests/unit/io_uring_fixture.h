@@ -67,7 +67,7 @@ class Bench {
       Sqe e;
       e.op = op;
       e.file = op == Op::nop ? nullptr : &file;
-      e.offset = 4096 * pushed;
+      e.offset = 8192 * pushed;  // no neighbours, which would be one request
       e.user_data = ++pushed;
       if (change) change(e);
       ring.push(e);
@@ -108,7 +108,7 @@ class Bench {
   [[nodiscard]] std::vector<std::uint64_t> completion_order() const {  // of the device, as user_data
     std::vector<std::uint64_t> out;
     for (const auto& e : records.events)
-      if (e.type == EventType::block_rq_complete) out.push_back(e.u.rq.sector / 8 + 1);
+      if (e.type == EventType::block_rq_complete) out.push_back(e.u.rq.sector / 16 + 1);
     return out;
   }
 

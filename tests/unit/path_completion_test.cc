@@ -133,18 +133,6 @@ TEST_CASE("a plug holds 32 requests and small submissions have none of their own
   }
 }
 
-TEST_CASE("what completes while events are copied waits for the next look at the ring", "[path]") {
-  auto s = small_machine("6.1", 4);
-  s.workloads[0].rw = "randread";  // completed by the interrupt, in the middle of whatever runs
-  s.workloads[0].iodepth_batch_submit = 1;
-  s.device.coalesce_n = 1;
-  s.costs[machine::CostId::getevents_event].ns = 1'000'000;  // the others are done before the first one is copied
-  Record r;
-  record(r, s);
-  const auto calls = static_cast<double>(r.count(EventType::sys_exit_io_getevents));
-  CHECK(r.result["io"]["completed"].get<double>() / calls < 3);
-}
-
 TEST_CASE("a plug whose first request is large is issued before another one comes", "[path]") {
   for (const char* version : {"6.1", "6.12"}) {
     for (const auto& [kib, rings] : {std::pair{64, 1}, {124, 1}, {128, 8}, {256, 8}}) {
@@ -157,6 +145,37 @@ TEST_CASE("a plug whose first request is large is issued before another one come
       CHECK(r.result["block"]["doorbells_per_s"].get<double>() / submits == Approx(rings).epsilon(0.02));
     }
   }
+}
+
+TEST_CASE("what completes while events are copied waits for the next look at the ring", "[path]") {
+  auto s = small_machine("6.1", 4);
+  s.workloads[0].rw = "randread";  // completed by the interrupt, in the middle of whatever runs
+  s.workloads[0].iodepth_batch_submit = 1;
+  s.device.coalesce_n = 1;
+  s.costs[machine::CostId::getevents_event].ns = 1'000'000;  // the others are done before the first one is copied
+  Record r;
+  record(r, s);
+  const auto calls = static_cast<double>(r.count(EventType::sys_exit_io_getevents));
+  CHECK(r.result["io"]["completed"].get<double>() / calls < 3);
+}
+
+TEST_CASE("neighbours in a plug are one request", "[path]") {
+  const auto per_request = [](const std::string& rw, int max_kb, int batch) {
+    auto s = small_machine("6.1", 16, 16);
+    s.workloads[0].rw = rw;
+    s.workloads[0].iodepth_batch_submit = batch;
+    s.block.max_sectors_kb = static_cast<std::uint64_t>(max_kb);
+    Record r;
+    record(r, s);
+    CHECK(about(r.count(EventType::block_rq_issue), r.count(EventType::block_rq_complete)));
+    return static_cast<double>(r.result["io"]["completed"].get<long>()) /
+           static_cast<double>(r.count(EventType::block_rq_issue));
+  };
+  CHECK(per_request("randwrite", 1280, 16) == Approx(1).epsilon(0.02));
+  CHECK(per_request("write", 1280, 16) == Approx(16).epsilon(0.02));
+  CHECK(per_request("read", 1280, 16) == Approx(16).epsilon(0.02));
+  CHECK(per_request("write", 32, 16) == Approx(8).epsilon(0.02));
+  CHECK(per_request("write", 1280, 2) == Approx(1).epsilon(0.02));  // no plug
 }
 
 TEST_CASE("a submitter without a tag sleeps and its plug is issued by kblockd", "[path]") {
