@@ -7,7 +7,7 @@ namespace wakepath::block {
 
 namespace {
 
-constexpr std::uint32_t kPage = 4096;
+constexpr std::uint32_t kPageBytes = 4096;
 
 // NVME_MAX_SEGS; QEMU's seg_max for a ring of 256; BLK_MAX_SEGMENTS.
 std::uint32_t max_segments(std::string_view driver) {
@@ -15,7 +15,7 @@ std::uint32_t max_segments(std::string_view driver) {
 }
 
 // Pages of a buffer are taken for scattered.
-std::uint32_t segments(const Bio& b) { return (b.bytes + kPage - 1) / kPage; }
+std::uint32_t segments(const Bio& b) { return (b.bytes + kPageBytes - 1) / kPageBytes; }
 
 bool mergeable(const Bio& b) { return b.file != nullptr && !b.flush && !b.preflush && !b.fua; }
 
