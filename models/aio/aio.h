@@ -6,6 +6,7 @@
 // after a drain that found nothing new. Switch: aio_obey_min_nr.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -23,6 +24,10 @@ using machine::Time;
 struct Iocb {
   void* owner = nullptr;  // the submitter's io_u
 };
+
+// The allocation of the kiocb within io_submit_iocb, in thousandths of it: what precedes it is the way back from the
+// iocb before. From the same traces as fs_dio_submit's: 616 ns before the inode's lock, in 6.1 and 6.12.
+inline constexpr std::array kIocbPoints{468};
 
 class Context {
  public:

@@ -92,6 +92,7 @@ class Filesystem {
   Call<void> enter_queue(KTask& t, Dio& dio, block::Plug* plug);
   Call<void> change_time_and_map(KTask& t, Dio& dio, block::Plug* plug);
   Call<void> map(KTask& t, Dio& dio, block::Plug* plug);
+  Call<void> map_with_points(KTask& t, Dio& dio, machine::Time ns, block::Plug* plug);
   [[nodiscard]] bool is_stale(const Inode& inode) const { return machine_.now() >= inode.fresh_until; }
   Call<bool> update_time(KTask& t, Inode& inode, bool nowait);
   Call<bool> lock(KTask& t, Inode& inode, bool nowait);

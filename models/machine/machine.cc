@@ -233,6 +233,16 @@ ExecContext::RunAwaiter Machine::draw_and_run(ExecContext& ctx, CostId id, Mode 
   return {ctx.cpu->try_run_inline(ctx, cost(id), mode) ? nullptr : &ctx};
 }
 
+Call<void> run_piece_by_piece(KTask& t, Time ns, SleepPoints thousandths) {
+  Time done = 0;
+  for (const int point : thousandths) {
+    const Time until = ns * point / 1000;
+    co_await t.run_ns(until - std::exchange(done, until));
+    if (t.resched_at_might_sleep()) co_await t.schedule(true);
+  }
+  co_await t.run_ns(ns - done);
+}
+
 void Machine::ask_to_reschedule(int target) {
   sched.rq(target).resched = true;
   send_resched(target);

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <memory_resource>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -212,6 +213,16 @@ template <class Then>
   if (!t.resched_at_might_sleep()) [[likely]]
     return then();
   return wait_and(t, t.schedule(true), then);
+}
+
+// CPU time in the kernel with might_sleep() points inside, each at so many thousandths of it, ascending. Where nothing
+// comes in between, it passes at once.
+using SleepPoints = std::span<const int>;
+Call<void> run_piece_by_piece(KTask& t, Time ns, SleepPoints thousandths);
+inline Call<void> run_with_points(Machine& m, KTask& t, Time ns, SleepPoints thousandths) {
+  if (ns > 0 && t.cpu->passes_at_once(m.engine, t, ns, Mode::kernel)) [[likely]]
+    return {};
+  return run_piece_by_piece(t, ns, thousandths);
 }
 
 }  // namespace wakepath::machine

@@ -324,7 +324,7 @@ Call<void> FioJob::sys_io_submit(KTask& t, std::span<IoU* const> batch) {
   block::Plug plug;
   block::Plug* use = batch.size() > kPlugThreshold ? &plug : nullptr;
   for (IoU* u : batch) {
-    co_await run_cost(machine_, t, CostId::io_submit_iocb);
+    co_await machine::run_with_points(machine_, t, machine_.cost(CostId::io_submit_iocb), aio::kIocbPoints);
     u->issue = machine_.now();  // stands if a reaper has it before the call returns, as what is submitted does
     ++submitted_;
     if (!conf_.direct) {  // done within the call: the event is in the ring when it returns
