@@ -49,7 +49,7 @@ Queue::Queue(Machine& m, workqueue::Workqueues& wqs, const scenario::Block& conf
   const auto most = conf_.max_sectors > 0 ? conf_.max_sectors * 512 : conf_.max_sectors_kb * 1024;
   max_bytes_ = static_cast<std::uint32_t>(most);
   splitter_ = std::make_unique<Splitter>(*this, max_bytes_);
-  merger_ = std::make_unique<Merger>(conf_.driver, max_bytes_);
+  if (conf_.nomerges < 2) merger_ = std::make_unique<Merger>(conf_.driver, max_bytes_);
   if (driver_ != nullptr) has_queue_rqs_ = driver_->has_queue_rqs();
   kblockd_ = &wqs.create("kblockd", {.highpri = true});
   timer_function_ = m.tp.name("null_cmd_timer_expired [null_blk]");
@@ -211,7 +211,7 @@ Call<void> Queue::submit(KTask& t, Bio& bio, Plug* plug) {
     return splitter_->submit(t, bio, plug);
   if (bios_ != nullptr) bio.slab = &bios_->take(t.cpu->id());
   if (bio.polled && poll_hctxs_.empty()) bio.polled = false;  // bio_clear_polled
-  if (plug != nullptr && plug->tail != nullptr && merger_->merge(*plug->tail, bio))
+  if (plug != nullptr && plug->tail != nullptr && merger_ != nullptr && merger_->merge(*plug->tail, bio))
     return machine::after(t, run_cost(machine_, t, CostId::plug_add), [] { return Call<void>{}; });
   HwQueue& h = bio.polled
                    ? *poll_hctxs_[static_cast<std::size_t>(poll_map_.queue_of[static_cast<std::size_t>(t.cpu->id())])]

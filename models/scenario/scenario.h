@@ -82,6 +82,7 @@ struct Block {  // one block device
   std::vector<int> irq_cpus;              // CPU of each queue's interrupt; empty: the first CPU mapped to it
   std::vector<int> queue_map;             // queue of each CPU; empty: the driver's own map
   std::uint64_t max_sectors_kb = 1280;
+  int nomerges = 0;
   std::uint64_t max_sectors = 0;     // instead, in sectors, when not 0
   bool threaded_interrupts = false;  // nvme.use_threaded_interrupts
   std::string elevator = "none";     // none, mq-deadline: requests are ended one by one, and pass a list

@@ -181,18 +181,17 @@ void add_block(Keys& k) {
         "null_blk irqmode 2: one timer per request on the CPU that queued it");
   s.add("threaded_interrupts", boolean, FIELD(Block, threaded_interrupts),
         "nvme.use_threaded_interrupts=1: completions run in a SCHED_FIFO thread of the interrupt's CPU");
-  s.one_of(
-      "elevator", FIELD(Block, elevator), {"none", "mq-deadline"},
-      "queue/scheduler; with one, requests pass a list that a run of the queue dispatches, and are ended one by one, "
-      "in order (its sorting is not modelled)");
+  s.one_of("elevator", FIELD(Block, elevator), {"none", "mq-deadline"},
+           "queue/scheduler; with one, requests pass a list that a run of the queue dispatches (it sorts nothing here)");
   s.number("irqmode", FIELD(Block, irqmode), 0, 2,
            "null_blk irqmode: 0 ends a request as it is issued, 1 the same by blk_mq_complete_request, 2 after the "
            "device's time");
   s.number("max_sectors_kb", FIELD(Block, max_sectors_kb), 4, 1 << 20,
            "queue/max_sectors_kb: what is larger goes to the device in several requests");
-  s.number(
-      "max_sectors", FIELD(Block, max_sectors), 0, 1 << 21,
-      "the same in sectors of 512 bytes, where it is not a whole number of KiB (null_blk: 255); 0: max_sectors_kb");
+  s.number("max_sectors", FIELD(Block, max_sectors), 0, 1 << 21,
+           "the same in sectors, where it is not a whole number of KiB (null_blk: 255); 0: max_sectors_kb");
+  s.number("nomerges", FIELD(Block, nomerges), 0, 2,
+           "queue/nomerges: at 2 neighbouring I/Os of a plug stay requests of their own");
 }
 
 void add_device(Keys& k) {

@@ -371,7 +371,7 @@ class Shell {
     if (path.rfind("/proc/sys/kernel/sched_", 0) == 0 && file.rfind("sched_", 0) == 0)
       return sched_tunable(file.substr(6), value, at);
     if (path.rfind("/sys/block/", 0) == 0 && path.find("/queue/") != std::string::npos) {
-      if (file == "rq_affinity" || file == "nr_requests" || file == "max_sectors_kb") {
+      if (file == "rq_affinity" || file == "nr_requests" || file == "max_sectors_kb" || file == "nomerges") {
         put_number({"block", file == "nr_requests" ? "queue_depth" : file}, value, at);
         return std::nullopt;
       }

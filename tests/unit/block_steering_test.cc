@@ -207,7 +207,7 @@ TEST_CASE("null_blk without a timer and with one queue ends in ksoftirqd, woken 
       if (e.type == EventType::block_rq_issue) issued.push_back(e.u.rq.sector);
     auto sequential = s;
     sequential.workloads[0].rw = "write";
-    sequential.block.max_sectors_kb = 4;  // else neighbours were one request
+    sequential.block.nomerges = 2;  // else neighbours were one request
     Record q;
     record(q, sequential);
     std::vector<std::uint64_t> sectors;

@@ -160,11 +160,12 @@ TEST_CASE("what completes while events are copied waits for the next look at the
 }
 
 TEST_CASE("neighbours in a plug are one request", "[path]") {
-  const auto per_request = [](const std::string& rw, int max_kb, int batch) {
+  const auto per_request = [](const std::string& rw, int max_kb, int batch, int nomerges = 0) {
     auto s = small_machine("6.1", 16, 16);
     s.workloads[0].rw = rw;
     s.workloads[0].iodepth_batch_submit = batch;
     s.block.max_sectors_kb = static_cast<std::uint64_t>(max_kb);
+    s.block.nomerges = nomerges;
     Record r;
     record(r, s);
     CHECK(about(r.count(EventType::block_rq_issue), r.count(EventType::block_rq_complete)));
@@ -175,6 +176,8 @@ TEST_CASE("neighbours in a plug are one request", "[path]") {
   CHECK(per_request("write", 1280, 16) == Approx(16).epsilon(0.02));
   CHECK(per_request("read", 1280, 16) == Approx(16).epsilon(0.02));
   CHECK(per_request("write", 32, 16) == Approx(8).epsilon(0.02));
+  CHECK(per_request("write", 1280, 16, 1) == Approx(16).epsilon(0.02));
+  CHECK(per_request("write", 1280, 16, 2) == Approx(1).epsilon(0.02));
   CHECK(per_request("write", 1280, 2) == Approx(1).epsilon(0.02));  // no plug
 }
 

@@ -107,6 +107,7 @@ def block_table(facts: dict[str, Any], law: DeviceLaw | None) -> dict[str, Any]:
         ("hw_queues", "hw_queues"),
         ("rq_affinity", "rq_affinity"),
         ("max_sectors_kb", "max_sectors_kb"),
+        ("nomerges", "nomerges"),
     ):
         if target.get(given) is not None:
             table[key] = target[given]

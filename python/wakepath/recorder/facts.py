@@ -218,6 +218,7 @@ def disk_facts(disk: Path) -> dict[str, Any]:
         "nr_requests": number(queue / "nr_requests"),
         "rq_affinity": number(queue / "rq_affinity"),
         "max_sectors_kb": number(queue / "max_sectors_kb"),
+        "nomerges": number(queue / "nomerges"),
         "rotational": number(queue / "rotational"),
         "write_cache": read(queue / "write_cache"),
         "fua": number(queue / "fua"),
