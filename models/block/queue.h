@@ -197,7 +197,7 @@ class Queue {
   DeviceLaw law_;
   std::unique_ptr<Splitter> splitter_;
   std::unique_ptr<SlabCache> bios_;  // null: nobody asks which CPU has RCU callbacks
-  std::unique_ptr<Merger> merger_;  // null: queue/nomerges is 2
+  std::unique_ptr<Merger> merger_;   // null: queue/nomerges is 2
   trace::StringId timer_function_ = 0;
 };
 

@@ -235,12 +235,15 @@ ExecContext::RunAwaiter Machine::draw_and_run(ExecContext& ctx, CostId id, Mode 
 
 Call<void> run_piece_by_piece(KTask& t, Time ns, SleepPoints thousandths) {
   Time done = 0;
+  std::int64_t pieces = 1;
   for (const int point : thousandths) {
     const Time until = ns * point / 1000;
+    pieces += until > done;
     co_await t.run_ns(until - std::exchange(done, until));
     if (t.resched_at_might_sleep()) co_await t.schedule(true);
   }
   co_await t.run_ns(ns - done);
+  t.cpu->machine().engine.count_as_one(pieces);
 }
 
 void Machine::ask_to_reschedule(int target) {

@@ -181,8 +181,9 @@ void add_block(Keys& k) {
         "null_blk irqmode 2: one timer per request on the CPU that queued it");
   s.add("threaded_interrupts", boolean, FIELD(Block, threaded_interrupts),
         "nvme.use_threaded_interrupts=1: completions run in a SCHED_FIFO thread of the interrupt's CPU");
-  s.one_of("elevator", FIELD(Block, elevator), {"none", "mq-deadline"},
-           "queue/scheduler; with one, requests pass a list that a run of the queue dispatches (it sorts nothing here)");
+  s.one_of(
+      "elevator", FIELD(Block, elevator), {"none", "mq-deadline"},
+      "queue/scheduler; with one, requests pass a list that a run of the queue dispatches (it sorts nothing here)");
   s.number("irqmode", FIELD(Block, irqmode), 0, 2,
            "null_blk irqmode: 0 ends a request as it is issued, 1 the same by blk_mq_complete_request, 2 after the "
            "device's time");

@@ -40,6 +40,9 @@ class Engine {
     return true;
   }
 
+  // What went forward in `pieces` counts as one: a cost is one step, however it is cut.
+  void count_as_one(std::int64_t pieces) { steps_ -= pieces - 1; }
+
   struct Limits {
     std::int64_t max_events = 0;             // events and inline steps together; 0: none
     std::int64_t max_wall_ms = 0;            // 0: none

@@ -175,8 +175,8 @@ def test_lost_records_are_refused(tmp_path: Path) -> None:
 def test_a_recorder_costs_from_when_it_is_turned_on() -> None:
     """Two halves of a window: turned on in the middle, the second is slower; from the start on, both are."""
     costs = ("costs.trace_record=2000", "costs.trace_record_sched=2000")
-    options = Options(duration="100ms", warmup="50ms", samples="2", sets=costs)
-    at = ('event.recorder.at="100ms"', 'event.recorder.set="recorder=on"')
+    options = Options(duration="400ms", warmup="50ms", samples="2", sets=costs)
+    at = ('event.recorder.at="250ms"', 'event.recorder.set="recorder=on"')
     scenario = Scenario.load("starved_completions/qemu-6.1-root", options=options)
 
     def halves(scenario: Scenario) -> list[int]:

@@ -203,8 +203,8 @@ TEST_CASE("a task whose end no record tells does not run for ever") {
 }
 
 TEST_CASE("between two softirqs an idle CPU is idle, and one without records is neither idle nor busy") {
-  std::string text = " b-2 [002] ..... 0: sched_waking: comm=a pid=1 prio=120 target_cpu=002\n" +
-                     switched(0, "a", 1, "swapper/0", 0);
+  std::string text =
+      " b-2 [002] ..... 0: sched_waking: comm=a pid=1 prio=120 target_cpu=002\n" + switched(0, "a", 1, "swapper/0", 0);
   for (const int us : {10, 50, 90})
     text += fmt::format(
         "          <idle>-0 [000] ..s.. {}: softirq_entry: vec=7 [action=SCHED]\n"
