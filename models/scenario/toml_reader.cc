@@ -127,7 +127,10 @@ int line_at_fault(std::string_view text) {
   return static_cast<int>(high);
 }
 
-// Where the string that begins at `at` ends, the end of its line or the text where its end is missing.
+bool beyond_ascii(char c) { return static_cast<unsigned char>(c) >= 0x80; }
+
+// Where the string that begins at `at` ends, the end of its line or the text where its end is missing; or where a
+// character beyond ASCII follows a backslash, which the parser takes for a blank without knowing (toml++ 3.3).
 std::size_t end_of_string(std::string_view text, std::size_t at) {
   const char quote = text[at];
   const std::string three(3, quote);
@@ -135,6 +138,8 @@ std::size_t end_of_string(std::string_view text, std::size_t at) {
   std::size_t i = at + (lines ? 3 : 1);
   for (; i < text.size(); ++i) {
     if (quote == '"' && text[i] == '\\') {
+      const std::size_t next = text.find_first_not_of(lines ? " \t\r\n" : "", i + 1);
+      if (next != std::string_view::npos && beyond_ascii(text[next])) return next;
       ++i;
     } else if (lines && text.substr(i, 3) == three) {
       return i + 3;
@@ -190,12 +195,12 @@ class StringStarts {
   bool in_key_ = true, here_ = true;
 };
 
-// The line of the first character beyond ASCII outside strings and comments; 0: none.
+// The line of the first character beyond ASCII outside strings and comments, or behind a backslash; 0: none.
 int line_beyond_ascii(std::string_view text) {
   std::size_t i = text.substr(0, 3) == "\xEF\xBB\xBF" ? 3 : 0;
   StringStarts starts;
   while (i < text.size()) {
-    if (static_cast<unsigned char>(text[i]) >= 0x80) {
+    if (beyond_ascii(text[i])) {
       return static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(i), '\n')) + 1;
     }
     if ((text[i] == '"' || text[i] == '\'') && starts.here()) {
@@ -224,7 +229,8 @@ toml::parse_result parse(std::string_view text, const std::string& file, bool& a
 
 Result<Value> parse_toml(std::string_view text, const std::string& file) {
   if (const int line = line_beyond_ascii(text); line > 0) {
-    return tl::make_unexpected(Error{file, line, "a character outside ASCII that is not in quotes",
+    return tl::make_unexpected(Error{file, line,
+                                     "a character outside ASCII that is not in quotes, or follows a backslash",
                                      "text is quoted, and units are ASCII: 30us"});
   }
   bool asserted = false;

@@ -183,10 +183,15 @@ TEST_CASE("broken TOML keeps its line", "[scenario][errors]") {
 
 TEST_CASE("letters outside ASCII stand in quotes and comments, and nowhere else") {
   const std::string wrong =
-      "a character outside ASCII that is not in quotes (text is quoted, and units are ASCII: 30us)";
+      "a character outside ASCII that is not in quotes, or follows a backslash (text is quoted, and units are ASCII: "
+      "30us)";
   CHECK(with_text("# 30 µs\ntitle = \"µ\"\n[run]\nduration = 30µs\n") == "t.toml:4: " + wrong);
   CHECK(with_text("title = 'µ' # µ\nä = 1\n") == "t.toml:2: " + wrong);
   CHECK(with_text("title = \"\"\"µ\n\"\" µ\n\"\"\"\n[run]\nseed = 1˾\n") == "t.toml:5: " + wrong);
+  // The parser takes what follows a backslash for a blank, or knows not what it is.
+  CHECK(with_text("title = \"\\µ\"\n") == "t.toml:1: " + wrong);
+  CHECK(with_text("title = \"\"\"a\\ \n µ\"\"\"\n") == "t.toml:2: " + wrong);
+  CHECK(with_text("title = \"\"\"a\\\n b µ \\\\ µ\"\"\"\n") != "t.toml:2: " + wrong);
   // A quote within something else begins no string.
   for (const char* value :
        {"2\"16.\"µ", "2.\"µ\"", "2=\"µ\"", "[1, 2.\"µ\"]", "[2=\"µ\"]", "2[\"µ\"]", "{a = 2.\"µ\"}"})
