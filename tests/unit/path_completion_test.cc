@@ -159,6 +159,40 @@ TEST_CASE("what completes while events are copied waits for the next look at the
   CHECK(r.result["io"]["completed"].get<double>() / calls < 3);
 }
 
+// The longest way between two might_sleep() points is the last part of the filesystem's share: 39 % of it.
+TEST_CASE("who is interrupted within io_submit goes at the next point where it might sleep", "[path]") {
+  const auto waits = [](scenario::Preempt preempt) {
+    auto s = small_machine("6.1", 4);
+    s.kernel.preempt = preempt;
+    s.workloads[0].iodepth_batch_submit = 1;
+    s.device.coalesce_n = 1;
+    s.device.latency_ns.kind = machine::Cost::Kind::uniform;
+    s.device.latency_ns.low = 10'000, s.device.latency_ns.high = 300'000;
+    s.costs[machine::CostId::fs_dio_submit].ns = 100'000;
+    s.costs[machine::CostId::io_submit_iocb].ns = 50'000;
+    Record r;
+    record(r, s);
+    std::vector<std::int64_t> found;
+    std::int64_t woken = -1;
+    bool submits = false;
+    for (const auto& e : r.events) {
+      if (e.type == EventType::sys_enter_io_submit) submits = true;
+      if (e.type == EventType::sys_exit_io_submit) submits = false;
+      if (e.type == EventType::sched_wakeup && r.is(e.u.task.comm, "kworker/0:") && submits) woken = e.ts_ns;
+      if (e.type != EventType::sched_switch) continue;
+      if (woken >= 0 && r.is(e.u.sw.prev_comm, "fio")) found.push_back(e.ts_ns - woken);
+      woken = -1;
+    }
+    REQUIRE(found.size() > 100);
+    std::sort(found.begin(), found.end());
+    return found;
+  };
+  const auto voluntary = waits(scenario::Preempt::voluntary), none = waits(scenario::Preempt::none);
+  CHECK(voluntary.back() < 42'000);
+  CHECK(voluntary[voluntary.size() / 2] > 5'000);  // not at once either
+  CHECK(none[none.size() / 2] > 42'000);
+}
+
 TEST_CASE("neighbours in a plug are one request", "[path]") {
   const auto per_request = [](const std::string& rw, int max_kb, int batch, int nomerges = 0) {
     auto s = small_machine("6.1", 16, 16);
