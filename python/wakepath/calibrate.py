@@ -78,9 +78,9 @@ def figures_of(case: Case) -> dict[str, float]:
     """The measured figures that a fit compares; noise is none."""
     assert case.role == "calibrate", f"{case.id} is marked {case.role}: a fit must not see it"
     figures = {k: case.measured[k] for k in SIGMA if case.measured.get(k, 0) > 0 and not case.is_noise(k)}
-    # Interrupts in idle are charged to nobody: only the busy share shows what they cost. The emulated platform's idle
-    # share is good to a point only and its interrupts are in its tasks' times, so it is used where runs were repeated.
-    if case.spread and "idle" in case.measured:
+    # Interrupts in idle are charged to nobody: only the busy share shows what they cost, where it is by the clock.
+    # Elsewhere it is the tasks' times once more.
+    if case.spread and "idle" in case.measured and not case.idle_is_uncharged:
         figures["busy"] = 1.0 - case.measured["idle"]
     return figures
 
@@ -192,7 +192,13 @@ class Problem:
 
     def predict(self, case: Case, sets: tuple[str, ...], keep: Keep | None = None) -> dict[str, float]:
         data = simulate(self._scenario(case, sets), keep)
-        figures = truth_metrics(data, cpu=case.cpu, all_cpus=case.cpu is None, at_device=case.at_device)
+        figures = truth_metrics(
+            data,
+            cpu=case.cpu,
+            all_cpus=case.cpu is None,
+            at_device=case.at_device,
+            idle_is_uncharged=case.idle_is_uncharged,
+        )
         return {**figures, "busy": 1.0 - (figures.get("idle") or 0.0)}
 
     def sets_at(self, x: Sequence[float], *, only: Sequence[int] | None = None) -> tuple[str, ...]:

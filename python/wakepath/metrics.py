@@ -139,7 +139,7 @@ TRUTH_METRICS: dict[str, str] = {
     "fio_migrations_per_s": "Moves of fio to another CPU per second.",
     "migrations_per_s": "Moves of all tasks to another CPU per second (several CPUs).",
     **{f"fio_{mover}_share": f"Share of fio's moves between CPUs that are {mover}'s." for mover in MOVERS},
-    "idle": "Idle share of the workload's CPU.",
+    "idle": "Idle share of the workload's CPU; of cases but the recorder's, what no task is charged with.",
     "latency_p50_ns": "Median of fio's completion latency.",
     "latency_p99_ns": "99th percentile of fio's completion latency.",
     "io_wq_created": "io-wq workers made in the case's own window (io_wq.workers_created).",
@@ -191,12 +191,23 @@ def _bound_kworkers(data: dict[str, Any]) -> float:
     return float(total - (_sum(unbound, "cpu_ns_per_s") or 0.0))
 
 
+def _uncharged(data: dict[str, Any], cpus: int) -> float:
+    """The share of `cpus` CPUs that no task is charged with."""
+    return max(0.0, 1.0 - (_sum(data.get("tasks", []), "cpu_ns_per_s") or 0.0) / 1e9 / cpus)
+
+
 def truth_metrics(
-    data: dict[str, Any], *, cpu: int | None, all_cpus: bool = False, at_device: bool = False
+    data: dict[str, Any],
+    *,
+    cpu: int | None,
+    all_cpus: bool = False,
+    at_device: bool = False,
+    idle_is_uncharged: bool = False,
 ) -> dict[str, float]:
     """The figures of a result under the names of the truth cases; a figure the result lacks is left out.
 
     at_device: the case's rate counts requests of the device (buffered I/O), not I/Os of fio.
+    idle_is_uncharged: what interrupts in idle take counts as idle in the case (Case.idle_is_uncharged).
     """
     row = _cpu(data, cpu)
     totals, groups = data.get("totals", {}), data.get("groups", {})
@@ -216,7 +227,7 @@ def truth_metrics(
         "kworker_run_delay_ns_per_s": _sum(_tasks(data, "kworker"), "run_delay_ns_per_s"),
         "fio_migrations_per_s": _sum(fio, "migrations_per_s"),
         "migrations_per_s": totals.get("migrations_per_s") if all_cpus else None,
-        "idle": row.get("idle"),
+        "idle": _uncharged(data, 1) if idle_is_uncharged and row else row.get("idle"),
         "latency_p50_ns": clat.get("p50"),
         "latency_p99_ns": clat.get("p99"),
         "io_wq_created": data.get("io_wq", {}).get("workers_created"),
@@ -243,7 +254,7 @@ def side_metrics(data: dict[str, Any]) -> dict[str, float | None]:
     """Client and server of a ublk device, per I/O as its truth cases have them."""
     iops = data.get("io", {}).get("iops") or 0.0
     cpus = data.get("cpus", [])
-    found: dict[str, float | None] = {"idle": sum(row["idle"] for row in cpus) / len(cpus) if cpus else None}
+    found: dict[str, float | None] = {"idle": _uncharged(data, len(cpus)) if cpus else None}
     if not iops:
         return found
     found["switches_per_io"] = data["totals"]["context_switches_per_s"] / iops

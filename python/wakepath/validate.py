@@ -185,7 +185,13 @@ def _windowed(case: Case, options: Options) -> Options:
 def predicted_metrics(case: Case, figures: dict[str, Any]) -> dict[str, float]:
     if case.tasks:
         return task_metrics(figures, case.tasks)
-    return truth_metrics(figures, cpu=case.cpu, all_cpus=case.cpu is None, at_device=case.at_device)
+    return truth_metrics(
+        figures,
+        cpu=case.cpu,
+        all_cpus=case.cpu is None,
+        at_device=case.at_device,
+        idle_is_uncharged=case.idle_is_uncharged,
+    )
 
 
 def predict_published(folder: str, *, options: Options, done: Done | None = None) -> list[PublishedRow]:

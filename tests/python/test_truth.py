@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,19 @@ def test_buffered_cases_count_requests_of_the_device() -> None:
     result = {"io": {"iops": 30_000.0}, "block": {"requests_per_s": 2_000.0}}
     assert truth_metrics(result, cpu=None, at_device=True)["iops"] == 2_000.0
     assert truth_metrics(result, cpu=None)["iops"] == 30_000.0
+
+
+def test_idle_is_what_no_task_is_charged_with_unless_it_was_counted_by_the_clock() -> None:
+    tasks = [{"comm": "fio", "cpu_ns_per_s": 3e8}, {"comm": "kworker/1:1", "cpu_ns_per_s": 1e8}]
+    result = {"cpus": [{"id": 1, "idle": 0.5, "context_switches_per_s": 10}], "tasks": tasks}
+    assert truth_metrics(result, cpu=1)["idle"] == 0.5
+    assert truth_metrics(result, cpu=1, idle_is_uncharged=True)["idle"] == pytest.approx(0.6)
+    case = read_cases(str(TRUTH / "host.jsonl"))[0]
+    assert case.idle_is_uncharged
+    assert not replace(case, raw={**case.raw, "each": []}).idle_is_uncharged  # the recorder's
+    # Of the cases on one CPU that have it, within what a point or two of tick sampling can do.
+    for name, most in (("qemu", 0.045), ("host", 0.05)):
+        for c in read_cases(str(TRUTH / f"{name}.jsonl")):
+            if "idle" in c.measured and c.measured["idle"] > 0:
+                tasks_share = (c.measured["fio_cpu_ns_per_s"] + c.measured["kworker_cpu_ns_per_s"]) / 1e9
+                assert 1 - c.measured["idle"] == pytest.approx(tasks_share, abs=most), c.id

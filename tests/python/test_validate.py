@@ -73,7 +73,11 @@ def test_a_median_of_runs_is_predicted_by_as_many(wakepath: Call, tmp_path: Path
     )
     (row,) = json.loads(said.out)["cases"]
     by_hand = [
-        truth_metrics(simulate(Scenario.from_case(case.raw, options=replace(BRIEF, seed=str(seed)))), cpu=case.cpu)
+        truth_metrics(
+            simulate(Scenario.from_case(case.raw, options=replace(BRIEF, seed=str(seed)))),
+            cpu=case.cpu,
+            idle_is_uncharged=True,
+        )
         for seed in (5, 6, 7)
     ]
     assert len({run["iops"] for run in by_hand}) == 3
