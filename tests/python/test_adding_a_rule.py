@@ -137,6 +137,8 @@ def would_change(copy: Copy) -> None:
     data = on_a_recording(copy, "verify")
     decisions = data["changed"]["decisions"]["wakeup_preemption"]
     assert 0 < decisions["would_change"] < decisions["n"]
+    said = f"Of {decisions['n']} wakeups that both judge {decisions['would_change']} preempted and would not."
+    assert said in PAGE.read_text(encoding="utf-8")
     rows = [row for row in data["changed"]["would_change"] if row["kind"] == "wakeup_preemption"]
     assert all(change["before"] == "preempts" for row in rows for change in row["first"])
 
