@@ -139,7 +139,7 @@ Call<void> Filesystem::change_time_and_map(KTask& t, Dio& dio, block::Plug* plug
 
 Call<void> Filesystem::map(KTask& t, Dio& dio, block::Plug* plug) {
   const machine::Time ns = machine_.cost(CostId::fs_dio_submit);
-  if (ns > 0 && t.cpu->passes_at_once(machine_.engine, t, ns, machine::Mode::kernel)) [[likely]]
+  if (machine::passes_its_points(machine_, t, ns)) [[likely]]
     return queue_.submit(t, dio, plug);
   return map_with_points(t, dio, ns, plug);
 }

@@ -216,11 +216,14 @@ template <class Then>
 }
 
 // CPU time in the kernel with might_sleep() points inside, each at so many thousandths of it, ascending. Where nothing
-// comes in between, it passes at once.
+// comes in between and no switch is asked for already, it passes at once.
 using SleepPoints = std::span<const int>;
 Call<void> run_piece_by_piece(KTask& t, Time ns, SleepPoints thousandths);
+inline bool passes_its_points(Machine& m, KTask& t, Time ns) {
+  return ns > 0 && !t.resched_at_might_sleep() && t.cpu->passes_at_once(m.engine, t, ns, Mode::kernel);
+}
 inline Call<void> run_with_points(Machine& m, KTask& t, Time ns, SleepPoints thousandths) {
-  if (ns > 0 && t.cpu->passes_at_once(m.engine, t, ns, Mode::kernel)) [[likely]]
+  if (passes_its_points(m, t, ns)) [[likely]]
     return {};
   return run_piece_by_piece(t, ns, thousandths);
 }

@@ -34,6 +34,7 @@ class Case:
     spread: dict[str, tuple[float, float]]
     raw: dict[str, Any]
     runs: int = 1  # that the measured figures are medians of
+    counts: bool = False  # few events of a short window are counted in it
     file: str = ""  # where it was read; its trace is beside that
 
     @property
@@ -167,7 +168,8 @@ def _case(raw: dict[str, Any], file: str = "") -> Case:
     setting = raw["setting"]
     measured = {k: float(v) for k, v in _flat(raw["measured"], setting).items() if isinstance(v, int | float)}
     spread = {k: (float(v[0]), float(v[1])) for k, v in _flat(raw.get("spread", {}), {}).items() if isinstance(v, list)}
-    if setting.get("cpus", 1) > 1 and "window_ns" in raw["measured"] and "fio_migrations_per_s" in measured:
+    counts = setting.get("cpus", 1) > 1 and "window_ns" in raw["measured"] and "fio_migrations_per_s" in measured
+    if counts:
         spread.setdefault("fio_migrations_per_s", count_range(measured["fio_migrations_per_s"], raw["measured"]))
     for name in (name for name in measured if name.endswith("_share") and name.startswith("fio_")):
         spread[name] = (max(0.0, measured[name] - SHARE_RANGE), min(1.0, measured[name] + SHARE_RANGE))
@@ -183,6 +185,7 @@ def _case(raw: dict[str, Any], file: str = "") -> Case:
         spread=spread,
         raw=raw,
         runs=_runs(raw),
+        counts=counts,
         file=file,
     )
 

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 SCHEMA = "wakepath.validation/1"
 
 Done = Callable[[float], object]
+# Runs of a case that counts few events; twelve seconds of one run say less: it may lock into one phase of ticks and device.
+COUNTED_RUNS = 8
 # Settings that a fit found, by (platform, kernel): lines for --set.
 Fits = dict[tuple[str, str], tuple[str, ...]]
 
@@ -124,7 +126,7 @@ def _predict(case: Case, cases: Sequence[Case], options: Options, fits: Fits, ke
         figures, free = _free_run(case, options, keep)
         predicted = predicted_metrics(case, figures)
     else:
-        predicted = _median_of_runs(case, Scenario.from_case(case.raw, options=options), keep)
+        predicted = _runs_of_case(case, Scenario.from_case(case.raw, options=options), keep)
     # The baselines are about I/O; for a scheduler experiment there is no calibrate case that is like it.
     changed, closed = ({}, {}) if case.tasks else (nothing_changes(case, cases), formula_baseline(case, cases))
     metrics = {}
@@ -144,14 +146,17 @@ def _predict(case: Case, cases: Sequence[Case], options: Options, fits: Fits, ke
     return Row(case, metrics, free_run=free)
 
 
-def _median_of_runs(case: Case, scenario: Scenario, keep: Keep) -> dict[str, float]:
-    """What was measured is the median of some runs: so is what is predicted, each run of a seed of its own."""
-    if case.runs == 1:
-        return predicted_metrics(case, simulate(scenario, keep))
+def _runs_of_case(case: Case, scenario: Scenario, keep: Keep) -> dict[str, float]:
+    """What was measured is the median of some runs: so is what is predicted, each run of a seed of its own.
+
+    Where a few events are counted in one short window, its count is a draw and the rate behind it is predicted: the
+    mean of COUNTED_RUNS runs."""
+    number, middle = (COUNTED_RUNS, fmean) if case.counts else (case.runs, median)
     first = int(scenario.describe()["run"]["seed"])
-    others = (scenario.with_sets(options=Options(seed=str(first + k))) for k in range(1, case.runs))
+    others = (scenario.with_sets(options=Options(seed=str(first + k))) for k in range(1, number))
     runs = [predicted_metrics(case, simulate(one, keep)) for one in (scenario, *others)]
-    return {name: median(run[name] for run in runs if name in run) for name in runs[0]}
+    names = dict.fromkeys(name for run in runs for name in run)
+    return {name: middle([run[name] for run in runs if name in run]) for name in names}
 
 
 def _free_run(case: Case, options: Options, keep: Keep) -> tuple[dict[str, Any], FreeRun | None]:
