@@ -103,15 +103,17 @@ Smp::~Smp() = default;
 void Smp::set_affinity(KTask& t, const std::vector<int>& cpus) {
   sched::SmpTask& s = t.st.smp;
   s.kthread = t.st.kthread;
-  if (cpus.empty()) return;
+  s.allowed = nullptr;
   s.cpus_allowed = static_cast<int>(cpus.size());
+  if (cpus.empty()) return;
   if (cpus.size() == 1) {
     s.allowed = &only_[static_cast<std::size_t>(cpus.front())];
     return;
   }
-  masks_.push_back(std::make_unique<CpuMask>(m_.cpu_count()));
-  for (const int c : cpus) masks_.back()->set(c);
-  s.allowed = masks_.back().get();
+  CpuMask mask(m_.cpu_count());
+  for (const int c : cpus) mask.set(c);
+  const auto same = std::find_if(masks_.begin(), masks_.end(), [&](const auto& m) { return *m == mask; });
+  s.allowed = same != masks_.end() ? same->get() : masks_.emplace_back(std::make_unique<CpuMask>(mask)).get();
 }
 
 void Smp::add_stoppers() {

@@ -36,7 +36,7 @@ class Smp final : public sched::BalanceHost {
 
   void add_stoppers();  // migration/N, one a CPU
   void start();
-  // The only CPU, a list, or every CPU when the list is empty.
+  // The only CPU, a list, or every CPU when the list is empty. Who runs elsewhere stays there until it is pushed.
   void set_affinity(KTask& t, const std::vector<int>& cpus);
 
   // migration/N takes the running task of its CPU to `dest`, as an active balance or a new affinity would have it.

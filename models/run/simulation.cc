@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "models/run/simulation.h"
 
-#include "models/run/affinity.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +10,7 @@
 
 #include "models/machine/stuck.h"
 #include "models/machine/violation.h"
+#include "models/scenario/affinity.h"
 #include "models/scenario/event.h"
 
 namespace wakepath::run {
@@ -57,7 +56,7 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
     page_cache();
   for (const auto& conf : s.workloads)
     for (int j = 0; j < std::max(1, conf.numjobs); ++j) {
-      std::vector<int> cpus = effective_cpus(s, conf.cpus_allowed, conf.cgroup);
+      std::vector<int> cpus = scenario::effective_cpus(s, conf.cpus_allowed, conf.cgroup);
       if (conf.cpus_allowed_policy == "split" && !cpus.empty())
         cpus = {cpus[static_cast<std::size_t>(j) % cpus.size()]};
       const int cpu = cpus.empty() ? next_cpu++ % s.machine.cpus : cpus[static_cast<std::size_t>(j) % cpus.size()];
@@ -73,7 +72,7 @@ Simulation::Simulation(const scenario::Scenario& s, const Options& o)
       workload::Program& program = programs_.emplace_back(machine_, pipes_, sync_, replay_softirq_, p, copy);
       if (workload::Program::needs_page_cache(p)) program.use(*page_cache_);
       KTask& task = program.task();
-      if (machine_.smp && p.cpu < 0) machine_.smp->set_affinity(task, effective_cpus(s, {}, p.cgroup));
+      if (machine_.smp && p.cpu < 0) machine_.smp->set_affinity(task, scenario::effective_cpus(s, {}, p.cgroup));
     }
   }
   for (const auto& r : s.rings) {

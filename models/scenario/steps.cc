@@ -12,9 +12,9 @@ namespace {
 struct Form {
   std::string_view word;
   Step::Kind kind;
-  std::string_view arguments;  // t a time, n a number, o an offset, a a name, m a mutex's name
+  std::string_view arguments;  // t a time, n a number, o an offset, a a name, m a mutex's name, c CPUs
 };
-constexpr std::array<Form, 18> kForms{{{"run", Step::Kind::run, "t"},
+constexpr std::array<Form, 20> kForms{{{"run", Step::Kind::run, "t"},
                                        {"sleep", Step::Kind::sleep, "t"},
                                        {"yield", Step::Kind::yield, ""},
                                        {"timer", Step::Kind::timer, "at"},
@@ -25,6 +25,8 @@ constexpr std::array<Form, 18> kForms{{{"run", Step::Kind::run, "t"},
                                        {"broadcast", Step::Kind::broadcast, "a"},
                                        {"suspend", Step::Kind::suspend, ""},
                                        {"resume", Step::Kind::resume, "a"},
+                                       {"cpus", Step::Kind::cpus, "c"},
+                                       {"exec", Step::Kind::exec, ""},
                                        {"create", Step::Kind::create, "a"},
                                        {"touch", Step::Kind::touch, "a"},
                                        {"write", Step::Kind::write, "aon"},
@@ -37,7 +39,7 @@ tl::unexpected<UnitError> wrong(const std::string& text, const std::string& why)
   return tl::make_unexpected(UnitError{"'" + text + "' " + why,
                                        "run 10us, sleep 1ms, timer t 10ms, lock m, unlock m, "
                                        "wait c m, signal c, broadcast c, suspend, resume "
-                                       "PROGRAM, create f, touch f, write f OFFSET BYTES, fsync f, loop 3 ... end, "
+                                       "PROGRAM, cpus 0-3, cpus all, exec, create f, touch f, write f OFFSET BYTES, fsync f, loop 3 ... end, "
                                        "yield, stop"});
 }
 
@@ -55,6 +57,10 @@ Parsed<Step> parse_step(const std::string& text) {
       const auto time = parse_time(word);
       if (!time) return tl::make_unexpected(time.error());
       step.time_ns = *time;
+    } else if (argument == 'c') {
+      const auto cpus = word == "all" ? std::vector<int>{} : parse_cpu_list(word);
+      if (!cpus) return tl::make_unexpected(cpus.error());
+      step.cpus = *cpus;
     } else if (argument == 'n' || argument == 'o') {
       const auto number = parse_integer(word);
       const std::int64_t least = argument == 'n' ? 1 : 0;

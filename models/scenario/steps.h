@@ -7,6 +7,7 @@
 //   lock M | unlock M                        a mutex of that name, shared by all programs
 //   wait C M | signal C | broadcast C        a condition variable of that name; the wait gives M back meanwhile
 //   suspend | resume PROGRAM                 until another resumes it; a resume that comes first is kept
+//   cpus LIST | cpus all | exec              sched_setaffinity of itself; execve, which looks for the idlest CPU
 //   create FILE | touch FILE                 a new file under that name, without pages or blocks; utime
 //   write FILE OFFSET BYTES | fsync FILE     through the page cache; files are the program's own, one set for each copy
 //   loop N ... end                           what is between them N times; loops may be nested
@@ -36,6 +37,8 @@ struct Step {
     broadcast,
     suspend,
     resume,
+    cpus,
+    exec,
     create,
     touch,
     write,
@@ -47,6 +50,7 @@ struct Step {
   Kind kind = Kind::run;
   std::int64_t time_ns = 0, count = 0, offset = 0;  // count: of turns, of bytes
   std::string name, mutex;
+  std::vector<int> cpus;  // none: all
   std::size_t other = 0;  // of a loop its end, of an end its loop
 };
 

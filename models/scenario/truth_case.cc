@@ -61,12 +61,10 @@ class Case {
   Layer out;
   // A case of tasks counts these alone: the platform's background threads were not seen to do what they do beside I/O.
   // So are they left out beside a pinned job on the machine of kVm, which nothing moves: docs/several-cpus.md says what
-  // they would change.
+  // they would change. The hogs are the case's own.
   void drop_background(Scenario& s) const {
     if (fio_is_pinned_)
-      std::erase_if(s.programs, [](const Program& p) {
-        return p.name == "rcu_preempt" || p.name == "fio_main" || p.name == "fio_helper";
-      });
+      std::erase_if(s.programs, [](const Program& p) { return p.kind != "hog"; });
     if (programs_.empty()) return;
     std::erase_if(s.programs, [&](const Program& p) {
       return std::find(programs_.begin(), programs_.end(), p.name) == programs_.end();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "models/machine/task_work.h"
+#include "models/scenario/affinity.h"
 
 namespace wakepath::workload {
 
@@ -25,8 +26,10 @@ Steps::Steps(Machine& m, SyncObjects& shared, KTask& task, std::string name, con
       turns_(steps_.size(), 0),
       sleep_(m) {
   shared_.suspensions[name_].task = &task;
-  for (Step& s : steps_)
+  for (Step& s : steps_) {
+    if (s.kind == Step::Kind::cpus) s.cpus = scenario::effective_cpus(m.scenario, s.cpus, conf.cgroup);
     if (s.kind == Step::Kind::run) s.time_ns = s.time_ns * conf.run_percent / 100;
+  }
 }
 
 void Steps::use(fs::PageCache& cache) {
@@ -71,6 +74,8 @@ Call<void> Steps::step(KTask& t, const Step& s) {
     co_await futex_wake(t, shared_.conditions[s.name], shared_.conditions[s.name].size());
   if (kind == Step::Kind::suspend) co_await suspend(t);
   if (kind == Step::Kind::resume) co_await resume(t, s.name);
+  if (kind == Step::Kind::cpus) co_await set_affinity(t, s.cpus);
+  if (kind == Step::Kind::exec) co_await exec(t);
   if (scenario::is_of_file(s)) co_await file(t, s);
   if (kind == Step::Kind::yield) {
     co_await run_cost(machine_, t, CostId::syscall_entry);
@@ -129,6 +134,30 @@ Call<void> Steps::suspend(KTask& t) {
     if (own.asleep) co_await t.schedule();
   }
   t.set_state(sched::State::running);
+  co_await leave(t);
+}
+
+// sched_setaffinity(0): who runs where it may no longer is taken away by that CPU's stopper.
+Call<void> Steps::set_affinity(KTask& t, const std::vector<int>& cpus) {
+  co_await run_cost(machine_, t, CostId::syscall_entry);
+  if (machine_.smp) {
+    machine_.smp->set_affinity(t, cpus);
+    while (!t.st.smp.may_use(t.cpu->id())) {
+      machine_.smp->push(t, t.st.smp.allowed->wrap_first(t.cpu->id()));
+      co_await t.schedule(true);
+    }
+  }
+  co_await leave(t);
+}
+
+// Of execve what the scheduler has to do with it (kernel/sched/core.c:sched_exec): before its new image has touched
+// memory, a task goes to the idlest CPU.
+Call<void> Steps::exec(KTask& t) {
+  co_await run_cost(machine_, t, CostId::syscall_entry);
+  if (machine_.smp && t.st.smp.cpus_allowed != 1) {
+    const int dest = machine_.sched.select_task_rq_fork(t.st, t.cpu->id(), machine_.now());
+    if (dest != t.cpu->id() && machine_.smp->push(t, dest)) co_await t.schedule(true);
+  }
   co_await leave(t);
 }
 

@@ -57,6 +57,8 @@ class Steps {
   machine::Call<void> wait(machine::KTask& t, const scenario::Step& s);
   machine::Call<void> suspend(machine::KTask& t);
   machine::Call<void> resume(machine::KTask& t, const std::string& name);
+  machine::Call<void> set_affinity(machine::KTask& t, const std::vector<int>& cpus);
+  machine::Call<void> exec(machine::KTask& t);
   // Sleeps in a system call until somebody takes it off the list.
   machine::Call<void> futex_wait(machine::KTask& t, SyncObjects::Sleepers& sleepers);
   machine::Call<void> futex_wake(machine::KTask& t, SyncObjects::Sleepers& sleepers, std::size_t most);

@@ -3,7 +3,7 @@
 
 A task that does the same for ever becomes one of the simple programs: run (hog), run and sleep (duty), run and a
 periodic timer (per). Everything else becomes a list of steps (models/scenario/steps.h): phases one after another with
-their loops, several runs and sleeps, mutexes and condition variables, suspend and resume. What has no step is refused
+their loops, several runs and sleeps, mutexes and condition variables, suspend and resume, affinities. What has no step is refused
 with its name and line; nothing is left out silently. A key may stand twice in one object, and keys differ by what
 follows the event's name ("run1", "run2"), so objects are kept as pairs.
 """
@@ -89,6 +89,8 @@ def _task(file: _File, task: str, pairs: Pairs, policy: str) -> tuple[list[str],
     phases = _phases(file, task, pairs)
     if len(phases) == 1:  # its settings are the task's
         settings |= {key: value for key, value in phases[0][1] if key in SETTINGS and key != "loop"}
+    allowed = _cpus(file, task, settings)
+    moves = [_cpus(file, task, dict(body)) for _, body in phases]
     lines, chosen = _program(file, task, phases, settings), str(settings.get("policy", policy))
     if chosen not in POLICIES:
         near = closest(chosen, list(POLICIES))
@@ -97,10 +99,7 @@ def _task(file: _File, task: str, pairs: Pairs, policy: str) -> tuple[list[str],
     if POLICIES[chosen] != "other":
         lines.append(f'policy = "{POLICIES[chosen]}"')
     lines.append(f"rt_priority = {priority}" if POLICIES[chosen] == "fifo" else f"nice = {priority}")
-    allowed = settings.get("cpus", [])
-    if isinstance(allowed, list) and len(allowed) > 1:
-        raise file.wrong(task, f"task '{task}' may use several CPUs, a program one or all", "one CPU, or no cpus")
-    lines.append(f"cpu = {allowed[0] if allowed else -1}")
+    lines.append(f"cpu = {allowed[0] if len(allowed) == 1 and not _changes_cpus(phases) else -1}")
     if group := str(settings.get("taskgroup", "")).strip("/"):
         lines.append(f"cgroup = {json.dumps(group)}")
     out: list[str] = []
@@ -108,7 +107,23 @@ def _task(file: _File, task: str, pairs: Pairs, policy: str) -> tuple[list[str],
     for i in range(instances):
         label = task if instances == 1 else f"{task}-{i}"
         out += ["", f"[program.{json.dumps(label)}]", *lines]
-    return out, max([int(cpu) for cpu in allowed], default=0)
+    return out, max([*allowed, *(cpu for cpus in moves for cpu in cpus)], default=0)
+
+
+def _cpus(file: _File, task: str, settings: dict[str, Any]) -> list[int]:
+    """What `settings` lets it use; []: every CPU."""
+    cpus = settings.get("cpus", [])
+    if isinstance(cpus, list) and all(isinstance(cpu, int) and not isinstance(cpu, bool) and cpu >= 0 for cpu in cpus):
+        return cpus
+    raise file.wrong("cpus", f"task '{task}': cpus = {cpus!r} are no CPUs", '"cpus": [0, 1]')
+
+
+def _changes_cpus(phases: list[tuple[int, Pairs]]) -> bool:
+    return len(phases) > 1 and any("cpus" in dict(body) for _, body in phases)
+
+
+def _affinity(cpus: list[int]) -> str:
+    return f"cpus {','.join(map(str, cpus)) or 'all'}"
 
 
 def _phases(file: _File, task: str, pairs: Pairs) -> list[tuple[int, Pairs]]:
@@ -123,7 +138,7 @@ def _phases(file: _File, task: str, pairs: Pairs) -> list[tuple[int, Pairs]]:
         raise file.wrong(task, f"task '{task}' has no phase", 'give it a "run"')
     found = []
     for name, content in phases[0]:
-        own = [key for key, _ in content if key in SETTINGS and key != "loop"]
+        own = [key for key, _ in content if key in SETTINGS and key not in ("loop", "cpus")]
         if own and len(phases[0]) > 1:
             raise file.wrong(
                 name, f"task '{task}': phase '{name}' sets {own[0]}, which a task has once", "move it to the task"
@@ -148,14 +163,18 @@ def _program(file: _File, task: str, phases: list[tuple[int, Pairs]], settings: 
         raise file.wrong(task, f"task '{task}' never runs", 'give it a "run"')
     loops = _loops(file, task, settings.get("loop", -1))
     delay = _us(file, task, "delay", settings["delay"]) if settings.get("delay") else 0
-    if len(events) == 1 and loops == FOR_EVER and not delay and (simple := _simple(file, task, every)):
+    allowed, changes = _cpus(file, task, settings), _changes_cpus(phases)
+    begin = [_affinity(allowed)] if len(allowed) > 1 and not changes else []
+    begin += [f"sleep {delay}us"] if delay else []
+    if len(events) == 1 and loops == FOR_EVER and not begin and (simple := _simple(file, task, every)):
         return simple
     inner: list[str] = []
-    for turns, body in events:
+    for (turns, body), (_, own) in zip(events, phases, strict=True):
         steps = [_step(file, task, event) for event in body]
+        inner += [_affinity(_cpus(file, task, {"cpus": allowed, **dict(own)}))] if changes else []
         inner += [f"loop {turns}", *steps, "end"] if turns > 1 else steps
-    whole = [f"sleep {delay}us"] if delay else []
-    if delay or loops != FOR_EVER:
+    whole = begin
+    if begin or loops != FOR_EVER:
         whole += [f"loop {loops}", *inner, "end", "stop"]
     return ['kind = "steps"', f"turns = {json.dumps(whole or inner)}"]
 

@@ -17,6 +17,9 @@ SCHEMA = "wakepath.truth/1"
 SHARE_RANGE = 0.2
 ROLES = ("calibrate", "predict", "repeat")
 
+# What the real machine's cases count, they count over 2 s: their rates are multiples of a half.
+HOST = "vm-2cpu-6.18"
+HOST_WINDOW_NS = 2_000_000_000
 # CPU time below 2 % of a CPU is noise on a machine whose costs vary (tests/truth/README.md).
 NOISE_CPU_NS = 20_000_000
 
@@ -34,7 +37,7 @@ class Case:
     spread: dict[str, tuple[float, float]]
     raw: dict[str, Any]
     runs: int = 1  # that the measured figures are medians of
-    counts: bool = False  # few events of a short window are counted in it
+    counts: bool = False  # moves of a short window are counted in it
     file: str = ""  # where it was read; its trace is beside that
 
     @property
@@ -90,6 +93,11 @@ class Case:
         return (self.platform, self.kernel)
 
     @property
+    def window_ns(self) -> int | None:
+        """The window that it is predicted over; None: any will do."""
+        return HOST_WINDOW_NS if self.platform == HOST else self.io_wq_window_ns
+
+    @property
     def io_wq_window_ns(self) -> int | None:
         """Cases with pauses count io-wq's workers over a window of their own; their other figures fell in a pause."""
         found = self.raw["measured"].get("io_wq", {}).get("window_ns")
@@ -129,11 +137,10 @@ def _sides(figures: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def count_range(per_s: float, measured: dict[str, Any]) -> tuple[float, float]:
+def count_range(per_s: float, window_s: float) -> tuple[float, float]:
     """What a short window's count says of a rate: its 95 % Poisson interval, and not less than a factor of two."""
     from scipy.stats import chi2
 
-    window_s = measured["window_ns"] / 1e9
     count = round(per_s * window_s)
     low = float(chi2.ppf(0.025, 2 * count)) / 2 if count else 0.0
     high = float(chi2.ppf(0.975, 2 * count + 2)) / 2
@@ -168,9 +175,15 @@ def _case(raw: dict[str, Any], file: str = "") -> Case:
     setting = raw["setting"]
     measured = {k: float(v) for k, v in _flat(raw["measured"], setting).items() if isinstance(v, int | float)}
     spread = {k: (float(v[0]), float(v[1])) for k, v in _flat(raw.get("spread", {}), {}).items() if isinstance(v, list)}
-    counts = setting.get("cpus", 1) > 1 and "window_ns" in raw["measured"] and "fio_migrations_per_s" in measured
-    if counts:
-        spread.setdefault("fio_migrations_per_s", count_range(measured["fio_migrations_per_s"], raw["measured"]))
+    counts = False
+    for name in ("fio_migrations_per_s", "migrations_per_s"):
+        window_ns = raw["measured"].get("window_ns", HOST_WINDOW_NS if raw["platform"] == HOST else None)
+        if name not in measured or window_ns is None or setting.get("cpus", 1) == 1:
+            continue
+        counts = True
+        low, high = count_range(measured[name], window_ns / 1e9)
+        least, most = spread.get(name, (low, high))
+        spread[name] = (min(low, least), max(high, most))
     for name in (name for name in measured if name.endswith("_share") and name.startswith("fio_")):
         spread[name] = (max(0.0, measured[name] - SHARE_RANGE), min(1.0, measured[name] + SHARE_RANGE))
     if setting.get("tasks"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ SCHEMA = "wakepath.validation/1"
 
 Done = Callable[[float], object]
 # Runs of a case that counts few events; twelve seconds of one run say less: it may lock into one phase of ticks and device.
-COUNTED_RUNS = 8
+COUNTED_RUNS = 12
 # Settings that a fit found, by (platform, kernel): lines for --set.
 Fits = dict[tuple[str, str], tuple[str, ...]]
 
@@ -149,14 +150,20 @@ def _predict(case: Case, cases: Sequence[Case], options: Options, fits: Fits, ke
 def _runs_of_case(case: Case, scenario: Scenario, keep: Keep) -> dict[str, float]:
     """What was measured is the median of some runs: so is what is predicted, each run of a seed of its own.
 
-    Where a few events are counted in one short window, its count is a draw and the rate behind it is predicted: the
-    mean of COUNTED_RUNS runs."""
-    number, middle = (COUNTED_RUNS, fmean) if case.counts else (case.runs, median)
+    Where moves are counted in a short window, or a workload has two states, that is a draw. What is to be expected of
+    it is predicted: the mean of the medians of as many out of COUNTED_RUNS runs."""
+    number = max(case.runs, COUNTED_RUNS if case.counts else 1)
     first = int(scenario.describe()["run"]["seed"])
     others = (scenario.with_sets(options=Options(seed=str(first + k))) for k in range(1, number))
     runs = [predicted_metrics(case, simulate(one, keep)) for one in (scenario, *others)]
     names = dict.fromkeys(name for run in runs for name in run)
-    return {name: middle([run[name] for run in runs if name in run]) for name in names}
+    return {name: expected_median([run[name] for run in runs if name in run], case.runs) for name in names}
+
+
+def expected_median(values: Sequence[float], runs: int) -> float:
+    """Of so many out of `values`, over all ways to choose them; of one it is the mean."""
+    chosen = combinations(values, min(runs, len(values)))
+    return fmean(median(some) for some in chosen)
 
 
 def _free_run(case: Case, options: Options, keep: Keep) -> tuple[dict[str, Any], FreeRun | None]:
@@ -179,12 +186,11 @@ IO_WQ_WARMUP = "2s"
 
 
 def _windowed(case: Case, options: Options) -> Options:
-    """The window of a case that counts workers, unless another is asked for."""
-    if case.io_wq_window_ns is None or options.duration is not None:
+    """The window of a case that counts few events, unless another is asked for."""
+    if case.window_ns is None or options.duration is not None:
         return options
-    from dataclasses import replace
-
-    return replace(options, duration=f"{case.io_wq_window_ns}ns", warmup=options.warmup or IO_WQ_WARMUP)
+    warmup = options.warmup or (IO_WQ_WARMUP if case.io_wq_window_ns is not None else None)
+    return replace(options, duration=f"{case.window_ns}ns", warmup=warmup)
 
 
 def predicted_metrics(case: Case, figures: dict[str, Any]) -> dict[str, float]:

@@ -11,10 +11,10 @@
 
 #include "models/scenario/scenario.h"
 
-namespace wakepath::run {
+namespace wakepath::scenario {
 
 // Empty: every CPU.
-inline std::vector<int> effective_cpus(const scenario::Scenario& s, const std::vector<int>& own,
+inline std::vector<int> effective_cpus(const Scenario& s, const std::vector<int>& own,
                                        const std::string& cgroup) {
   const std::vector<int>* set = nullptr;
   std::string at = cgroup;
@@ -31,4 +31,4 @@ inline std::vector<int> effective_cpus(const scenario::Scenario& s, const std::v
   return both.empty() ? *set : both;
 }
 
-}  // namespace wakepath::run
+}  // namespace wakepath::scenario
