@@ -23,6 +23,7 @@ SIMPLE = ("run", "sleep", "timer")
 MODELLED = (*SIMPLE, "lock", "unlock", "wait", "signal", "broad", "suspend", "resume", "yield")
 EVENTS = (*MODELLED, "runtime", "sync", "barrier", "mem", "iorun", "fork", "loadchk")
 FOR_EVER = 2**62
+LONGEST = "300000000s"  # that a run may take
 GLOBAL = {"duration", "default_policy"}  # the rest of "global" is about logs, locking and calibration of the real tool
 
 
@@ -115,7 +116,7 @@ def _cpus(file: _File, task: str, settings: dict[str, Any]) -> list[int]:
     cpus = settings.get("cpus", [])
     if isinstance(cpus, list) and all(isinstance(cpu, int) and not isinstance(cpu, bool) and cpu >= 0 for cpu in cpus):
         return cpus
-    raise file.wrong("cpus", f"task '{task}': cpus = {cpus!r} are no CPUs", '"cpus": [0, 1]')
+    raise file.wrong(task, f"task '{task}': cpus = {cpus!r} are no CPUs", '"cpus": [0, 1]')
 
 
 def _changes_cpus(phases: list[tuple[int, Pairs]]) -> bool:
@@ -215,7 +216,7 @@ def _step(file: _File, task: str, event: tuple[str, str, Any]) -> str:
     kind, key, value = event
     if kind in ("run", "sleep"):
         for_ever = kind == "run" and value == -1
-        return f"run {FOR_EVER // 10**9}s" if for_ever else f"{kind} {_us(file, task, key, value)}us"
+        return f"run {LONGEST}" if for_ever else f"{kind} {_us(file, task, key, value)}us"
     if kind == "timer":
         mode = _of(value, "mode") or "relative"
         if mode != "relative":

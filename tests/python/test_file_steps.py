@@ -84,3 +84,54 @@ def test_a_cpu_that_is_little_used_has_a_low_clock() -> None:
 def test_what_cannot_be_is_refused(turns: tuple[str, ...], sets: tuple[str, ...], words: str) -> None:
     with pytest.raises(InputError, match=words):
         of(*turns, sets=sets)
+
+
+def test_exec_looks_for_the_idlest_cpu() -> None:
+    """What execs beside a hog runs on the other CPU; else it stays. (kernel/sched/core.c:sched_exec)"""
+    text = """
+[machine]
+cpus = 2
+[kernel]
+version = "6.1"
+[program.hog]
+kind = "hog"
+cpu = 0
+[program.child]
+kind = "steps"
+turns = ["cpus 0", "cpus all", {exec}"run 500us", "sleep 1500us"]
+"""
+    options = Options(duration="200ms", warmup="10ms")
+
+    def ran_on_the_other(what: str) -> float:
+        """Of its CPU time."""
+        result = run(Scenario.from_toml(text.replace("{exec}", what), options=options))
+        (child,) = (task for task in result.data["tasks"] if task["comm"] == "child")
+        return 1e9 * float(result.data["cpus"][1]["user"]) / float(child["cpu_ns_per_s"])
+
+    assert ran_on_the_other('"exec", ') > 0.9
+    assert ran_on_the_other("") < 0.1
+
+
+def test_cpus_that_are_not_there_are_named() -> None:
+    with pytest.raises(InputError, match="program.client.turns: there is no CPU 7"):
+        of("run 1us", "cpus 2,7")
+
+
+def test_a_cpuset_holds_for_what_a_program_asks_for() -> None:
+    """sched_setaffinity within a cpuset: what lies outside is left out (kernel/cgroup/cpuset.c)."""
+    text = """
+[machine]
+cpus = 4
+[kernel]
+version = "6.1"
+[cgroup.g]
+cpuset.cpus = "2-3"
+[program.client]
+kind = "steps"
+cgroup = "g"
+turns = ["cpus all", "run 2ms", "cpus 0-2", "run 2ms"]
+"""
+    result = run(Scenario.from_toml(text, options=Options(duration="100ms", warmup="10ms")))
+    busy = [cpu["busy"] for cpu in result.data["cpus"]]
+    assert busy[2] + busy[3] == pytest.approx(1, abs=0.02)
+    assert busy[0] + busy[1] < 0.01

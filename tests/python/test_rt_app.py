@@ -59,7 +59,7 @@ def test_the_command_line_takes_it(wakepath: Call, job: Path) -> None:
         ('"sleep"', '"slep"', 10, "did you mean sleep?"),
         ('"run1": 2000', '"run1": -5', 10, "no positive number"),
         ('"loop": -1', '"loop": 0', 10, "is no number of loops"),
-        ('"cpus": [1]', '"cpus": [0, 1]', 10, "may use several CPUs"),
+        ('"cpus": [1]', '"cpus": [0, "b"]', 10, "are no CPUs"),
         ('"SCHED_OTHER"', '"SCHED_OTHERS"', 12, "did you mean SCHED_OTHER?"),
         ("/* a periodic", "/ a periodic", 2, "is not JSON"),
     ],
@@ -98,6 +98,38 @@ def test_phases_follow_each_other_with_their_loops(tmp_path: Path) -> None:
     busy = {task["comm"]: task["cpu_ns_per_s"] / 1e9 for task in result.data["tasks"]}
     assert busy["phased"] == pytest.approx(10 / 29, rel=0.05)
     assert busy["ends"] * 0.8 == pytest.approx(0.005, rel=0.1)
+
+
+AFFINITIES = """{
+  "tasks": {
+    "wanders": {
+      "loop": -1,
+      "phases": {
+        "left":  { "cpus": [0], "loop": 5, "run": 1000, "sleep": 1000 },
+        "right": { "cpus": [3], "loop": 5, "run": 1000, "sleep": 1000 }
+      }
+    },
+    "both": { "cpus": [1, 2], "run": -1, "priority": 5 },
+    "second": { "cpus": [1], "run": -1 }
+  }
+}
+"""
+
+
+def test_tasks_go_where_their_phase_may_run(tmp_path: Path) -> None:
+    """One is on the other CPU every 10 ms; one that may use two leaves the one that is taken."""
+    file = tmp_path / "affinities.json"
+    file.write_text(AFFINITIES)
+    options = Options(kernel="6.12", duration="390ms", warmup="5ms")
+    result = run(Scenario.load(str(file), options=options))
+    tasks = {task["comm"]: task for task in result.data["tasks"]}
+    assert len(result.data["cpus"]) == 4
+    assert tasks["wanders"]["migrations_per_s"] == pytest.approx(100, rel=0.15)
+    causes = {cause["cause"] for row in result.data["migrations"]["tasks"] for cause in row["causes"]}
+    assert "affinity" in causes
+    assert tasks["both"]["cpu_ns_per_s"] / 1e9 == pytest.approx(1, rel=0.02)  # CPU 2 is its own
+    assert tasks["both"]["migrations_per_s"] < 5
+    assert tasks["second"]["migrations_per_s"] == 0
 
 
 LOCKS = """{

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import pytest
@@ -16,7 +16,8 @@ from fake_core import write
 from wakepath.metrics import truth_metrics
 from wakepath.runner import simulate
 from wakepath.scenario import Options, Scenario
-from wakepath.truth import Case, read_cases
+from wakepath.truth import Case, count_range, read_cases
+from wakepath.validate import COUNTED_RUNS, expected_median
 
 Call = Callable[..., Any]
 
@@ -83,6 +84,38 @@ def test_a_median_of_runs_is_predicted_by_as_many(wakepath: Call, tmp_path: Path
     assert len({run["iops"] for run in by_hand}) == 3
     for name, metric in row["metrics"].items():
         assert metric["predicted"] == median(run[name] for run in by_hand)
+
+
+def test_moves_are_predicted_by_what_is_to_be_expected_of_as_many_runs(wakepath: Call, tmp_path: Path) -> None:
+    """One window's count is a draw: the mean of runs with seeds of their own is predicted, and judged by what a count
+    can say of a rate."""
+    name = "qemu-C-6.12-lat20-bs4k-smp4"
+    (case,) = (c for c in read_cases(str(TRUTH / "qemu-smp.jsonl")) if c.id == name)
+    said = wakepath("validate", write(tmp_path / "one.jsonl", [case.raw]), *WINDOW, "--json", "-")
+    (row,) = json.loads(said.out)["cases"]
+    seed = int(Scenario.from_case(case.raw).describe()["run"]["seed"])
+    by_hand = [
+        truth_metrics(
+            simulate(Scenario.from_case(case.raw, options=replace(BRIEF, seed=str(seed + k)))),
+            cpu=None,
+            all_cpus=True,
+            idle_is_uncharged=True,
+        )
+        for k in range(COUNTED_RUNS)
+    ]
+    assert len({run["iops"] for run in by_hand}) > 1
+    for metric in ("iops", "fio_migrations_per_s"):
+        assert row["metrics"][metric]["predicted"] == pytest.approx(fmean(run[metric] for run in by_hand))
+    moves = row["metrics"]["fio_migrations_per_s"]
+    assert (moves["low"], moves["high"]) == pytest.approx(count_range(10.0, 0.5), rel=1e-3)  # 5 in half a second
+
+
+def test_an_expected_median() -> None:
+    values = [1.0, 2.0, 3.0, 10.0]
+    assert expected_median(values, 1) == fmean(values)
+    assert expected_median(values, 4) == 2.5
+    assert expected_median(values, 3) == fmean([2.0, 2.0, 3.0, 3.0])
+    assert expected_median([7.0], 3) == 7.0  # what only one run had
 
 
 def test_filters_choose_cases(wakepath: Call, cases_file: str) -> None:

@@ -60,3 +60,13 @@ TEST_CASE("steps: files") {
   CHECK(refused({"run 1us", "write f -1 10"}).find("0 or more") != std::string::npos);
   CHECK(refused({"run 1us", "write f 0 0"}).find("1 or more") != std::string::npos);
 }
+
+TEST_CASE("steps: CPUs that it may use") {
+  const auto steps = parse_steps({"run 1us", "cpus 3,0-1", "cpus all", "exec"});
+  REQUIRE(steps);
+  CHECK((*steps)[1].cpus == std::vector{0, 1, 3});
+  CHECK((*steps)[2].cpus.empty());
+  CHECK((*steps)[3].kind == Step::Kind::exec);
+  CHECK(refused({"run 1us", "cpus"}) == "'cpus' lacks something");
+  CHECK_FALSE(refused({"run 1us", "cpus some"}).empty());
+}
