@@ -14,8 +14,7 @@
 namespace wakepath::scenario {
 
 // Empty: every CPU.
-inline std::vector<int> effective_cpus(const Scenario& s, const std::vector<int>& own,
-                                       const std::string& cgroup) {
+inline std::vector<int> effective_cpus(const Scenario& s, const std::vector<int>& own, const std::string& cgroup) {
   const std::vector<int>* set = nullptr;
   std::string at = cgroup;
   while (set == nullptr && !at.empty()) {

@@ -172,7 +172,8 @@ MaybeError check_turns(const Scenario& s, const Document& doc, const Program& p)
       if (is_of_file(step) && (s.fs.type == "btrfs" || !doc.has_section({"device"})))
         return at(s, doc, path, "program " + p.name + " uses files, which need a [device], and xfs, ext4 or none on it",
                   "name a platform, or give [device] law and times");
-      if (auto bad = check_cpus(s, doc, path, step.cpus)) return bad;
+      if (s.machine.cpus >= p.min_cpus)
+        if (auto bad = check_cpus(s, doc, path, step.cpus)) return bad;
       const auto is_it = [&](const Program& other) { return other.name == step.name && other.kind == "steps"; };
       if (step.kind != Step::Kind::resume || std::any_of(s.programs.begin(), s.programs.end(), is_it)) continue;
       return at(s, doc, path, "program " + p.name + " resumes '" + step.name + "', which is no program of steps",

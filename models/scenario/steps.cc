@@ -36,11 +36,12 @@ constexpr std::array<Form, 20> kForms{{{"run", Step::Kind::run, "t"},
                                        {"stop", Step::Kind::stop, ""}}};
 
 tl::unexpected<UnitError> wrong(const std::string& text, const std::string& why) {
-  return tl::make_unexpected(UnitError{"'" + text + "' " + why,
-                                       "run 10us, sleep 1ms, timer t 10ms, lock m, unlock m, "
-                                       "wait c m, signal c, broadcast c, suspend, resume "
-                                       "PROGRAM, cpus 0-3, cpus all, exec, create f, touch f, write f OFFSET BYTES, fsync f, loop 3 ... end, "
-                                       "yield, stop"});
+  return tl::make_unexpected(
+      UnitError{"'" + text + "' " + why,
+                "run 10us, sleep 1ms, timer t 10ms, lock m, unlock m, "
+                "wait c m, signal c, broadcast c, suspend, resume "
+                "PROGRAM, cpus 0-3, cpus all, exec, create f, touch f, write f OFFSET BYTES, fsync f, loop 3 ... end, "
+                "yield, stop"});
 }
 
 Parsed<Step> parse_step(const std::string& text) {

@@ -63,8 +63,7 @@ class Case {
   // So are they left out beside a pinned job on the machine of kVm, which nothing moves: docs/several-cpus.md says what
   // they would change. The hogs are the case's own.
   void drop_background(Scenario& s) const {
-    if (fio_is_pinned_)
-      std::erase_if(s.programs, [](const Program& p) { return p.kind != "hog"; });
+    if (fio_is_pinned_) std::erase_if(s.programs, [](const Program& p) { return p.kind != "hog"; });
     if (programs_.empty()) return;
     std::erase_if(s.programs, [&](const Program& p) {
       return std::find(programs_.begin(), programs_.end(), p.name) == programs_.end();
@@ -114,9 +113,11 @@ class Case {
 
   static std::optional<Error> none() { return std::nullopt; }
 
-  // The platform's fio has a main and a helper thread; the group holds them as it holds the job.
+  // The platform's fio has a main and a helper thread; the group holds them as it holds the job. Who counts is there.
   void beside_fio(const Json& workload) {
     fio_is_pinned_ = !workload.value("pinned_cpu", Json()).is_null();
+    for (const char* counter : {"perf_stat", "perf_sleep"})
+      put({"program", counter, "min_cpus"}, Value::of(std::int64_t{2}));
     for (const char* thread : {"fio_main", "fio_helper"})
       if (in_group_) put({"program", thread, "cgroup"}, Value::of(std::string("g")));
   }

@@ -153,6 +153,8 @@ def _runs_of_case(case: Case, scenario: Scenario, keep: Keep) -> dict[str, float
     Where moves are counted in a short window, or a workload has two states, that is a draw. What is to be expected of
     it is predicted: the mean of the medians of as many out of COUNTED_RUNS runs."""
     number = max(case.runs, COUNTED_RUNS if case.counts else 1)
+    if number == 1:
+        return predicted_metrics(case, simulate(scenario, keep))
     first = int(scenario.describe()["run"]["seed"])
     others = (scenario.with_sets(options=Options(seed=str(first + k))) for k in range(1, number))
     runs = [predicted_metrics(case, simulate(one, keep)) for one in (scenario, *others)]

@@ -20,7 +20,8 @@ from wakepath.validate_text import check_lines
 TRUTH = Path(__file__).resolve().parents[1] / "truth"
 QEMU = f"{TRUTH}/qemu-smp.jsonl#qemu-C"
 # fio's job without what else a fio has, and RCU's thread: their turns move it.
-ALONE = tuple(f"program.{thread}.min_cpus=3" for thread in ("fio_main", "fio_helper", "rcu_preempt"))
+OTHERS = ("fio_main", "fio_helper", "rcu_preempt", "kcompactd0", "daemon", "perf_stat", "perf_sleep")
+ALONE = tuple(f"program.{thread}.min_cpus=3" for thread in OTHERS)
 HOST = f"{TRUTH}/host-smp.jsonl#host-smp-enginelibaio-bs4k-iodepth1-batch1-shares0"
 INLINE = "kernel.switches.dio_write_complete_inline=true"
 
@@ -98,7 +99,7 @@ def test_active_balance_tells_what_was_refused_first() -> None:
             "pack_awake",
             "its CPU was awake and had room (sched_vcpu_pack)",
         ),
-        (HOST, ("kernel.switches.sched_vcpu_pack=0",), "target_idle", "its CPU was idle"),
+        (HOST, ("kernel.switches.sched_vcpu_pack=0", *ALONE), "target_idle", "its CPU was idle"),
     ],
 )
 def test_what_stays_has_its_reason_and_its_counts(name: str, sets: tuple[str, ...], why: str, words: str) -> None:

@@ -87,7 +87,8 @@ def test_a_trace_that_lacks_records_of_idle_cpus_is_judged_all_the_same(wakepath
 def test_a_wakee_is_packed_where_the_machine_packs(wakepath: Call) -> None:
     """At depth 1 the worker's CPU has room for fio: both share it, and a switch to the idle task is saved."""
     case = f"{TRUTH / 'host-smp.jsonl'}#host-smp-enginelibaio-bs4k-iodepth1-batch1-shares0"
-    alone = [f"program.{thread}.min_cpus=3" for thread in ("fio_main", "fio_helper", "rcu_preempt")]
+    others = ("fio_main", "fio_helper", "rcu_preempt", "kcompactd0", "daemon", "perf_stat", "perf_sleep")
+    alone = [f"program.{thread}.min_cpus=3" for thread in others]
     per_io, steps = [], []
     for mask in (15, 0):
         sets = [word for key in (f"kernel.switches.sched_vcpu_pack={mask}", *alone) for word in ("--set", key)]
