@@ -172,6 +172,9 @@ MaybeError check_turns(const Scenario& s, const Document& doc, const Program& p)
       if (is_of_file(step) && (s.fs.type == "btrfs" || !doc.has_section({"device"})))
         return at(s, doc, path, "program " + p.name + " uses files, which need a [device], and xfs, ext4 or none on it",
                   "name a platform, or give [device] law and times");
+      if (step.kind == Step::Kind::cpus && p.policy == "fifo")
+        return at(s, doc, path, "program " + p.name + " of policy fifo changes its CPUs, which the model leaves out",
+                  "name its CPU with cpu, or take another policy");
       if (s.machine.cpus >= p.min_cpus)
         if (auto bad = check_cpus(s, doc, path, step.cpus)) return bad;
       const auto is_it = [&](const Program& other) { return other.name == step.name && other.kind == "steps"; };

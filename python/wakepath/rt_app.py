@@ -3,9 +3,9 @@
 
 A task that does the same for ever becomes one of the simple programs: run (hog), run and sleep (duty), run and a
 periodic timer (per). Everything else becomes a list of steps (models/scenario/steps.h): phases one after another with
-their loops, several runs and sleeps, mutexes and condition variables, suspend and resume, affinities. What has no step is refused
-with its name and line; nothing is left out silently. A key may stand twice in one object, and keys differ by what
-follows the event's name ("run1", "run2"), so objects are kept as pairs.
+their loops and CPUs, several runs and sleeps, mutexes and condition variables, suspend and resume. What has no step is
+refused with its name and line; nothing is left out silently. A key may stand twice in one object, and keys differ by
+what follows the event's name ("run1", "run2"), so objects are kept as pairs.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class Case:
     @property
     def window_ns(self) -> int | None:
         """The window that it is predicted over; None: any will do."""
-        return HOST_WINDOW_NS if self.platform == HOST else self.io_wq_window_ns
+        return self.io_wq_window_ns or (HOST_WINDOW_NS if self.platform == HOST else None)
 
     @property
     def io_wq_window_ns(self) -> int | None:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 SCHEMA = "wakepath.validation/1"
 
 Done = Callable[[float], object]
-# Runs of a case that counts few events; twelve seconds of one run say less: it may lock into one phase of ticks and device.
+# Runs of a case in which moves are counted. Twelve seconds of one say less: it may lock into one phase of its ticks.
 COUNTED_RUNS = 12
 # Settings that a fit found, by (platform, kernel): lines for --set.
 Fits = dict[tuple[str, str], tuple[str, ...]]

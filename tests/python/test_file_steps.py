@@ -113,9 +113,11 @@ turns = ["cpus 0", "cpus all", {exec}"run 500us", "sleep 1500us"]
 
 
 def test_cpus_that_are_not_there_are_named() -> None:
-    with pytest.raises(InputError, match="program.client.turns: there is no CPU 7"):
+    with pytest.raises(InputError, match=r"program\.client\.turns: there is no CPU 7"):
         of("run 1us", "cpus 2,7")
     of("run 1us", "cpus 2,7", sets=("program.client.min_cpus=8",))  # it is left out
+    with pytest.raises(InputError, match="program client of policy fifo changes its CPUs"):
+        of("run 1us", "cpus 2", sets=("program.client.policy=fifo", "program.client.rt_priority=1"))
 
 
 def test_a_cpuset_holds_for_what_a_program_asks_for() -> None:
