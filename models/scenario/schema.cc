@@ -440,9 +440,7 @@ void add_program(Keys& k) {
       "of replay: \"AT_NS RUN_NS softirq\" or \"AT_NS RUN_NS hardirq\" each; of steps, again and again: \"run 10us\", "
       "\"sleep 1ms\", \"timer NAME 10ms\", \"lock M\", \"unlock M\", \"wait C M\", \"signal C\", \"broadcast C\", "
       "\"suspend\", \"resume PROGRAM\", \"cpus 0-3\", \"exec\", \"create F\", \"touch F\", \"write F OFFSET BYTES\", "
-      "\"fsync F\", \"loop 3\" "
-      "... "
-      "\"end\", \"yield\", \"stop\"");
+      "\"fsync F\", \"loop 3\" ... \"end\", \"yield\", \"stop\"");
   s.number("run_percent", FIELD(Program, run_percent), 1, 100'000,
            "of steps: a `run` takes so many percent of what it says, on a CPU that is faster or slower");
 }
