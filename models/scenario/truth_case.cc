@@ -27,6 +27,7 @@ constexpr std::int64_t kBatch = 16;
 // Cases of `wakepath record`: the machine is its machine file's, given with --machine.
 constexpr const char* kRecorded = "recorded";
 constexpr const char* kVm = "vm-2cpu-6.18";
+constexpr int kTruthCasesOnly = 8192;  // min_cpus of a program that is in no other run on the platform
 
 class Case {
  public:
@@ -54,7 +55,8 @@ class Case {
       if (auto bad = start(case_["setting"]["start"])) return bad;
     }
     if (in_group_) put({"workload", "fio", "cgroup"}, Value::of(std::string("g")));
-    if (platform_ == kVm) beside_fio(given.value("workload", Json::object()));
+    if (platform_ == kVm)
+      fio_is_pinned_ = !given.value("workload", Json::object()).value("pinned_cpu", Json()).is_null();
     return std::nullopt;
   }
 
@@ -62,7 +64,8 @@ class Case {
   // A case of tasks counts these alone: the platform's background threads were not seen to do what they do beside I/O.
   // So are they left out beside a pinned job on the machine of kVm, which nothing moves: docs/several-cpus.md says what
   // they would change. The hogs are the case's own.
-  void drop_background(Scenario& s) const {
+  void arrange_background(Scenario& s) const {
+    if (platform_ == kVm) beside_fio(s);
     if (fio_is_pinned_) std::erase_if(s.programs, [](const Program& p) { return p.kind != "hog"; });
     if (programs_.empty()) return;
     std::erase_if(s.programs, [&](const Program& p) {
@@ -113,13 +116,13 @@ class Case {
 
   static std::optional<Error> none() { return std::nullopt; }
 
-  // The platform's fio has a main and a helper thread; the group holds them as it holds the job. Who counts is there.
-  void beside_fio(const Json& workload) {
-    fio_is_pinned_ = !workload.value("pinned_cpu", Json()).is_null();
-    for (const char* counter : {"perf_stat", "perf_sleep"})
-      put({"program", counter, "min_cpus"}, Value::of(std::int64_t{2}));
-    for (const char* thread : {"fio_main", "fio_helper"})
-      if (in_group_) put({"program", thread, "cgroup"}, Value::of(std::string("g")));
+  // Of the machine of kVm, as far as it has them: fio's main and helper thread are in the group that holds the job, and
+  // who counts is there.
+  void beside_fio(Scenario& s) const {
+    for (Program& p : s.programs) {
+      if (in_group_ && p.cgroup.empty() && (p.name == "fio_main" || p.name == "fio_helper")) p.cgroup = "g";
+      if (p.min_cpus == kTruthCasesOnly) p.min_cpus = 2;
+    }
   }
 
   // Spinning programs beside fio; no CPU: not pinned.
@@ -360,7 +363,7 @@ Result<Scenario> from_truth_case(std::string_view json, const LoadOptions& optio
     return tl::make_unexpected(Error{"truth case " + c.id(), 0, std::string("malformed case: ") + e.what(), {}});
   }
   auto s = build({c.out}, options, "truth case " + c.id(), c.id());
-  if (s) c.drop_background(*s);
+  if (s) c.arrange_background(*s);
   return s;
 }
 

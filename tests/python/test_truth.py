@@ -14,9 +14,12 @@ from fake_core import case as make_case
 from fake_core import write
 from wakepath.errors import InputError
 from wakepath.metrics import truth_metrics
+from wakepath.runner import simulate
+from wakepath.scenario import Options, Scenario
 from wakepath.truth import read_cases
 
 TRUTH = Path(__file__).parent.parent / "truth"
+ROOT = TRUTH.parents[1]
 
 
 @pytest.mark.parametrize(
@@ -113,3 +116,23 @@ def test_idle_is_what_no_task_is_charged_with_unless_it_was_counted_by_the_clock
             if "idle" in c.measured and c.measured["idle"] > 0:
                 tasks_share = (c.measured["fio_cpu_ns_per_s"] + c.measured["kworker_cpu_ns_per_s"]) / 1e9
                 assert 1 - c.measured["idle"] == pytest.approx(tasks_share, abs=most), c.id
+
+
+def test_who_counts_is_beside_cases_of_several_cpus_alone() -> None:
+    """And what the platform has beside fio is asked of no other machine."""
+    cases = {case.id: case.raw for case in read_cases(str(TRUTH / "host-smp.jsonl"))}
+    raw = cases["host-smp-enginelibaio-bs4k-iodepth32-batch32-shares10240"]
+    brief = Options(duration="20ms", warmup="205ms")  # they begin in it
+
+    def threads(scenario: Scenario) -> set[str]:
+        return {task["comm"] for task in simulate(scenario)["tasks"]}
+
+    case = Scenario.from_case(raw, options=brief)
+    assert threads(case) >= {"perf_stat", "perf_sleep", "fio_main"}
+    assert threads(case.with_sets(options=Options(seed="2"))) >= {"perf_stat", "perf_sleep"}
+    text = 'platform = "vm-2cpu-6.18"\n[program.x]\nkind = "hog"\n'
+    assert not threads(Scenario.from_toml(text, options=brief)) & {"perf_stat", "perf_sleep"}
+    other = Options(duration="20ms", warmup="205ms", machine=str(ROOT / "scenarios/platforms/server.toml"))
+    assert not threads(Scenario.from_case(raw, options=other)) & {"perf_stat", "fio_main"}
+    pinned = read_cases(str(TRUTH / "host.jsonl"))[0].raw
+    assert not threads(Scenario.from_case(pinned, options=brief)) & {"perf_stat", "fio_main", "kcompactd0"}
