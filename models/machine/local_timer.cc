@@ -99,7 +99,7 @@ void LocalTimer::set_clock_event() {
 }
 
 void LocalTimer::expire(HrTimer& t) {
-  if (&t == tick_.get() && cpu->idle() && !machine_.smp && !machine_.scenario.machine.tick_when_idle) {
+  if (&t == tick_.get() && cpu->idle() && !machine_.smp && !machine_.ticks_when_idle()) {
     machine_.engine.arm(t.timer, machine_.now() + machine_.tick_ns());  // nohz: the tick sleeps with the CPU
     return;
   }

@@ -171,7 +171,11 @@ Call<void> KTask::schedule_with_hooks() {
 
 void Machine::first_wake(KTask& t, bool is_new) {
   t.sleeping = false;
-  if (smp && t.st.smp.cpus_allowed != 1) t.cpu = &cpu(sched.select_task_rq_fork(t.st, t.cpu->id(), now()));
+  if (smp && t.st.smp.cpus_allowed != 1) {
+    const int first = scenario.machine.first_cpu;
+    const int from = t.st.smp.may_use(first) ? first : t.cpu->id();
+    t.cpu = &cpu(sched.select_task_rq_fork(t.st, from, now()));
+  }
   if (is_new)
     sched.wake_up_new(t.st, nullptr, t.cpu->id(), now());
   else

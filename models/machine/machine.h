@@ -125,7 +125,14 @@ class Machine final : public sched::Observer {
   [[nodiscard]] Time tick_of(std::int64_t jiffy) const { return jiffy * tick_ns_ + tick_offset_ns_; }
   Call<void> tick_hook(ExecContext& irq) { return tick_hook_ != nullptr ? tick_hook_->on_tick(irq) : Call<void>{}; }
   void after_tick(Cpu& c) {
-    if (smp) balance_tick(c);
+    if (smp)
+      balance_tick(c);
+    else if (softirqs_[kRcuSoftirq] != nullptr)
+      c.raise_softirq(kRcuSoftirq);
+  }
+  // A lone CPU's tick goes on while it sleeps.
+  [[nodiscard]] bool ticks_when_idle() const {
+    return scenario.machine.tick_when_idle || softirqs_[kRcuSoftirq] != nullptr;
   }
   struct TickHook {
     virtual ~TickHook() = default;

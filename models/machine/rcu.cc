@@ -148,4 +148,21 @@ Body Rcu::thread_body(KTask& t, Time run_ns) {
   }
 }
 
+Body LoneRcu::thread_body(KTask& t, Time run_ns, Time period_ns) {
+  thread_ = &t;
+  period_ns_ = period_ns;
+  next_ = m_.now();
+  for (;;) {
+    t.set_state(sched::State::idle);
+    co_await t.schedule();
+    co_await t.run_ns(run_ns, Mode::kernel);
+  }
+}
+
+Call<void> LoneRcu::run(ExecContext& ctx) {
+  if (thread_ == nullptr || m_.now() < next_) co_return;
+  next_ += period_ns_;
+  co_await m_.wake(ctx, *thread_);
+}
+
 }  // namespace wakepath::machine

@@ -214,6 +214,7 @@ MaybeError check_machine(const Scenario& s, const Document& doc) {
     return at(s, doc, {"machine", "tick_offset_ns"}, "machine.tick_offset_ns is more than a tick's period",
               "at kernel.hz = " + std::to_string(s.kernel.hz) + " it is at most " + std::to_string(tick_ns));
   }
+  if (auto e = check_cpus(s, doc, {"machine", "first_cpu"}, {s.machine.first_cpu})) return e;
   if (s.machine.deep_idle_after_ns > 0 && s.machine.deep_idle_wake_ns.mean_ns() <= 0) {
     return at(s, doc, {"machine", "deep_idle_after_ns"},
               "machine.deep_idle_after_ns without machine.deep_idle_wake_ns is no deeper",

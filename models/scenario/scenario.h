@@ -55,6 +55,7 @@ struct Machine {
   TopologyKeys topology;
   machine::Topology resolved;          // always complete
   std::optional<int> tunables_cpus;    // CPU count that scales the scheduler's tunables; default: cpus
+  int first_cpu = 0;                   // where tasks that may run anywhere are forked when a run begins
   bool tick_when_idle = false;         // nohz off
   bool shared_clock = false;           // of an emulator: its CPUs execute one at a time
   std::optional<Time> tick_offset_ns;  // when the first tick is due, 0 to 1/HZ; absent: 1/HZ

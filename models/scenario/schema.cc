@@ -126,9 +126,10 @@ void add_machine(Keys& k) {
         "instead: a folder like /sys/devices/system (with cpu and node) to read, here or copied from another machine");
   s.add("topology.lscpu", text, FIELD(Machine, topology.lscpu),
         "instead: the output of `lscpu -J` or `lscpu -J -e` to read");
+  s.number("first_cpu", FIELD(Machine, first_cpu), 0, 8191,
+           "where tasks that may run anywhere are forked when a run begins");
   s.one_of("idle_wakeup", FIELD(Machine, idle_wakeup), {"ipi", "poll"},
-           "how an idle CPU learns of a wakeup: an interrupt (hlt, virtual machines), or it watches the flag (mwait); "
-           "default ipi");
+           "how an idle CPU learns of a wakeup: an interrupt (hlt, virtual machines; default), or it watches the flag");
   s.add("deep_idle_after_ns", time_ns, FIELD(Machine, deep_idle_after_ns),
         "an idle CPU is in a deep state (C3, C6) when it has been idle so long; 0: never. The target residency that "
         "cpuidle goes by, as if it foresaw each stay");

@@ -14,7 +14,8 @@ struct Form {
   Step::Kind kind;
   std::string_view arguments;  // t a time, n a number, o an offset, a a name, m a mutex's name, c CPUs
 };
-constexpr std::array<Form, 20> kForms{{{"run", Step::Kind::run, "t"},
+constexpr std::array<Form, 21> kForms{{{"run", Step::Kind::run, "t"},
+                                       {"spin", Step::Kind::spin, "t"},
                                        {"sleep", Step::Kind::sleep, "t"},
                                        {"yield", Step::Kind::yield, ""},
                                        {"timer", Step::Kind::timer, "at"},
@@ -38,7 +39,7 @@ constexpr std::array<Form, 20> kForms{{{"run", Step::Kind::run, "t"},
 tl::unexpected<UnitError> wrong(const std::string& text, const std::string& why) {
   return tl::make_unexpected(
       UnitError{"'" + text + "' " + why,
-                "run 10us, sleep 1ms, timer t 10ms, lock m, unlock m, "
+                "run 10us, spin 10us, sleep 1ms, timer t 10ms, lock m, unlock m, "
                 "wait c m, signal c, broadcast c, suspend, resume "
                 "PROGRAM, cpus 0-3, cpus all, exec, create f, touch f, write f OFFSET BYTES, fsync f, loop 3 ... end, "
                 "yield, stop"});
@@ -77,7 +78,7 @@ Parsed<Step> parse_step(const std::string& text) {
 
 bool takes_time(const Step& s) {
   using enum Step::Kind;
-  return ((s.kind == run || s.kind == sleep || s.kind == timer) && s.time_ns > 0) || s.kind == stop ||
+  return ((s.kind == run || s.kind == spin || s.kind == sleep || s.kind == timer) && s.time_ns > 0) || s.kind == stop ||
          s.kind == suspend || s.kind == wait;
 }
 

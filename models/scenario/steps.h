@@ -2,6 +2,7 @@
 // What a program of kind "steps" does, one text each ([program.NAME] turns), from the first to the last and again:
 //
 //   run TIME | sleep TIME | yield            CPU time in user mode; nanosleep; sched_yield
+//   spin TIME                                runs until so long has passed by the clock, whoever else ran meanwhile
 //   timer NAME PERIOD                        sleeps until the next multiple of the period since the program began; one
 //                                            that has passed by is made up for by beginning anew from now
 //   lock M | unlock M                        a mutex of that name, shared by all programs
@@ -27,6 +28,7 @@ namespace wakepath::scenario {
 struct Step {
   enum class Kind : std::uint8_t {
     run,
+    spin,
     sleep,
     yield,
     timer,

@@ -45,6 +45,7 @@ class Case {
     if (!recorded) put({"platform"}, Value::of(platform_));
     put({"kernel", "version"}, Value::of(case_.value("kernel", std::string())));
     const Json& given = case_["setting"];
+    through_io_wq_ = given.value("workload", Json::object()).contains("fsync");
     small_batches_ = platform_ == "qemu-icount" && given.value("cpus", 1) > 1 &&
                      given.value("device", Json::object()).value("law", std::string()) != "ublk";
     for (const auto& [key, value] : case_["setting"].items()) {
@@ -54,7 +55,6 @@ class Case {
     if (case_["setting"].contains("start")) {  // after the tasks, which it says more of
       if (auto bad = start(case_["setting"]["start"])) return bad;
     }
-    if (in_group_) put({"workload", "fio", "cgroup"}, Value::of(std::string("g")));
     if (platform_ == kVm)
       fio_is_pinned_ = !given.value("workload", Json::object()).value("pinned_cpu", Json()).is_null();
     return std::nullopt;
@@ -63,10 +63,14 @@ class Case {
   Layer out;
   // A case of tasks counts these alone: the platform's background threads were not seen to do what they do beside I/O.
   // So are they left out beside a pinned job on the machine of kVm, which nothing moves: docs/several-cpus.md says what
-  // they would change. The hogs are the case's own.
+  // they would change. The hogs are the case's own. And fio's main thread and the sampler beside writers through io-wq
+  // on one CPU, whom they make wait for each other from then on, as no trace shows (docs/accuracy.md).
   void arrange_background(Scenario& s) const {
-    if (platform_ == kVm) beside_fio(s);
+    if (case_.value("role", std::string()) == "replay") return only_seen(s);
+    beside_fio(s);
     if (fio_is_pinned_) std::erase_if(s.programs, [](const Program& p) { return p.kind != "hog"; });
+    if (s.machine.cpus == 1 && through_io_wq_)
+      std::erase_if(s.programs, [](const Program& p) { return p.name == "fio_main" || p.name == "meter"; });
     if (programs_.empty()) return;
     std::erase_if(s.programs, [&](const Program& p) {
       return std::find(programs_.begin(), programs_.end(), p.name) == programs_.end();
@@ -116,12 +120,22 @@ class Case {
 
   static std::optional<Error> none() { return std::nullopt; }
 
-  // Of the machine of kVm, as far as it has them: fio's main and helper thread are in the group that holds the job, and
-  // who counts is there.
+  // Of a recording's replay: its trace says who else ran, fio's own threads among them. RCU's it says by its name.
+  static void only_seen(Scenario& s) {
+    std::erase_if(s.programs, [](const Program& p) {
+      return p.min_cpus == kTruthCasesOnly || p.name == "fio_main" || p.name == "fio_helper";
+    });
+  }
+
+  // As far as the machine has them: fio's main and helper thread are in the group that holds the job, and who measures is
+  // there, at a time that the platform gives for the default warm-up.
   void beside_fio(Scenario& s) const {
     for (Program& p : s.programs) {
-      if (in_group_ && p.cgroup.empty() && (p.name == "fio_main" || p.name == "fio_helper")) p.cgroup = "g";
-      if (p.min_cpus == kTruthCasesOnly) p.min_cpus = 2;
+      if (p.cgroup.empty() && (p.name == "fio_main" || p.name == "fio_helper")) p.cgroup = fio_group_;
+      if (p.min_cpus != kTruthCasesOnly) continue;
+      p.min_cpus = 1;
+      p.startdelay_ns = std::max<std::int64_t>(0, p.startdelay_ns + s.run.warmup_ns - Run{}.warmup_ns);
+      if (p.name == "meter") p.cpu = s.machine.cpus - 1;
     }
   }
 
@@ -196,10 +210,15 @@ class Case {
     const std::string name = v.value("name", side);
     put_section({"cgroup", name});
     if (side == "client")
-      put({"workload", "fio", "cgroup"}, Value::of(name));
+      put_fio_in(name);
     else
       put({"ublk", "server_cgroup"}, Value::of(name));
     return each(v, [&](const std::string& k, const Json& x) { return k == "name" ? none() : group_key(name, k, x); });
+  }
+
+  void put_fio_in(const std::string& group) {
+    fio_group_ = group;
+    put({"workload", "fio", "cgroup"}, Value::of(group));
   }
 
   std::optional<Error> cgroup(const Json& v) {
@@ -207,7 +226,7 @@ class Case {
     if (v.contains("client") || v.contains("server"))
       return each(v, [&](const std::string& side, const Json& x) { return side_group(side, x); });
     put_section({"cgroup", "g"});
-    in_group_ = true;
+    put_fio_in("g");
     return each(v, [&](const std::string& k, const Json& x) { return group_key("g", k, x); });
   }
 
@@ -344,10 +363,10 @@ class Case {
   }
 
   const Json& case_;
-  std::string id_, platform_;
+  std::string id_, platform_, fio_group_;
   bool fio_is_pinned_ = false;  // of kVm
   std::vector<std::string> programs_;
-  bool in_group_ = false, small_batches_ = false;
+  bool small_batches_ = false, through_io_wq_ = false;
 };
 
 }  // namespace

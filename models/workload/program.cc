@@ -39,7 +39,10 @@ Program::Program(machine::Machine& m, Pipes& pipes, SyncObjects& sync, ReplaySof
     task_->body = steps_->body(*task_);
   } else if (conf.kind == "rcu" && m.smp) {
     task_->body = m.smp->rcu.thread_body(*task_, conf.run_ns);
-  } else if (conf.kind == "kthread" || conf.kind == "rcu") {
+  } else if (conf.kind == "rcu") {
+    rcu_ = std::make_unique<machine::LoneRcu>(m);
+    task_->body = rcu_->thread_body(*task_, conf.run_ns, conf.period_ns);
+  } else if (conf.kind == "kthread") {
     task_->body = kthread_body(*task_);
   } else {
     task_->body = body(*task_);

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "models/machine/machine.h"
+#include "models/machine/rcu.h"
 #include "models/machine/sleep.h"
 #include "models/workload/pipe.h"
 #include "models/workload/replay.h"
@@ -51,6 +52,7 @@ class alignas(64) Program {
   machine::KTask* task_ = nullptr;
   std::unique_ptr<Replay> replay_;
   std::unique_ptr<Steps> steps_;
+  std::unique_ptr<machine::LoneRcu> rcu_;
   engine::Timer begin_;
 };
 

@@ -18,6 +18,8 @@ using machine::run_cost;
 using machine::Time;
 using scenario::Step;
 
+constexpr Time kSpinLookNs = 10'000;  // how often who spins looks at the clock
+
 Steps::Steps(Machine& m, SyncObjects& shared, KTask& task, std::string name, const scenario::Program& conf)
     : machine_(m),
       shared_(shared),
@@ -64,6 +66,10 @@ machine::Body Steps::body(KTask& t) {
 Call<void> Steps::step(KTask& t, const Step& s) {
   const Step::Kind kind = s.kind;
   if (kind == Step::Kind::run) co_await t.run_ns(machine_.at_clock(*t.cpu, s.time_ns), Mode::user);
+  if (kind == Step::Kind::spin) {
+    const Time until = machine_.now() + s.time_ns;
+    while (machine_.now() < until) co_await t.run_ns(std::min(kSpinLookNs, until - machine_.now()), Mode::user);
+  }
   if (kind == Step::Kind::sleep) co_await machine::clock_nanosleep(t, sleep_, machine_.now() + s.time_ns);
   if (kind == Step::Kind::timer) co_await timer(t, s);
   if (kind == Step::Kind::lock) co_await lock(t, s.name);

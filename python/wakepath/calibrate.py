@@ -150,7 +150,7 @@ class Problem:
             raise InputError("no case has the role calibrate", suggestion="a fit needs at least one")
         if len({c.set_key for c in self.cases}) != 1:
             raise InputError("the cases are of several platforms or kernels", suggestion="fit one at a time")
-        self.options = replace(options, duration=options.duration or DURATION, warmup=options.warmup or WARMUP)
+        self.options = options
         self.evaluations = 0
         self.parameters = self._parameters(fit_device)
         self.targets = [figures_of(case) for case in self.cases]
@@ -188,7 +188,16 @@ class Problem:
         self.parameters = [p for p, chosen in zip(self.parameters, wanted, strict=True) if chosen]
 
     def _scenario(self, case: Case, sets: tuple[str, ...]) -> Scenario:
-        return Scenario.from_case(case.raw, options=replace(self.options, sets=(*self.options.sets, *sets)))
+        duration, warmup = DURATION, WARMUP
+        if case.sampled_ns is not None:  # as validate runs it
+            duration, warmup = f"{case.sampled_ns}ns", case.warmup
+        o = replace(
+            self.options,
+            duration=self.options.duration or duration,
+            warmup=self.options.warmup or warmup,
+            sets=(*self.options.sets, *sets),
+        )
+        return Scenario.from_case(case.raw, options=o)
 
     def predict(self, case: Case, sets: tuple[str, ...], keep: Keep | None = None) -> dict[str, float]:
         data = simulate(self._scenario(case, sets), keep)

@@ -36,26 +36,22 @@ def toml_value(value: Any) -> str:
     raise TypeError(f"no TOML for {type(value).__name__}")
 
 
-def platform_device(platform: str) -> dict[str, Any] | None:
-    """The device law of a platform by name; None where there is no such file or it has none."""
-    for folder in scenario_dirs():
-        path = Path(folder) / "platforms" / f"{platform}.toml"
-        if path.is_file():
-            device = tomllib.loads(read_text(str(path))).get("device")
-            return device if isinstance(device, dict) else None
-    return None
+def tables_of(platform: str) -> dict[str, Any]:
+    """The file of a platform by its name, or another machine file's; without any where there is none."""
+    paths = [Path(folder) / "platforms" / f"{platform}.toml" for folder in scenario_dirs()]
+    path = next((p for p in [*paths, Path(platform)] if p.is_file()), None)
+    return tomllib.loads(read_text(str(path))) if path is not None else {}
 
 
 def machine_toml(
-    scenario: Scenario, comments: list[str], sources: dict[str, str], device: dict[str, Any] | None = None
+    scenario: Scenario, comments: list[str], sources: dict[str, str], instead: dict[str, Any] | None = None
 ) -> str:
     """The machine's part of a resolved scenario. `sources` replaces the source line of the costs that were fitted.
 
-    `device` replaces the scenario's law: where every case of a fit states its own, none of them is the machine's.
+    `instead` has tables that replace the scenario's: its programs are those of a case, and where every case of a fit
+    states a device law of its own, none of them is the machine's.
     """
-    data = tomllib.loads(scenario.to_toml())
-    if device is not None:
-        data["device"] = device
+    data = {**tomllib.loads(scenario.to_toml()), **(instead or {})}
     lines = ["# SPDX-License-Identifier: GPL-2.0-or-later"] + [f"# {line}".rstrip() for line in comments]
     for name in MACHINE_TABLES:
         table = data.get(name)

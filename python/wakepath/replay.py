@@ -224,7 +224,7 @@ class Source:
 
     def _base(self, sets: tuple[str, ...], duration: str | None = None, warmup: str | None = None) -> Scenario:
         options = Options(sets=(*self.seen.sets, *sets), machine=self.machine, duration=duration, warmup=warmup)
-        return Scenario.from_case(self.case, options=options)
+        return Scenario.from_case({**self.case, "role": "replay"}, options=options)
 
     def cost_sets(self) -> tuple[str, ...]:
         out = []

@@ -17,9 +17,13 @@ SCHEMA = "wakepath.truth/1"
 SHARE_RANGE = 0.2
 ROLES = ("calibrate", "predict", "repeat")
 
+EMULATED = "qemu-icount"
 # What the real machine's cases count, they count over 2 s: their rates are multiples of a half.
 HOST = "vm-2cpu-6.18"
 HOST_WINDOW_NS = 2_000_000_000
+# The traces of io-wq's cases with pauses begin 0 to 3.1 s after a burst of I/O (by their first exits); workers go 5 s
+# after it. In the others its workers wait for each other at first, for some 200 ms.
+IO_WQ_WARMUP, FSYNC_WARMUP = "2s", "500ms"
 # CPU time below 2 % of a CPU is noise on a machine whose costs vary (tests/truth/README.md).
 NOISE_CPU_NS = 20_000_000
 
@@ -95,7 +99,20 @@ class Case:
     @property
     def window_ns(self) -> int | None:
         """The window that it is predicted over; None: any will do."""
-        return self.io_wq_window_ns or (HOST_WINDOW_NS if self.platform == HOST else None)
+        return self.io_wq_window_ns or self.sampled_ns or (HOST_WINDOW_NS if self.platform == HOST else None)
+
+    @property
+    def sampled_ns(self) -> int | None:
+        """Of an emulated case: what a stall by the sampler at the window's begin does to a rate hangs on its length."""
+        found = self.raw["measured"].get("window_ns")
+        return int(found) if found is not None and self.platform == EMULATED else None
+
+    @property
+    def warmup(self) -> str | None:
+        """What its run needs before the window; None: any will do."""
+        if self.io_wq_window_ns is not None:
+            return IO_WQ_WARMUP
+        return FSYNC_WARMUP if "fsync" in self.setting.get("workload", {}) else None
 
     @property
     def io_wq_window_ns(self) -> int | None:

@@ -44,7 +44,7 @@ SCHEMA = "wakepath.validation/1"
 
 Done = Callable[[float], object]
 # Runs of a case in which moves are counted. Twelve seconds of one say less: it may lock into one phase of its ticks.
-COUNTED_RUNS = 12
+COUNTED_RUNS = 48
 # Settings that a fit found, by (platform, kernel): lines for --set.
 Fits = dict[tuple[str, str], tuple[str, ...]]
 
@@ -150,14 +150,20 @@ def _predict(case: Case, cases: Sequence[Case], options: Options, fits: Fits, ke
 def _runs_of_case(case: Case, scenario: Scenario, keep: Keep) -> dict[str, float]:
     """What was measured is the median of some runs: so is what is predicted, each run of a seed of its own.
 
-    Where moves are counted in a short window, or a workload has two states, that is a draw. What is to be expected of
-    it is predicted: the mean of the medians of as many out of COUNTED_RUNS runs."""
+    Where moves are counted in a short window, or a workload has two states, that is a draw, and so is the CPU where the
+    shell was that began it. What is to be expected of it is predicted: the mean of the medians of as many out of
+    COUNTED_RUNS runs, which begin on each CPU in turn."""
     number = max(case.runs, COUNTED_RUNS if case.counts else 1)
     if number == 1:
         return predicted_metrics(case, simulate(scenario, keep))
-    first = int(scenario.describe()["run"]["seed"])
-    others = (scenario.with_sets(options=Options(seed=str(first + k))) for k in range(1, number))
-    runs = [predicted_metrics(case, simulate(one, keep)) for one in (scenario, *others)]
+    described = scenario.describe()
+    seed, cpus = int(described["run"]["seed"]), int(described["machine"]["cpus"]) if case.counts else 1
+
+    def variant(k: int) -> Scenario:
+        sets = (f"machine.first_cpu={k % cpus}",) if cpus > 1 else ()
+        return scenario.with_sets(options=Options(seed=str(seed + k), sets=sets))
+
+    runs = [predicted_metrics(case, simulate(variant(k), keep)) for k in range(number)]
     names = dict.fromkeys(name for run in runs for name in run)
     return {name: expected_median([run[name] for run in runs if name in run], case.runs) for name in names}
 
@@ -183,16 +189,11 @@ def _with(options: Options, sets: tuple[str, ...]) -> Options:
     return replace(options, sets=sets)
 
 
-# The traces of these cases begin 0 to 3.1 s after a burst of I/O (by their first exits); workers go 5 s after it.
-IO_WQ_WARMUP = "2s"
-
-
 def _windowed(case: Case, options: Options) -> Options:
     """The window of a case that counts few events, unless another is asked for."""
     if case.window_ns is None or options.duration is not None:
         return options
-    warmup = options.warmup or (IO_WQ_WARMUP if case.io_wq_window_ns is not None else None)
-    return replace(options, duration=f"{case.window_ns}ns", warmup=warmup)
+    return replace(options, duration=f"{case.window_ns}ns", warmup=options.warmup or case.warmup)
 
 
 def predicted_metrics(case: Case, figures: dict[str, Any]) -> dict[str, float]:

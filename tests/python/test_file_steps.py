@@ -25,9 +25,9 @@ turns = [{turns}]
 """
 
 
-def of(*turns: str, sets: tuple[str, ...] = ()) -> Result:
+def of(*turns: str, sets: tuple[str, ...] = (), duration: str = "200ms") -> Result:
     text = TEXT.replace("{turns}", ", ".join(f'"{turn}"' for turn in turns))
-    return run(Scenario.from_toml(text, options=Options(sets=sets, duration="200ms", warmup="10ms")))
+    return run(Scenario.from_toml(text, options=Options(sets=sets, duration=duration, warmup="10ms")))
 
 
 def pass_ns(result: Result) -> float:
@@ -84,6 +84,42 @@ def test_a_cpu_that_is_little_used_has_a_low_clock() -> None:
 def test_what_cannot_be_is_refused(turns: tuple[str, ...], sets: tuple[str, ...], words: str) -> None:
     with pytest.raises(InputError, match=words):
         of(*turns, sets=sets)
+
+
+def test_what_spins_looks_at_the_clock_and_what_runs_does_not() -> None:
+    """Beside a hog on its CPU 20 ms of CPU time take 40: a turn with 20 ms of sleep takes 60 ms, or 40 by the clock."""
+    hog = ("program.hog.kind=hog", "program.hog.cpu=1")
+
+    def turn_ms(step: str) -> float:
+        result = of(f"{step} 20ms", "sleep 20ms", sets=hog, duration="1s")
+        (client,) = (task for task in result.data["tasks"] if task["comm"] == "client")
+        return 1e3 / float(client["wakeups_per_s"])
+
+    assert turn_ms("spin") == pytest.approx(40, abs=5)
+    assert turn_ms("run") == pytest.approx(60, abs=5)
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_what_may_run_anywhere_is_forked_from_the_first_cpu(first: int) -> None:
+    text = """
+[machine]
+cpus = 4
+[kernel]
+version = "6.1"
+[program.free]
+kind = "hog"
+cpu = -1
+[program.bound]
+kind = "per"
+run = "10us"
+period = "1ms"
+cpu = 1
+"""
+    sets = (f"machine.first_cpu={first}",)
+    result = run(Scenario.from_toml(text, options=Options(sets=sets, duration="100ms", warmup="10ms")))
+    busy = [float(cpu["user"]) for cpu in result.data["cpus"]]
+    assert busy.index(max(busy)) == first
+    assert busy[1] == pytest.approx(0.01, rel=0.1)
 
 
 def test_exec_looks_for_the_idlest_cpu() -> None:

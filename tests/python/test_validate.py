@@ -87,8 +87,8 @@ def test_a_median_of_runs_is_predicted_by_as_many(wakepath: Call, tmp_path: Path
 
 
 def test_moves_are_predicted_by_what_is_to_be_expected_of_as_many_runs(wakepath: Call, tmp_path: Path) -> None:
-    """One window's count is a draw: the mean of runs with seeds of their own is predicted, and judged by what a count
-    can say of a rate."""
+    """One window's count is a draw: the mean of runs with seeds of their own, which begin on each CPU in turn, is
+    predicted, and judged by what a count can say of a rate."""
     name = "qemu-C-6.12-lat20-bs4k-smp4"
     (case,) = (c for c in read_cases(str(TRUTH / "qemu-smp.jsonl")) if c.id == name)
     said = wakepath("validate", write(tmp_path / "one.jsonl", [case.raw]), *WINDOW, "--json", "-")
@@ -96,7 +96,11 @@ def test_moves_are_predicted_by_what_is_to_be_expected_of_as_many_runs(wakepath:
     seed = int(Scenario.from_case(case.raw).describe()["run"]["seed"])
     by_hand = [
         truth_metrics(
-            simulate(Scenario.from_case(case.raw, options=replace(BRIEF, seed=str(seed + k)))),
+            simulate(
+                Scenario.from_case(
+                    case.raw, options=replace(BRIEF, seed=str(seed + k), sets=(f"machine.first_cpu={k % 4}",))
+                )
+            ),
             cpu=None,
             all_cpus=True,
             idle_is_uncharged=True,

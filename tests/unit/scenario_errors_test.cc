@@ -48,6 +48,8 @@ TEST_CASE("bad values", "[scenario][errors]") {
         "t.toml:3: kernel.hz must be an integer, not the string \"250\" (write 250 without quotes)");
   CHECK(with_body("workload.fio.cpus_allowed = \"0,12\"\n") ==
         "t.toml:3: workload.fio.cpus_allowed: there is no CPU 12 (machine i3en-3xlarge has CPUs 0-11)");
+  CHECK(with_body("machine.first_cpu = 12\n") ==
+        "t.toml:3: machine.first_cpu: there is no CPU 12 (machine i3en-3xlarge has CPUs 0-11)");
   CHECK(
       with_body("fs.type = \"none\"\nworkload.fio.direct = 0\n") ==
       "t.toml:4: workload fio: buffered I/O (fio's default, direct=0) on a block device is not modelled (add direct=1, "

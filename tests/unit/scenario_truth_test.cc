@@ -112,6 +112,43 @@ TEST_CASE("fio of the emulated cases with several CPUs has batches of 16", "[tru
   CHECK(one.workloads[0].iodepth_batch_submit == 128);
 }
 
+// It begins 5.2 ms before the window does and is on the last CPU, beside fio's main thread, which is in fio's group.
+TEST_CASE("who samples the emulated cases is there when the window begins", "[truth]") {
+  const auto named = [](const Scenario& s, const std::string& name) {
+    return std::find_if(s.programs.begin(), s.programs.end(), [&](const Program& p) { return p.name == name; });
+  };
+  const auto with = [](const std::string& file, const std::string& id, const std::string& warmup) {
+    auto o = options();
+    if (!warmup.empty()) o.warmup = warmup;
+    return good(from_truth_case(find_case(file, id), o));
+  };
+  const Scenario grouped = with("qemu.jsonl", "qemu-A-6.1-d71k-q128-m1-w1000", "");
+  REQUIRE(named(grouped, "meter") != grouped.programs.end());
+  CHECK(named(grouped, "meter")->startdelay_ns == 194'850'000);
+  CHECK(named(grouped, "meter")->cpu == 0);
+  CHECK(named(grouped, "meter")->cgroup.empty());
+  REQUIRE(named(grouped, "fio_main") != grouped.programs.end());
+  CHECK(named(grouped, "fio_main")->cgroup == "g");
+  const Scenario four = with("qemu-smp.jsonl", "qemu-C-6.1-lat20-bs4k-smp4", "1s");
+  CHECK(named(four, "meter")->startdelay_ns == 994'850'000);
+  CHECK(named(four, "meter")->cpu == 3);
+  // Writers through io-wq on one CPU have neither, a scheduler case its own tasks alone.
+  const Scenario io_wq = with("qemu-iouring.jsonl", "qemu-D-6.1-iowq-nf1-fsync1", "");
+  CHECK(named(io_wq, "meter") == io_wq.programs.end());
+  CHECK(named(io_wq, "fio_main") == io_wq.programs.end());
+  const Scenario tasks = with("sched.jsonl", "qemu-B-6.1-ping-cg1000_root", "");
+  CHECK(named(tasks, "meter") == tasks.programs.end());
+  // Of what a recording replays its trace says who else ran.
+  std::string replay = find_case("qemu.jsonl", "qemu-A-6.1-d71k-q128-m1-w1000");
+  const std::string role = "\"role\": \"predict\"";
+  REQUIRE(replay.find(role) != std::string::npos);
+  replay.replace(replay.find(role), role.size(), "\"role\": \"replay\"");
+  const Scenario seen = good(from_truth_case(replay, options()));
+  CHECK(named(seen, "meter") == seen.programs.end());
+  CHECK(named(seen, "fio_main") == seen.programs.end());
+  CHECK(named(seen, "rcu_preempt") != seen.programs.end());
+}
+
 TEST_CASE("a setting that is not understood is an error", "[truth][errors]") {
   const std::string head =
       R"({"schema": "wakepath.truth/1", "id": "x", "platform": "qemu-icount", "kernel": "6.1", "setting": )";

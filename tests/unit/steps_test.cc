@@ -48,6 +48,14 @@ TEST_CASE("steps: what is none is refused") {
   CHECK_FALSE(refused({}).empty());
 }
 
+TEST_CASE("steps: time that passes by the clock") {
+  const auto steps = parse_steps({"spin 5ms", "stop"});
+  REQUIRE(steps);
+  CHECK((*steps)[0].kind == Step::Kind::spin);
+  CHECK((*steps)[0].time_ns == 5'000'000);
+  CHECK(refused({"spin"}) == "'spin' lacks something");
+}
+
 TEST_CASE("steps: files") {
   const auto steps = parse_steps({"run 1us", "create f", "write f 0 4096", "touch f", "fsync f"});
   REQUIRE(steps);

@@ -147,7 +147,7 @@ def calibrate_inputs(values: dict[str, Any]) -> tuple[Fit, str]:
     """The fit and MACHINE.toml's text, of the options as they are named here; wakepath.calibrate() does the same."""
     from wakepath.calibrate import Problem, fit
     from wakepath.fit_text import machine_comments, sources_of
-    from wakepath.machine_file import machine_toml, platform_device
+    from wakepath.machine_file import machine_toml, tables_of
     from wakepath.scenario import Options, Scenario
 
     options = options_from(values)
@@ -162,8 +162,10 @@ def calibrate_inputs(values: dict[str, Any]) -> tuple[Fit, str]:
     fitted = Options(sets=(*options.sets, *outcome.sets), machine=options.machine)
     scenario = Scenario.from_case(problem.cases[0].raw, options=fitted)
     is_device_fitted = any(p.key.startswith("device.") for p in problem.parameters)
-    device = None if is_device_fitted or values["machine"] else platform_device(problem.cases[0].platform)
-    return outcome, machine_toml(scenario, machine_comments(outcome), sources_of(outcome), device)
+    stated = tables_of(values["machine"] or problem.cases[0].platform)
+    kept = ("program",) if is_device_fitted or values["machine"] else ("program", "device")
+    instead = {name: stated[name] for name in kept if isinstance(stated.get(name), dict)}
+    return outcome, machine_toml(scenario, machine_comments(outcome), sources_of(outcome), instead)
 
 
 def _one_set(values: dict[str, Any]) -> list[Any]:
