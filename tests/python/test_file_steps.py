@@ -95,8 +95,8 @@ def test_what_spins_looks_at_the_clock_and_what_runs_does_not() -> None:
         (client,) = (task for task in result.data["tasks"] if task["comm"] == "client")
         return 1e3 / float(client["wakeups_per_s"])
 
-    assert turn_ms("spin") == pytest.approx(40, abs=5)
-    assert turn_ms("run") == pytest.approx(60, abs=5)
+    assert turn_ms("spin") == pytest.approx(40, abs=7)
+    assert turn_ms("run") == pytest.approx(60, abs=7)
 
 
 @pytest.mark.parametrize("first", [0, 2])
