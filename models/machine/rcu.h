@@ -78,8 +78,8 @@ class Rcu final : public Machine::SoftirqHandler {
   std::vector<PerCpu> cpus_;
 };
 
-// On a machine with one CPU: somebody always waits for a grace period, and where the next tick comes `period_ns` after the
-// last one or later, its softirq ends it and wakes the thread. The tick goes on while the CPU is idle.
+// On a machine with one CPU: somebody always waits for a grace period, and where the next tick comes `period_ns` after
+// the last one or later, its softirq ends it and wakes the thread. The tick goes on while the CPU is idle.
 class LoneRcu final : public Machine::SoftirqHandler {
  public:
   explicit LoneRcu(Machine& m) : m_(m) { m.register_softirq(Machine::kRcuSoftirq, this); }

@@ -14,26 +14,16 @@ struct Form {
   Step::Kind kind;
   std::string_view arguments;  // t a time, n a number, o an offset, a a name, m a mutex's name, c CPUs
 };
-constexpr std::array<Form, 21> kForms{{{"run", Step::Kind::run, "t"},
-                                       {"spin", Step::Kind::spin, "t"},
-                                       {"sleep", Step::Kind::sleep, "t"},
-                                       {"yield", Step::Kind::yield, ""},
-                                       {"timer", Step::Kind::timer, "at"},
-                                       {"lock", Step::Kind::lock, "a"},
-                                       {"unlock", Step::Kind::unlock, "a"},
-                                       {"wait", Step::Kind::wait, "am"},
-                                       {"signal", Step::Kind::signal, "a"},
-                                       {"broadcast", Step::Kind::broadcast, "a"},
-                                       {"suspend", Step::Kind::suspend, ""},
-                                       {"resume", Step::Kind::resume, "a"},
-                                       {"cpus", Step::Kind::cpus, "c"},
-                                       {"exec", Step::Kind::exec, ""},
-                                       {"create", Step::Kind::create, "a"},
-                                       {"touch", Step::Kind::touch, "a"},
-                                       {"write", Step::Kind::write, "aon"},
-                                       {"fsync", Step::Kind::fsync, "a"},
-                                       {"loop", Step::Kind::loop, "n"},
-                                       {"end", Step::Kind::end, ""},
+constexpr std::array<Form, 21> kForms{{{"run", Step::Kind::run, "t"},        {"spin", Step::Kind::spin, "t"},
+                                       {"sleep", Step::Kind::sleep, "t"},    {"yield", Step::Kind::yield, ""},
+                                       {"timer", Step::Kind::timer, "at"},   {"lock", Step::Kind::lock, "a"},
+                                       {"unlock", Step::Kind::unlock, "a"},  {"wait", Step::Kind::wait, "am"},
+                                       {"signal", Step::Kind::signal, "a"},  {"broadcast", Step::Kind::broadcast, "a"},
+                                       {"suspend", Step::Kind::suspend, ""}, {"resume", Step::Kind::resume, "a"},
+                                       {"cpus", Step::Kind::cpus, "c"},      {"exec", Step::Kind::exec, ""},
+                                       {"create", Step::Kind::create, "a"},  {"touch", Step::Kind::touch, "a"},
+                                       {"write", Step::Kind::write, "aon"},  {"fsync", Step::Kind::fsync, "a"},
+                                       {"loop", Step::Kind::loop, "n"},      {"end", Step::Kind::end, ""},
                                        {"stop", Step::Kind::stop, ""}}};
 
 tl::unexpected<UnitError> wrong(const std::string& text, const std::string& why) {

@@ -127,8 +127,8 @@ class Case {
     });
   }
 
-  // As far as the machine has them: fio's main and helper thread are in the group that holds the job, and who measures is
-  // there, at a time that the platform gives for the default warm-up.
+  // As far as the machine has them: fio's main and helper thread are in the group that holds the job, and who measures
+  // is there, at a time that the platform gives for the default warm-up.
   void beside_fio(Scenario& s) const {
     for (Program& p : s.programs) {
       if (p.cgroup.empty() && (p.name == "fio_main" || p.name == "fio_helper")) p.cgroup = fio_group_;

@@ -87,16 +87,16 @@ def test_what_cannot_be_is_refused(turns: tuple[str, ...], sets: tuple[str, ...]
 
 
 def test_what_spins_looks_at_the_clock_and_what_runs_does_not() -> None:
-    """Beside a hog on its CPU 20 ms of CPU time take 40: a turn with 20 ms of sleep takes 60 ms, or 40 by the clock."""
+    """Beside a hog on its CPU 80 ms of CPU time take 160: a turn with 80 ms of sleep takes 240 ms, or 160 by the clock."""
     hog = ("program.hog.kind=hog", "program.hog.cpu=1")
 
     def turn_ms(step: str) -> float:
-        result = of(f"{step} 20ms", "sleep 20ms", sets=hog, duration="1s")
+        result = of(f"{step} 80ms", "sleep 80ms", sets=hog, duration="4s")
         (client,) = (task for task in result.data["tasks"] if task["comm"] == "client")
         return 1e3 / float(client["wakeups_per_s"])
 
-    assert turn_ms("spin") == pytest.approx(40, abs=7)
-    assert turn_ms("run") == pytest.approx(60, abs=7)
+    assert turn_ms("spin") == pytest.approx(160, rel=0.07)
+    assert turn_ms("run") == pytest.approx(240, rel=0.07)
 
 
 @pytest.mark.parametrize("first", [0, 2])
