@@ -188,9 +188,8 @@ class Problem:
         self.parameters = [p for p, chosen in zip(self.parameters, wanted, strict=True) if chosen]
 
     def _scenario(self, case: Case, sets: tuple[str, ...]) -> Scenario:
-        duration, warmup = DURATION, WARMUP
-        if case.sampled_ns is not None:  # as validate runs it
-            duration, warmup = f"{case.sampled_ns}ns", case.warmup
+        own = case.sampled_ns is not None  # the case's own times, as validate runs it
+        duration, warmup = (f"{case.sampled_ns}ns", case.warmup) if own else (DURATION, WARMUP)
         o = replace(
             self.options,
             duration=self.options.duration or duration,

@@ -87,7 +87,7 @@ def test_what_cannot_be_is_refused(turns: tuple[str, ...], sets: tuple[str, ...]
 
 
 def test_what_spins_looks_at_the_clock_and_what_runs_does_not() -> None:
-    """Beside a hog on its CPU 80 ms of CPU time take 160: a turn with 80 ms of sleep takes 240 ms, or 160 by the clock."""
+    """Beside a hog on its CPU 80 ms of CPU time take 160: with 80 ms of sleep a turn is 240 ms, or 160 by the clock."""
     hog = ("program.hog.kind=hog", "program.hog.cpu=1")
 
     def turn_ms(step: str) -> float:
