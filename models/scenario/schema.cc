@@ -412,9 +412,9 @@ void add_program(Keys& k) {
       "hog spins; yield spins `run` and yields; per spins `run` every `period`; duty spins `run`, sleeps `sleep`; "
       "ping reads pipe `in`, spins, writes pipe `out`; src spins and writes; sink reads and spins; psrc writes every "
       "`period`; kthread is per without system calls; rcu is RCU's grace-period thread, which on several CPUs works on "
-      "what programs with `call_rcu` free, and on one is kthread; replay and steps do the `turns`");
+      "what programs with `call_rcu` free, and on one is woken by ticks; replay and steps do the `turns`");
   s.add("run", duration, FIELD(Program, run_ns), "CPU time of one turn");
-  s.add("period", duration, FIELD(Program, period_ns), "period of per and psrc");
+  s.add("period", duration, FIELD(Program, period_ns), "period of per, psrc, kthread and rcu");
   s.add("sleep", duration, FIELD(Program, sleep_ns), "sleep of duty");
   s.add("startdelay", duration, FIELD(Program, startdelay_ns), "when it begins; 0: with the run");
   s.number("in", FIELD(Program, in), -1, 4096, "pipe it reads");
@@ -439,9 +439,9 @@ void add_program(Keys& k) {
   s.add(
       "turns", list, FIELD(Program, turns),
       "of replay: \"AT_NS RUN_NS softirq\" or \"AT_NS RUN_NS hardirq\" each; of steps, again and again: \"run 10us\", "
-      "\"sleep 1ms\", \"timer NAME 10ms\", \"lock M\", \"unlock M\", \"wait C M\", \"signal C\", \"broadcast C\", "
-      "\"suspend\", \"resume PROGRAM\", \"cpus 0-3\", \"exec\", \"create F\", \"touch F\", \"write F OFFSET BYTES\", "
-      "\"fsync F\", \"loop 3\" ... \"end\", \"yield\", \"stop\"");
+      "\"spin 10us\", \"sleep 1ms\", \"timer NAME 10ms\", \"lock M\", \"unlock M\", \"wait C M\", \"signal C\", "
+      "\"broadcast C\", \"suspend\", \"resume PROGRAM\", \"cpus 0-3\", \"exec\", \"create F\", \"touch F\", "
+      "\"write F OFFSET BYTES\", \"fsync F\", \"loop 3\" ... \"end\", \"yield\", \"stop\"");
   s.number("run_percent", FIELD(Program, run_percent), 1, 100'000,
            "of steps: a `run` takes so many percent of what it says, on a CPU that is faster or slower");
 }
