@@ -133,7 +133,7 @@ class Case {
     for (Program& p : s.programs) {
       if (p.cgroup.empty() && (p.name == "fio_main" || p.name == "fio_helper")) p.cgroup = fio_group_;
       if (p.min_cpus != kTruthCasesOnly) continue;
-      p.min_cpus = 1;
+      p.min_cpus = p.name == "meter" ? 1 : 2;
       p.startdelay_ns = std::max<std::int64_t>(0, p.startdelay_ns + s.run.warmup_ns - Run{}.warmup_ns);
       if (p.name == "meter") p.cpu = s.machine.cpus - 1;
     }

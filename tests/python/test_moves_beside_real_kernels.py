@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import fmean
 
 from wakepath.scenario import Options
-from wakepath.scores import Row
-from wakepath.truth import read_cases
+from wakepath.scores import Row, cause_orders
+from wakepath.truth import SHARE_RANGE, read_cases
 from wakepath.validate import predict_cases
 
 TRUTH = Path(__file__).resolve().parents[2] / "tests" / "truth"
@@ -42,6 +42,9 @@ def iops_error(rows: list[Row]) -> float:
 def test_emulated_machines() -> None:
     rows = predicted("qemu-smp.jsonl", 38)
     assert out_of_range(rows, "fio_migrations_per_s") <= MOVES_NOT_MET
+    (causes,) = cause_orders(rows)
+    assert causes.same_order
+    assert causes.worst <= SHARE_RANGE
     assert iops_error(rows) <= 0.08
 
 

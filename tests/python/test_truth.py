@@ -134,5 +134,7 @@ def test_who_counts_is_beside_cases_of_several_cpus_alone() -> None:
     assert not threads(Scenario.from_toml(text, options=brief)) & {"perf_stat", "perf_sleep"}
     other = Options(duration="20ms", warmup="205ms", machine=str(ROOT / "scenarios/platforms/server.toml"))
     assert not threads(Scenario.from_case(raw, options=other)) & {"perf_stat", "fio_main"}
+    lone = Options(duration="20ms", warmup="205ms", sets=("machine.cpus=1", "block.irq_cpus=[0]"))
+    assert not threads(Scenario.from_case(raw, options=lone)) & {"perf_stat", "perf_sleep"}
     pinned = read_cases(str(TRUTH / "host.jsonl"))[0].raw
     assert not threads(Scenario.from_case(pinned, options=brief)) & {"perf_stat", "fio_main", "kcompactd0"}

@@ -39,8 +39,12 @@ if TYPE_CHECKING:
     help="soft_l1: a case that the model misses bends no cost; linear: every case counts. Default soft_l1.",
 )
 @click.option("--only", metavar="GLOB,...", help="Fit these costs alone (ublk_*,uring_*); the others keep the table.")
-@click.option("--duration", metavar="T", help="Measured time of each run of the fit. Default 300ms.")
-@click.option("--warmup", metavar="T", help="Time before it. Default 60ms.")
+@click.option(
+    "--duration",
+    metavar="T",
+    help="Measured time of each run of the fit. Default 300ms; an emulated case: its own window.",
+)
+@click.option("--warmup", metavar="T", help="Time before it. Default 60ms; an emulated case: 200ms.")
 @click.option("--report", metavar="FILE.html", help="Of a recording: a page with plots of fit against data.")
 @click.option("--json", "json_file", metavar="FILE|-", help="Write the fit's report as JSON.")
 def command(**values: Any) -> int:

@@ -34,7 +34,7 @@ TIMES_OF = "starved_completions"
 @click.option("--kernel", "only_kernel", metavar="V", help="Cases of this kernel only.")
 @click.option("--only", metavar="TEXT", help="Cases whose id contains TEXT (baselines still see all).")
 @click.option("--role", type=click.Choice(["calibrate", "predict", "repeat"]), help="Cases of this role only.")
-@click.option("--duration", metavar="T", help="Measured time of each run. Default 1s.")
+@click.option("--duration", metavar="T", help="Measured time of each run. Default 1s, or the window of the case.")
 @click.option("--warmup", metavar="T", help="Time before it. Default 200ms.")
 @click.option("--json", "json_file", metavar="FILE|-", help="Write everything as JSON; - is standard output.")
 @click.option("--report", metavar="FILE.html", help="Write a page for a browser.")
