@@ -4,7 +4,8 @@
     .venv/bin/python -P bench/many_cpus.py [--rounds 5] [WORD...]
 
 After bench/long_runs.py has built its program. CPU time of a process of its own for each run, turn and turn about, what
-a longer run costs beyond a shorter one; of the rounds the median. Parts: `fio` (a job of depth 128 a CPU), `fio1`
+a longer run costs beyond a shorter one; of the rounds the median. An event is an event of the queue or a cost, spent by
+itself or with others, so that the same I/O is as many on any machine. Parts: `fio` (a job of depth 128 a CPU), `fio1`
 (depth 1), `per` (5 us every 20 us), `hog`. Asked for: one busy CPU of 128 at half the events per second of a machine
 with one CPU or more, 128 busy ones at a quarter or more. Exit status 1: one is below.
 """

@@ -8,6 +8,7 @@
 namespace wakepath::aio {
 
 using machine::CostId;
+using machine::owe_cost;
 using machine::run_cost;
 using sched::State;
 
@@ -28,12 +29,14 @@ void Context::unlink(KTask& t) {
 Call<void> Context::complete(ExecContext& ctx, Iocb& iocb) {
   return machine::after(ctx, run_cost(machine_, ctx, CostId::aio_complete), [this, &ctx, &iocb] {
     ring_.push_back(&iocb);
-    return waiters_.empty() ? put(ctx) : wake_waiters(ctx);
+    return waiters_.empty() ? put(ctx, iocb) : wake_waiters(ctx);
   });
 }
 
-Call<void> Context::put(ExecContext& ctx) {
-  return machine::after(ctx, run_cost(machine_, ctx, CostId::aio_put), [] { return Call<void>{}; });
+Call<void> Context::put(ExecContext& ctx, const Iocb& iocb) {
+  const bool owes = iocb.in_work_item;
+  return machine::after(ctx, owes ? owe_cost(machine_, ctx, CostId::aio_put) : run_cost(machine_, ctx, CostId::aio_put),
+                        [] { return Call<void>{}; });
 }
 
 Call<void> Context::wake_waiters(ExecContext& ctx) {
@@ -65,8 +68,8 @@ int Context::take(int nr, std::vector<Iocb*>& out) {
 }
 
 Call<int> Context::read_events(KTask& t, int min_nr, int nr, std::vector<Iocb*>& out) {
-  ++counters.calls;
   co_await run_cost(machine_, t, CostId::getevents_call);
+  ++counters.calls;
   int got = 0;
   bool armed = false;
   for (;;) {
@@ -77,7 +80,10 @@ Call<int> Context::read_events(KTask& t, int min_nr, int nr, std::vector<Iocb*>&
       out.push_back(ring_.front());
       ring_.pop_front();
       ++got;
-      co_await run_cost(machine_, t, CostId::getevents_event);
+      if (!armed && got >= min_nr && (left == 1 || got == nr))  // the way out follows
+        co_await owe_cost(machine_, t, CostId::getevents_event);
+      else
+        co_await run_cost(machine_, t, CostId::getevents_event);
     }
     if (got >= min_nr) break;
     // Where min_nr is obeyed, a drain that found something arms again with what is still missing and looks again.
@@ -100,12 +106,12 @@ Call<int> Context::read_events(KTask& t, int min_nr, int nr, std::vector<Iocb*>&
 }
 
 Call<int> Context::sys_io_getevents(KTask& t, std::uint64_t ctx_id, int min_nr, int nr, std::vector<Iocb*>& out) {
-  co_await run_cost(machine_, t, CostId::syscall_entry);
+  co_await owe_cost(machine_, t, CostId::syscall_entry);
   machine_.tp.syscall(*t.cpu, trace::EventType::sys_enter_io_getevents, ctx_id, nr, min_nr, 0);
   const int got = co_await read_events(t, min_nr, nr, out);
   machine_.tp.syscall(*t.cpu, trace::EventType::sys_exit_io_getevents, ctx_id, 0, 0, got);
-  if (t.work_at_user_exit()) co_await machine::exit_to_user_mode_loop(t);
-  co_await run_cost(machine_, t, CostId::syscall_exit, machine::Mode::irqs_off);
+  if (!t.passes_user_exit()) co_await machine::exit_to_user_mode_loop(t);
+  co_await owe_cost(machine_, t, CostId::syscall_exit, machine::Mode::irqs_off);
   co_return got;
 }
 

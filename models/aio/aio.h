@@ -22,7 +22,8 @@ using machine::Machine;
 using machine::Time;
 
 struct Iocb {
-  void* owner = nullptr;  // the submitter's io_u
+  void* owner = nullptr;      // the submitter's io_u
+  bool in_work_item = false;  // whose end follows its completion
 };
 
 // The allocation of the kiocb within io_submit_iocb, in thousandths of it: what precedes it is the way back from the
@@ -58,7 +59,8 @@ class Context {
   };
   std::uint64_t next_waiter_ = 0;
   Call<void> wake_waiters(ExecContext& ctx);
-  Call<void> put(ExecContext& ctx);  // iocb_put: the last a completion costs, after the waiters are woken
+  Call<void> put(ExecContext& ctx,
+                 const Iocb& iocb);  // iocb_put: the last a completion costs, after the waiters are woken
   void link(KTask& t, int min_nr);
   void unlink(KTask& t);
 

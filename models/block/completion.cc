@@ -104,6 +104,8 @@ QueueInterrupt::QueueInterrupt(Machine& m, Queue& q, Completions& c, int irq_cpu
     thread_->body = thread_body(*thread_);
     thread_->resume_at = thread_->body.handle();
   }
+  begins_with_cost = thread_ == nullptr && conf.device.coalesce_ns <= 0 && !conf.device.interrupt_on_drain &&
+                     conf.block.ring_requests == 0;
   coalesce_.context = this;
   coalesce_.fire = [](engine::Timer& t, Time) { static_cast<QueueInterrupt*>(t.context)->raise(); };
 }

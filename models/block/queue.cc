@@ -16,6 +16,7 @@ namespace wakepath::block {
 
 using machine::CostId;
 using machine::Mode;
+using machine::owe_cost;
 using machine::run_cost;
 using sched::State;
 using trace::EventType;
@@ -51,6 +52,9 @@ Queue::Queue(Machine& m, workqueue::Workqueues& wqs, const scenario::Block& conf
   splitter_ = std::make_unique<Splitter>(*this, max_bytes_);
   if (conf_.nomerges < 2) merger_ = std::make_unique<Merger>(conf_.driver, max_bytes_);
   if (driver_ != nullptr) has_queue_rqs_ = driver_->has_queue_rqs();
+  told_at_doorbell_ = conf_.irqmode >= 2 && !conf_.virtual_timer_completion && conf_.driver != "loop" &&
+                      conf_.ring_requests == 0 && !device_.copies_data && !device_.doorbell_when_idle &&
+                      !law_.notified();
   kblockd_ = &wqs.create("kblockd", {.highpri = true});
   timer_function_ = m.tp.name("null_cmd_timer_expired [null_blk]");
   if (driver_ == nullptr) completions_ = std::make_unique<Completions>(m, *this);
@@ -208,16 +212,23 @@ Call<void> Queue::wake_tag_waiter(ExecContext& ctx, HwQueue& h) {
 
 Call<void> Queue::submit(KTask& t, Bio& bio, Plug* plug) {
   if (bio.bytes > max_bytes_) [[unlikely]]
-    return splitter_->submit(t, bio, plug);
-  if (bios_ != nullptr) bio.slab = &bios_->take(t.cpu->id());
+    return machine::after(t, t.settle(), [this, &t, &bio, plug] { return splitter_->submit(t, bio, plug); });
+  if (bios_ == nullptr) return merge_or_allocate(t, bio, plug);
+  return machine::after(t, t.settle(), [this, &t, &bio, plug] {
+    bio.slab = &bios_->take(t.cpu->id());
+    return merge_or_allocate(t, bio, plug);
+  });
+}
+
+Call<void> Queue::merge_or_allocate(KTask& t, Bio& bio, Plug* plug) {
   if (bio.polled && poll_hctxs_.empty()) bio.polled = false;  // bio_clear_polled
   if (plug != nullptr && plug->tail != nullptr && merger_ != nullptr && merger_->merge(*plug->tail, bio))
-    return machine::after(t, run_cost(machine_, t, CostId::plug_add), [] { return Call<void>{}; });
-  HwQueue& h = bio.polled
-                   ? *poll_hctxs_[static_cast<std::size_t>(poll_map_.queue_of[static_cast<std::size_t>(t.cpu->id())])]
-                   : map(t.cpu->id());
-  return machine::after(t, run_cost(machine_, t, CostId::tag_alloc),
-                        [this, &t, &bio, &h, plug] { return allocate(t, bio, h, plug); });
+    return machine::after(t, add_cost(t, plug->owes), [] { return Call<void>{}; });
+  return machine::after(t, run_cost(machine_, t, CostId::tag_alloc), [this, &t, &bio, plug] {
+    const auto cpu = static_cast<std::size_t>(t.cpu->id());
+    HwQueue& h = bio.polled ? *poll_hctxs_[static_cast<std::size_t>(poll_map_.queue_of[cpu])] : map(t.cpu->id());
+    return allocate(t, bio, h, plug);
+  });
 }
 
 Call<void> Queue::allocate(KTask& t, Bio& bio, HwQueue& h, Plug* plug) {
@@ -249,8 +260,7 @@ Call<void> Queue::submit_request(KTask& t, Bio& bio, Request& rq, Plug* plug) {
   rq.bio = &bio;
   rq.next = nullptr;
   ++counters.submitted;
-  if (plug == nullptr)
-    return machine::after(t, run_cost(machine_, t, CostId::plug_add), [this, &t, &rq] { return issue_alone(t, rq); });
+  if (plug == nullptr) return machine::after(t, add_cost(t, true), [this, &t, &rq] { return issue_alone(t, rq); });
   return is_full(*plug) ? add_to_full_plug(t, *plug, rq) : add_to_plug(t, *plug, rq);
 }
 
@@ -277,7 +287,13 @@ Call<void> Queue::add_to_plug(KTask& t, Plug& plug, Request& rq) {
   (plug.tail ? plug.tail->next : plug.head) = &rq;
   plug.tail = &rq;
   ++plug.count;
-  return machine::after(t, run_cost(machine_, t, CostId::plug_add), [] { return Call<void>{}; });
+  return machine::after(t, add_cost(t, plug.owes), [] { return Call<void>{}; });
+}
+
+// Before an issue it may be owed, but where a list or a driver is told first.
+machine::ExecContext::RunAwaiter Queue::add_cost(KTask& t, bool may_owe) {
+  if (!may_owe || elevator_ || driver_ != nullptr) return run_cost(machine_, t, CostId::plug_add);
+  return owe_cost(machine_, t, CostId::plug_add);
 }
 
 Call<void> Queue::flush_plug(KTask& t, Plug& plug, bool from_schedule) {
@@ -389,12 +405,17 @@ Call<void> Queue::issue_runs(ExecContext& ctx, Request* first) {
 Call<void> Queue::issue_run(ExecContext& ctx, Request* first) {
   HwQueue& h = *first->hctx;
   bool was_full = false;
+  constexpr int kOwedAtMost = 8;
+  int owed = 0;
   for (Request *rq = first, *next, *last = nullptr; rq != nullptr; last = rq, rq = next) {
     next = rq->next;
     // A null_blk that holds data is a blocking queue: it may sleep before each request, and copies with its lock held.
-    if (device_.copies_data && ctx.kind == ExecContext::Kind::task && ctx.cpu->resched_at_might_sleep())
+    if (device_.copies_data && ctx.kind == ExecContext::Kind::task && !static_cast<KTask&>(ctx).passes_might_sleep())
       co_await static_cast<KTask&>(ctx).schedule(true);
-    co_await run_cost(machine_, ctx, CostId::issue_rq);
+    if (told_at_doorbell_ && ++owed % kOwedAtMost != 0)
+      co_await owe_cost(machine_, ctx, CostId::issue_rq);
+    else
+      co_await run_cost(machine_, ctx, CostId::issue_rq);
     machine_.tp.request(*ctx.cpu, EventType::block_rq_issue, rq->bio->sector, rq->bio->write, rq->bio->bytes);
     if (ring_full(h)) {
       stop(h, rq);
@@ -471,12 +492,14 @@ Call<int> Queue::poll(ExecContext& ctx, HwQueue& h) {
 Call<void> Queue::end_bio(ExecContext& ctx, Request& rq) {
   const Bio& bio = *rq.bio;
   machine_.tp.request(*ctx.cpu, EventType::block_rq_complete, bio.sector, bio.write, bio.bytes);
-  return machine::after(ctx, run_cost(machine_, ctx, CostId::rq_end), [this, &ctx, &rq] {
-    ++counters.completed;
-    counters.completed_where_submitted += rq.ctx_cpu == ctx.cpu->id();
-    if (bios_ != nullptr) free_bio(ctx.cpu->id(), *rq.bio);
-    return rq.bio->end_io(ctx);
-  });
+  const bool owes = bios_ == nullptr && bio.ends_unseen();
+  return machine::after(ctx, owes ? owe_cost(machine_, ctx, CostId::rq_end) : run_cost(machine_, ctx, CostId::rq_end),
+                        [this, &ctx, &rq] {
+                          ++counters.completed;
+                          counters.completed_where_submitted += rq.ctx_cpu == ctx.cpu->id();
+                          if (bios_ != nullptr) free_bio(ctx.cpu->id(), *rq.bio);
+                          return rq.bio->end_io(ctx);
+                        });
 }
 
 void Queue::free_bio(int cpu, Bio& bio) {

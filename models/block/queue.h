@@ -31,6 +31,8 @@ struct HwQueue;
 struct Bio {
   virtual ~Bio() = default;
   virtual Call<void> end_io(ExecContext& ctx) = 0;
+  // Its end begins with a cost, and nobody can see it before that is spent.
+  [[nodiscard]] virtual bool ends_unseen() const { return false; }
   std::uint64_t sector = 0;
   std::uint32_t bytes = 4096;
   bool write = true;
@@ -64,6 +66,7 @@ struct Plug {
   int count = 0;
   int expected = 1;           // of who knows how many will come: their tags are taken at once, where there is a TagMap
   Request* cached = nullptr;  // those; they keep the queue of the CPU that took them
+  bool owes = false;          // who adds to it lets the cost of that wait for the next one's
 };
 
 // A driver that has its requests ended by its own contexts (ublk): no device law, no interrupt of the queue's.
@@ -152,7 +155,9 @@ class Queue {
   Call<void> insert(KTask& t, Request* list, bool by_kblockd);
   Call<void> allocate(KTask& t, Bio& bio, HwQueue& h, Plug* plug);
   Call<void> allocate_later(KTask& t, Bio& bio, HwQueue& h, Plug* plug);
+  Call<void> merge_or_allocate(KTask& t, Bio& bio, Plug* plug);
   Call<void> submit_request(KTask& t, Bio& bio, Request& rq, Plug* plug);
+  machine::ExecContext::RunAwaiter add_cost(KTask& t, bool may_owe);
   Call<void> issue_alone(KTask& t, Request& rq);
   Call<void> add_to_plug(KTask& t, Plug& plug, Request& rq);
   Call<void> add_to_full_plug(KTask& t, Plug& plug, Request& rq);
@@ -186,8 +191,9 @@ class Queue {
   const scenario::Device& device_;
   Driver* driver_ = nullptr;
   RemoteDevice* remote_ = nullptr;
-  bool batches_ = false;        // nvme: the requests of one sweep are ended together, after it
-  bool has_queue_rqs_ = false;  // the driver takes a whole plug
+  bool told_at_doorbell_ = false;  // until then nobody can see what is issued
+  bool batches_ = false;           // nvme: the requests of one sweep are ended together, after it
+  bool has_queue_rqs_ = false;     // the driver takes a whole plug
   bool elevator_ = false;
   std::uint32_t max_bytes_;  // of one request
   std::unique_ptr<Completions> completions_;

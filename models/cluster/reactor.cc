@@ -75,6 +75,7 @@ machine::Body Reactor::body(KTask& t) {
       poll_armed_ = sockets_.empty() && !timer_due_;
       co_await leave_kernel(t);
       co_await aio_.sys_io_getevents(t, ctx_id_, poll_armed_ ? 1 : 0, kMaxEvents, events_);
+      co_await t.settle();
       poll_armed_ = false;
       ended = !events_.empty();
     }

@@ -83,10 +83,10 @@ Call<void> Filesystem::submit_uring(KTask& t, Dio& dio, block::Plug* plug) {
   }
   const machine::Time pin = dio.pinned ? machine_.cost(CostId::dio_pin) : 0;
   const machine::Time cost = machine_.cost(block_device_ ? CostId::bdev_dio_submit : CostId::fs_dio_submit);
-  if (t.resched_at_might_sleep()) co_await t.schedule(true);  // inode lock; block device: allocation of the bio
-  co_await machine::run_with_points(machine_, t, std::max<machine::Time>(0, cost - pin),
-                                    block_device_ ? machine::SleepPoints{} : kDioPoints);
-  if (t.resched_at_might_sleep()) co_await t.schedule(true);  // submit_bio()
+  if (!t.passes_might_sleep()) co_await t.schedule(true);  // inode lock; block device: allocation of the bio
+  machine::owe_with_points(machine_, t, std::max<machine::Time>(0, cost - pin),
+                           block_device_ ? machine::SleepPoints{} : kDioPoints);
+  if (!t.passes_might_sleep()) co_await t.schedule(true);  // submit_bio()
   block::Plug own;
   const bool own_plug = plug == nullptr && !block_device_;
   dio.nowait_request = dio.nowait && block_device_;  // iomap does not ask for REQ_NOWAIT
@@ -108,6 +108,7 @@ Call<void> Filesystem::submit(KTask& t, Dio& dio, block::Plug* plug) {
   dio.file = dio.inode;
   dio.function_id = work_function_;
   dio.submitting = true;
+  dio.in_work_item = false;
   dio.ended = dio.failed = false;
   dio.unwritten = dio.write && !block_device_ && meets_unwritten();
   if (dio.completion != nullptr) return submit_uring(t, dio, plug);
@@ -116,20 +117,24 @@ Call<void> Filesystem::submit(KTask& t, Dio& dio, block::Plug* plug) {
 
 Call<void> Filesystem::submit_with_own_plug(KTask& t, Dio& dio) {
   block::Plug own;
+  own.owes = true;
   co_await enter_queue(t, dio, &own);
   co_await queue_.flush_plug(t, own, false);
 }
 
 Call<void> Filesystem::enter_queue(KTask& t, Dio& dio, block::Plug* plug) {
   return machine::after_might_sleep(t, [this, &t, &dio, plug] {  // inode lock; block device: allocation of the bio
-    if (block_device_)
-      return machine::after(t, run_cost(machine_, t, CostId::bdev_dio_submit), [this, &t, &dio, plug] {
-        return machine::after_might_sleep(t, [this, &t, &dio, plug] { return queue_.submit(t, dio, plug); });
-      });
-    if (dio.write && dio.inode != nullptr && is_stale(*dio.inode)) [[unlikely]]
-      return change_time_and_map(t, dio, plug);
-    return map(t, dio, plug);
+    if (block_device_ || !dio.write || dio.inode == nullptr) return map(t, dio, plug);
+    // What is owed may be interrupted past that date: then it is spent before the look.
+    constexpr machine::Time kLikelyPause = 100'000;
+    if (!t.cpu->owes() || machine::local_now(machine_, t) + kLikelyPause < dio.inode->fresh_until) [[likely]]
+      return look_and_map(t, dio, plug);
+    return machine::after(t, t.settle(), [this, &t, &dio, plug] { return look_and_map(t, dio, plug); });
   });
+}
+
+Call<void> Filesystem::look_and_map(KTask& t, Dio& dio, block::Plug* plug) {
+  return is_stale(*dio.inode) ? change_time_and_map(t, dio, plug) : map(t, dio, plug);
 }
 
 Call<void> Filesystem::change_time_and_map(KTask& t, Dio& dio, block::Plug* plug) {
@@ -138,31 +143,31 @@ Call<void> Filesystem::change_time_and_map(KTask& t, Dio& dio, block::Plug* plug
 }
 
 Call<void> Filesystem::map(KTask& t, Dio& dio, block::Plug* plug) {
-  const machine::Time ns = machine_.cost(CostId::fs_dio_submit);
-  if (machine::passes_its_points(machine_, t, ns)) [[likely]]
-    return queue_.submit(t, dio, plug);
-  return map_with_points(t, dio, ns, plug);
+  if (block_device_)
+    machine::owe_with_points(machine_, t, machine_.cost(CostId::bdev_dio_submit), {});
+  else
+    machine::owe_with_points(machine_, t, machine_.cost(CostId::fs_dio_submit), kDioPoints);
+  return machine::after_might_sleep(t, [this, &t, &dio, plug] { return queue_.submit(t, dio, plug); });
 }
 
-Call<void> Filesystem::map_with_points(KTask& t, Dio& dio, machine::Time ns, block::Plug* plug) {
-  co_await machine::run_piece_by_piece(t, ns, kDioPoints);
-  if (t.resched_at_might_sleep()) co_await t.schedule(true);  // submit_bio()
-  co_await queue_.submit(t, dio, plug);
+bool Dio::is_deferred() const {
+  return write && !fs->block_device_ && !(fs->machine_.k.dio_write_complete_inline && !unwritten);
 }
+
+bool Dio::ends_unseen() const { return !submitting && is_deferred() && !ends_in_caller(); }
 
 Call<void> Dio::end_io(ExecContext& ctx) {
-  bio_ended_at = fs->machine_.now();
+  bio_ended_at = machine::local_now(fs->machine_, ctx);
   if (submitting) {
     ended = true;
     return {};
   }
-  const bool deferred = write && !fs->block_device_ && !(fs->machine_.k.dio_write_complete_inline && !unwritten);
-  if (deferred && caller_completes && !unwritten) {
+  if (is_deferred() && ends_in_caller()) {
     ++fs->counters.by_caller;
     by_caller = true;
     return completion->ki_complete(ctx);
   }
-  if (deferred) {
+  if (is_deferred()) {
     ++fs->counters.deferred;
     return fs->dio_wq_->queue(ctx, *this);
   }
@@ -170,7 +175,10 @@ Call<void> Dio::end_io(ExecContext& ctx) {
   return fs->complete(ctx, *this);
 }
 
-Call<void> Dio::function(KTask& worker) { return fs->complete(worker, *this); }
+Call<void> Dio::function(KTask& worker) {
+  in_work_item = true;
+  return fs->complete(worker, *this);
+}
 
 // xfs_iomap_write_unwritten, ext4_convert_unwritten_extents: a transaction, in a worker or the submitter.
 Call<void> Filesystem::convert(ExecContext& ctx) {
@@ -195,7 +203,10 @@ Call<void> Filesystem::complete_in_submitter(KTask& t, Dio& dio) {
 
 Call<void> Filesystem::complete(ExecContext& ctx, Dio& dio) {
   if (block_device_) return tell(ctx, dio);
-  return machine::after(ctx, run_cost(machine_, ctx, CostId::dio_complete),
+  const bool tells_aio = !dio.unwritten && dio.completion == nullptr;
+  return machine::after(ctx,
+                        tells_aio ? machine::owe_cost(machine_, ctx, CostId::dio_complete)
+                                  : run_cost(machine_, ctx, CostId::dio_complete),
                         [this, &ctx, &dio] { return dio.unwritten ? convert_and_tell(ctx, dio) : tell(ctx, dio); });
 }
 

@@ -33,6 +33,9 @@ struct IoCompletion {
 // One direct I/O of one bio: the dio object with its end-io and its work item. Owned by the submitter, used again.
 struct Dio final : block::Bio, workqueue::Work, aio::Iocb {
   Call<void> end_io(ExecContext& ctx) override;
+  [[nodiscard]] bool ends_unseen() const override;
+  [[nodiscard]] bool is_deferred() const;  // to a worker
+  [[nodiscard]] bool ends_in_caller() const { return caller_completes && !unwritten; }
   Call<void> function(KTask& worker) override;  // iomap_dio_complete_work
   // The submitter gives up its reference. True: the bio has ended already.
   bool put() {
@@ -92,8 +95,8 @@ class Filesystem {
   Call<void> enter_queue(KTask& t, Dio& dio, block::Plug* plug);
   Call<void> change_time_and_map(KTask& t, Dio& dio, block::Plug* plug);
   Call<void> map(KTask& t, Dio& dio, block::Plug* plug);
-  Call<void> map_with_points(KTask& t, Dio& dio, machine::Time ns, block::Plug* plug);
   [[nodiscard]] bool is_stale(const Inode& inode) const { return machine_.now() >= inode.fresh_until; }
+  Call<void> look_and_map(KTask& t, Dio& dio, block::Plug* plug);
   Call<bool> update_time(KTask& t, Inode& inode, bool nowait);
   Call<bool> lock(KTask& t, Inode& inode, bool nowait);
   Call<void> unlock(KTask& t, Inode& inode);

@@ -48,21 +48,18 @@ Usage Cpu::usage_now() const {
   if (active_->kind == ExecContext::Kind::idle) {
     u.idle += engine_.now() - idle_since_;
   } else if (segment_timer_.armed() || standing_) {
-    const Time spent = engine_.now() - segment_start_;
-    switch (active_->kind) {
-      case ExecContext::Kind::hardirq:
-        u.irq += spent;
-        break;
-      case ExecContext::Kind::softirq:
-        u.softirq += spent;
-        break;
-      case ExecContext::Kind::task:
-        (active_->mode == Mode::user ? u.user : u.sys) += spent;
-        break;
-      default:
-        u.sys += spent;
-        break;
+    Time spent = engine_.now() - segment_start_;
+    const auto bucket = [this](Mode m) { return m == Mode::user ? &Usage::user : active_->kernel_bucket; };
+    Mode mode = active_->mode;
+    if (!standing_) {
+      Time left = active_->left_ns;
+      for (const auto& piece : active_->owed) {
+        if (spent <= left) break;
+        u.*bucket(mode) += left;
+        spent -= left, left = piece.ns(), mode = piece.mode();
+      }
     }
+    u.*bucket(mode) += spent;
   }
   return u;
 }
@@ -73,17 +70,100 @@ bool Cpu::begin_segment(ExecContext& c, Time ns, Mode m) {
   return (pending_ == nullptr || !may_interrupt(c)) && !preempts_here(c) && pass_or_arm(c);
 }
 
+// What is owed, and this, becomes the active context's segment.
+bool Cpu::settle(ExecContext& c, Time ns, Mode m) {
+  hurdles_ &= static_cast<std::uint8_t>(~kOwed);
+  c.owed.close(ns, m);
+  const Time now = engine_.now();
+  if (pending_ == nullptr && !need_resched() && !machine_.tp.active() && engine_.try_advance(now + c.owed.total())) {
+    for (const auto& piece : c.owed) charge(c, piece.ns(), piece.mode());
+    c.mode = c.owed.last_mode();
+    c.owed.clear();
+    return true;
+  }
+  take_piece(c, now);
+  if (pending_ != nullptr && may_interrupt(c)) return false;
+  return !acts(c, c.at_point) && !preempts_here(c) && pass_or_arm(c);
+}
+
+void Cpu::take_piece(ExecContext& c, Time at) {
+  const auto piece = c.owed.take();
+  if (piece.records() > 0) [[unlikely]]
+    machine_.tp.write_deferred(*this, c, piece.records(), at);
+  c.left_ns = piece.ns();
+  c.mode = piece.mode();
+  c.at_point = piece.before();
+}
+
 // The active context's segment: true when it has passed at once. Else the timer will end it.
 bool Cpu::pass_or_arm(ExecContext& c) {
-  const Time end = engine_.now() + c.left_ns;
-  if (!engine_.try_advance(end)) {
-    segment_start_ = engine_.now();
-    engine_.arm(segment_timer_, end);
-    return false;
+  c.at_point = Point::none;
+  const Stretch s = c.owed.empty() ? Stretch{c.left_ns, false} : stretch(c, 0);
+  const Time end = engine_.now() + s.ns;
+  if (!s.stops && engine_.try_advance(end)) {
+    spend(c, s.ns);
+    if (!c.owed.empty()) take_piece(c, end);  // of no length
+    c.at_point = Point::none;
+    return true;
   }
-  charge(c, c.left_ns, c.mode);
-  c.left_ns = 0;
-  return true;
+  segment_start_ = engine_.now();
+  engine_.arm(segment_timer_, end);
+  return false;
+}
+
+// Of a running segment with more pieces: its timer is for another place where something is to be done at one.
+void Cpu::arm_again() {
+  const Time end = segment_start_ + stretch(*active_, engine_.now() - segment_start_).ns;
+  if (end != segment_timer_.at) engine_.arm(segment_timer_, end);
+}
+
+Mode Cpu::mode_now() const {
+  Mode mode = active_->mode;
+  if (!segment_timer_.armed()) return mode;
+  Time begin = active_->left_ns;
+  for (const auto& piece : active_->owed) {
+    if (engine_.now() - segment_start_ <= begin) break;
+    mode = piece.mode();
+    begin += piece.ns();
+  }
+  return mode;
+}
+
+Cpu::Stretch Cpu::stretch(const ExecContext& c, Time spent) const {
+  const bool resched = need_resched();
+  const bool notified = c.kind == ExecContext::Kind::task && static_cast<const KTask&>(c).notified();
+  if (pending_ == nullptr && !resched && !notified) return {c.left_ns + c.owed.total(), false};
+  Time ns = c.left_ns;
+  Mode mode = c.mode;
+  for (const auto& piece : c.owed) {
+    const bool enters = std::exchange(mode, piece.mode()) != mode;
+    const bool stops =
+        acts(c, piece.before()) || (enters && ((pending_ != nullptr && may_interrupt(c, mode)) || preempts(c, mode)));
+    if (stops && ns >= spent) return {ns, true};
+    ns += piece.ns();
+  }
+  return {ns, false};
+}
+
+// At the very end of a piece the next one has not begun: what is due there came first.
+void Cpu::spend(ExecContext& c, Time ns) {
+  while (ns > c.left_ns) {
+    charge(c, c.left_ns, c.mode);
+    ns -= c.left_ns;
+    take_piece(c, engine_.now() - ns);
+    c.at_point = Point::none;  // passed
+  }
+  charge(c, ns, c.mode);
+  c.left_ns -= ns;
+}
+
+void Cpu::cut() {
+  engine_.cancel(segment_timer_);
+  spend(*active_, engine_.now() - segment_start_);
+}
+
+void Cpu::flag_raised() {
+  if (in_pieces()) arm_again();
 }
 
 void Cpu::start_segment(ExecContext& c, std::coroutine_handle<> h) {
@@ -92,9 +172,13 @@ void Cpu::start_segment(ExecContext& c, std::coroutine_handle<> h) {
 }
 
 void Cpu::segment_spent() {
-  charge(*active_, engine_.now() - segment_start_, active_->mode);
-  active_->left_ns = 0;
-  resume_ = active_->resume_at;
+  ExecContext& c = *active_;
+  spend(c, engine_.now() - segment_start_);
+  if (c.owed.only_records()) take_piece(c, engine_.now());
+  if (c.owed.empty())
+    resume_ = c.resume_at;
+  else
+    continue_active();
   loop();
 }
 
@@ -119,10 +203,19 @@ void Cpu::continue_active(bool resumed) {
       machine_.turns->halted(id_);
     return;
   }
+  if (c.at_point != Point::none) {
+    const Point p = std::exchange(c.at_point, Point::none);
+    if (acts(c, p)) return p == Point::might_sleep ? begin_schedule(true) : begin_user_return(static_cast<KTask&>(c));
+  }
   if (c.left_ns > 0 && preempts_here(c)) return begin_schedule(c.mode == Mode::kernel);
   if (resumed && c.kind == ExecContext::Kind::task && c.mode == Mode::user) {
     auto& t = static_cast<KTask&>(c);
-    if (t.notify_signal || t.notify_resume) return begin_user_return(t);
+    if (t.notified()) return begin_user_return(t);
+  }
+  if (c.left_ns == 0 && !c.owed.empty()) {
+    const bool goes_on = !c.owed.only_records();
+    take_piece(c, engine_.now());
+    if (goes_on) return continue_active();
   }
   if (c.left_ns == 0 || pass_or_arm(c)) resume_ = c.resume_at;
 }
@@ -157,15 +250,11 @@ void Cpu::notice_resched() {
 }
 
 void Cpu::deliver() {
-  if (pending_ == nullptr || looping_ || !may_interrupt(*active_)) return;
+  if (pending_ == nullptr || looping_) return;
+  if (!may_interrupt(*active_, mode_now())) return flag_raised();
   if (machine_.turns && !machine_.turns->claim(id_)) [[unlikely]]
     return;
-  if (segment_timer_.armed()) {
-    engine_.cancel(segment_timer_);
-    const Time spent = engine_.now() - segment_start_;
-    charge(*active_, spent, active_->mode);
-    active_->left_ns -= spent;
-  }
+  if (segment_timer_.armed()) cut();
   enter_hardirq();
   loop();
 }
@@ -173,11 +262,7 @@ void Cpu::deliver() {
 void Cpu::stand_still() {
   if (active_ == &idle_) return;
   const Time now = engine_.now();
-  if (segment_timer_.armed()) {
-    engine_.cancel(segment_timer_);
-    charge(*active_, now - segment_start_, active_->mode);
-    active_->left_ns -= now - segment_start_;
-  }
+  if (segment_timer_.armed()) cut();
   standing_ = true;
   segment_start_ = now;
 }
@@ -194,8 +279,10 @@ void Cpu::take_turn() {
 // not of this kind of machine.
 void Cpu::lose(Time ns) {
   if (!segment_timer_.armed()) return;
+  cut();
   active_->left_ns += ns;
-  engine_.arm(segment_timer_, segment_start_ + active_->left_ns);
+  segment_start_ = engine_.now();
+  engine_.arm(segment_timer_, segment_start_ + stretch(*active_, 0).ns);
 }
 
 void Cpu::enter_hardirq() {
@@ -232,8 +319,11 @@ Body Cpu::hardirq_body(ExecContext& ctx) {
     if (pending_ == nullptr) hurdles_ &= static_cast<std::uint8_t>(~kPending);
     line.pending = false;
     ++interrupts_;
-    co_await run_cost(machine_, ctx, from_idle_ ? CostId::idle_exit : CostId::irq_delivery);
-    co_await run_cost(machine_, ctx, CostId::irq_entry);
+    co_await owe_cost(machine_, ctx, from_idle_ ? CostId::idle_exit : CostId::irq_delivery);
+    if (line.begins_with_cost)
+      co_await owe_cost(machine_, ctx, CostId::irq_entry);
+    else
+      co_await run_cost(machine_, ctx, CostId::irq_entry);
     co_await line.handle(ctx);
     if (softirq_pending_ != 0 && machine_.threaded_irqs && !below_[0]->bh_disabled) [[unlikely]]
       co_await machine_.wake_ksoftirqd(ctx);
@@ -270,42 +360,42 @@ namespace {
 // Ends the exit loop's own frame before the interrupted code, which lies below it, goes on.
 struct ResumeUser {
   KTask& task;
-  std::coroutine_handle<> user_code;
-  Time left_ns;
+  const Cpu::Interrupted& segment;
   bool await_ready() { return false; }
   void await_suspend(std::coroutine_handle<>) {
-    KTask& t = task;  // this awaiter goes with the frame
-    const auto h = user_code;
-    const Time left = left_ns;
+    KTask& t = task;  // this awaiter goes with the frame, and what it refers to
+    const Cpu::Interrupted s = segment;
     t.user_return = {};
-    t.cpu->resume_user(t, h, left);
+    t.cpu->resume_user(t, s);
   }
   void await_resume() {}
 };
 
-Body user_return_body(KTask& t, std::coroutine_handle<> user_code, Time left_ns) {
+Body user_return_body(KTask& t, Cpu::Interrupted segment) {
   co_await exit_to_user_mode_loop(t);
-  co_await ResumeUser{t, user_code, left_ns};
+  co_await ResumeUser{t, segment};
 }
 
 }  // namespace
 
 void Cpu::begin_user_return(KTask& t) {
-  t.user_return = user_return_body(t, t.resume_at, std::exchange(t.left_ns, 0));
+  t.user_return = user_return_body(t, {t.resume_at, std::exchange(t.left_ns, 0), t.mode, std::exchange(t.owed, {})});
   t.mode = Mode::kernel;
   resume_ = t.user_return.handle();
 }
 
-void Cpu::resume_user(KTask& t, std::coroutine_handle<> h, Time left_ns) {
-  t.resume_at = h;
-  t.left_ns = left_ns;
-  t.mode = Mode::user;
+void Cpu::resume_user(KTask& t, const Interrupted& segment) {
+  t.resume_at = segment.code;
+  t.left_ns = segment.left_ns;
+  t.owed = segment.rest;
+  t.mode = segment.mode;
   continue_active();
 }
 
 // ---- the switch ----------------------------------------------------------------------------------------------------
 
 void Cpu::start_schedule(ExecContext& c, std::coroutine_handle<> h, bool preempt) {
+  WAKEPATH_CHECK(!owes(), "a task sleeps before it has spent what it owes");
   c.resume_at = h;
   c.left_ns = 0;
   c.mode = Mode::kernel;
@@ -350,7 +440,7 @@ Body Cpu::switch_body(ExecContext& ctx) {
     if (r.next != r.prev) {
       ++switches_;
       machine_.record_switch(*this, static_cast<KTask*>(r.prev->owner), r.prev_state, next);
-      co_await run_cost(machine_, ctx, CostId::switch_finish, Mode::irqs_off);
+      co_await owe_cost(machine_, ctx, CostId::switch_finish, Mode::irqs_off);
     }
     current_ = next;
     if (next == nullptr) {
@@ -372,6 +462,7 @@ Body Cpu::switch_body(ExecContext& ctx) {
         if (cold > 0) co_await ctx.run_ns(cold, Mode::irqs_off);
       }
       next->idle_seen = usage_.idle;
+      co_await ctx.settle();
       active_ = next;
     }
     co_await ctx.park<&Cpu::leave_switch>();

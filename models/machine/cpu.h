@@ -4,7 +4,9 @@
 // The contexts form a stack: the current task (or idle) below, a softirq, a hard interrupt on top; the switch itself
 // stands in for the task with interrupts off. Only the top one spends time, in segments. A segment is cut short by an
 // interrupt and continued later; a task's segment may be left for another task where the preemption model allows it.
-// Where no event is due before a segment's end, the clock is moved without touching the event queue.
+// Where no event is due before a segment's end, the clock is moved without touching the event queue. A segment may be
+// of several pieces (pieces.h): its timer is set for the first one at whose beginning something is to be done, else for
+// its end.
 //
 // Invariant: the buckets of Usage sum to the time since the CPU started (checked by Machine::check_accounting).
 #pragma once
@@ -39,6 +41,7 @@ struct IrqLine {
   IrqLine* next_pending = nullptr;  // in its CPU's list
   int number = 0;
   bool is_local_timer = false;
+  bool begins_with_cost = false;  // nobody can see what handle() does before it
   std::uint32_t name_id = 0;
 };
 
@@ -57,6 +60,7 @@ class alignas(64) Cpu {
   void stand_still();                            // another CPU's turn (turns.h) ...
   void take_turn();                              // ... and its own again
   void lose(Time ns);                            // to the host (steal.h)
+  void flag_raised();                            // a switch was asked for from another CPU
 
   // Interrupts.
   void raise(IrqLine& line);
@@ -77,22 +81,45 @@ class alignas(64) Cpu {
     return (ns > 0 && passes_at_once(engine_, c, ns, m)) || try_run_inline(c, ns, m);
   }
   bool try_run_inline(ExecContext& c, Time ns, Mode m) {
+    if ((hurdles_ & kOwed) != 0) return settle(c, ns, m);
     ns += std::exchange(trace_debt_ns_, 0);
     hurdles_ &= static_cast<std::uint8_t>(~kDebt);
     return ns == 0 || begin_segment(c, ns, m);
   }
+  // The next segment of the active context begins with this.
+  void owe(ExecContext& c, Time ns, Mode m) {
+    if ((hurdles_ & kDebt) != 0) [[unlikely]] {
+      ns += std::exchange(trace_debt_ns_, 0);
+      hurdles_ &= static_cast<std::uint8_t>(~kDebt);
+    }
+    if (ns == 0) return;
+    c.owed.add(ns, m);
+    hurdles_ |= kOwed;
+  }
+  [[nodiscard]] bool owes() const { return (hurdles_ & kOwed) != 0; }
+  [[nodiscard]] ExecContext& active() { return *active_; }
+  // No record of the running segment's is older.
+  [[nodiscard]] Time records_since() const { return segment_timer_.armed() ? segment_start_ : engine_.now(); }
   bool passes_at_once(engine::Engine& engine, ExecContext& c, Time ns, Mode m);
   void start_segment(ExecContext& c, std::coroutine_handle<> h);
   void start_schedule(ExecContext& c, std::coroutine_handle<> h, bool preempt);
-  void resume_user(KTask& t, std::coroutine_handle<> h, Time left_ns);  // the end of user_return_body
+  struct Interrupted {  // a segment that waits for the end of user_return_body
+    std::coroutine_handle<> code;
+    Time left_ns;
+    Mode mode;
+    Pieces rest;
+  };
+  void resume_user(KTask& t, const Interrupted& segment);
 
   KTask* current_task() { return current_; }  // null while idle
   [[nodiscard]] bool need_resched() const { return rq_.resched || rq_.resched_lazy; }
   // May a preemption point of this kind switch now?
   [[nodiscard]] bool resched_at_cond_resched() const { return policy_.cond_resched && need_resched(); }
   [[nodiscard]] bool resched_at_might_sleep() const { return policy_.might_sleep && need_resched(); }
+  [[nodiscard]] bool has_might_sleep() const { return policy_.might_sleep; }
 
   void add_trace_debt(Time ns) {
+    if (ns == 0) return;
     trace_debt_ns_ += ns;
     hurdles_ |= kDebt;
   }
@@ -111,27 +138,48 @@ class alignas(64) Cpu {
   void leave_interrupt();  // hard or soft interrupt ended
   void leave_switch() { continue_active(true); }
   void begin_schedule(bool preempt);
-  void begin_user_return(KTask& t);  // the exit loop of an interrupt that came in user mode
+  void begin_user_return(KTask& t);  // the exit loop of an interrupt that came in user mode, or between two pieces
+  [[nodiscard]] bool acts(const ExecContext& c, Point p) const {
+    if (p == Point::might_sleep) return resched_at_might_sleep();
+    return p == Point::user_exit && static_cast<const KTask&>(c).work_at_user_exit();
+  }
   bool begin_segment(ExecContext& c, Time ns, Mode m);
+  bool settle(ExecContext& c, Time ns, Mode m);
   bool pass_or_arm(ExecContext& c);
+  void arm_again();
+  [[nodiscard]] bool in_pieces() const { return segment_timer_.armed() && !active_->owed.empty(); }
+  // Of a segment: how long it goes on by itself from its start, and whether that is to the beginning of a piece where
+  // something is to be done, or to its end.
+  struct Stretch {
+    Time ns;
+    bool stops;
+  };
+  [[nodiscard]] Stretch stretch(const ExecContext& c, Time spent) const;  // `spent` of it has passed already
+  [[nodiscard]] Mode mode_now() const;                                    // of the piece that is running
   void segment_spent();
+  void cut();                           // ends the running segment's timer: what has passed is spent
+  void spend(ExecContext& c, Time ns);  // a part of the segment, or all of it
+  void take_piece(ExecContext& c, Time at);
   void charge(const ExecContext& c, Time ns, Mode m);
-  [[nodiscard]] static bool may_interrupt(const ExecContext& c) {
+  [[nodiscard]] static bool may_interrupt(const ExecContext& c, Mode m) {
     if (c.kind == ExecContext::Kind::hardirq || c.kind == ExecContext::Kind::switcher) return false;
-    return c.mode != Mode::irqs_off;
+    return m != Mode::irqs_off;
   }
+  [[nodiscard]] static bool may_interrupt(const ExecContext& c) { return may_interrupt(c, c.mode); }
   // Is the running task's position one where need_resched acts by itself (on the way out of an interrupt, or at once)?
-  [[nodiscard]] bool preempts_here(const ExecContext& c) const {
+  [[nodiscard]] bool preempts(const ExecContext& c, Mode m) const {
     if (c.kind != ExecContext::Kind::task) return false;
-    if (c.mode == Mode::user) return need_resched();
-    return c.mode == Mode::kernel && policy_.anywhere && (policy_.full ? need_resched() : rq_.resched);
+    if (m == Mode::user) return need_resched();
+    return m == Mode::kernel && policy_.anywhere && (policy_.full ? need_resched() : rq_.resched);
   }
+  [[nodiscard]] bool preempts_here(const ExecContext& c) const { return preempts(c, c.mode); }
 
   // What keeps a segment from passing at once without a closer look.
   enum Hurdle : std::uint8_t {
     kPending = 1,           // an interrupt is
     kDebt = 2,              // records are to be paid for
     kAnywherePreempts = 4,  // in the kernel, by the preemption model
+    kOwed = 8,              // costs are, by the active context
   };
   static constexpr std::size_t kFrameBytes = 4096;
   Body hardirq_body(ExecContext& ctx);
@@ -164,13 +212,14 @@ class alignas(64) Cpu {
   KTask* current_ = nullptr;    // the scheduler's current, null: idle
   KTask* last_task_ = nullptr;  // whose caches are warm
   std::uint64_t switches_ = 0;
-  ExecContext idle_{ExecContext::Kind::idle, frames_};
-  alignas(64) ExecContext hardirq_{ExecContext::Kind::hardirq, frames_};
+  ExecContext idle_{ExecContext::Kind::idle, frames_, idle_pieces_};
+  alignas(64) ExecContext hardirq_{ExecContext::Kind::hardirq, frames_, hardirq_pieces_};
   engine::FrameStack frames_{kFrameBytes};  // its top is in the line before
-  alignas(64) ExecContext softirq_{ExecContext::Kind::softirq, frames_};
-  alignas(64) ExecContext switcher_{ExecContext::Kind::switcher, frames_};
+  alignas(64) ExecContext softirq_{ExecContext::Kind::softirq, frames_, softirq_pieces_};
+  alignas(64) ExecContext switcher_{ExecContext::Kind::switcher, frames_, switcher_pieces_};
   engine::Timer idle_timer_;  // delivers interrupts after the idle wake latency
   Body hardirq_body_, softirq_body_, switch_body_;
+  Pieces hardirq_pieces_, softirq_pieces_, switcher_pieces_, idle_pieces_;
 };
 
 inline void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
@@ -181,7 +230,8 @@ inline void Cpu::charge(const ExecContext& c, Time ns, Mode m) {
 // event is due before its end; ns > 0; the engine is given, since whoever asks has it at hand. False: maybe it could
 // have passed all the same; nothing has happened.
 [[gnu::always_inline]] inline bool Cpu::passes_at_once(engine::Engine& engine, ExecContext& c, Time ns, Mode m) {
-  if ((hurdles_ & (m == Mode::kernel ? kPending | kDebt | kAnywherePreempts : kPending | kDebt)) != 0) return false;
+  constexpr unsigned kAlways = kPending | kDebt | kOwed;
+  if ((hurdles_ & (m == Mode::kernel ? kAlways | kAnywherePreempts : kAlways)) != 0) return false;
   if (m == Mode::user && need_resched()) return false;
   if (!engine.try_advance(engine.now() + ns)) return false;
   c.mode = m;
@@ -236,6 +286,9 @@ struct ExecContext::ScheduleAwaiter {
 
 inline ExecContext::RunAwaiter ExecContext::run_ns(Time ns, Mode m) {
   return {cpu->runs_inline(*this, ns, m) ? nullptr : this};
+}
+inline ExecContext::RunAwaiter ExecContext::settle() {
+  return {!cpu->owes() || cpu->runs_inline(*this, 0, Mode::kernel) ? nullptr : this};
 }
 inline bool KTask::resched_at_cond_resched() const { return cpu->resched_at_cond_resched(); }
 inline bool KTask::resched_at_might_sleep() const { return cpu->resched_at_might_sleep(); }

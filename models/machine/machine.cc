@@ -237,17 +237,24 @@ ExecContext::RunAwaiter Machine::draw_and_run(ExecContext& ctx, CostId id, Mode 
   return {ctx.cpu->try_run_inline(ctx, cost(id), mode) ? nullptr : &ctx};
 }
 
-Call<void> run_piece_by_piece(KTask& t, Time ns, SleepPoints thousandths) {
+ExecContext::RunAwaiter Machine::draw_and_owe(ExecContext& ctx, CostId id, Mode mode) {
+  const Time ns = cost(id);
+  if (ns > 0) engine.count_step();
+  ctx.cpu->owe(ctx, ns, mode);
+  return {nullptr};
+}
+
+void owe_piece_by_piece(KTask& t, Time ns, SleepPoints thousandths) {
+  Cpu& cpu = *t.cpu;
+  if (ns > 0) t.machine->engine.count_step();
   Time done = 0;
-  std::int64_t pieces = 1;
-  for (const int point : thousandths) {
-    const Time until = ns * point / 1000;
-    pieces += until > done;
-    co_await t.run_ns(until - std::exchange(done, until));
-    if (t.resched_at_might_sleep()) co_await t.schedule(true);
-  }
-  co_await t.run_ns(ns - done);
-  t.cpu->machine().engine.count_as_one(pieces);
+  if (cpu.has_might_sleep())
+    for (const int point : thousandths) {
+      const Time until = ns * point / 1000;
+      cpu.owe(t, until - std::exchange(done, until), Mode::kernel);
+      t.owed.add_point(Point::might_sleep);
+    }
+  cpu.owe(t, ns - done, Mode::kernel);
 }
 
 void Machine::ask_to_reschedule(int target) {
@@ -257,6 +264,7 @@ void Machine::ask_to_reschedule(int target) {
 
 void Machine::send_resched(int target) {
   if (smp && smp->polls(target)) return smp->notice_resched(target);
+  cpu(target).flag_raised();
   ReschedIpi& ipi = *ipis_[static_cast<std::size_t>(target)];
   if (!ipi.flight.armed() && !ipi.pending) engine.arm(ipi.flight, now() + cost(CostId::ipi_latency));
 }

@@ -79,6 +79,7 @@ class Machine final : public sched::Observer {
   [[nodiscard]] Time constant_cost(CostId id) const { return constant_ns_[static_cast<std::size_t>(id)]; }
   // run_cost() of one that is drawn or nothing, or that does not pass at once.
   ExecContext::RunAwaiter draw_and_run(ExecContext& ctx, CostId id, Mode mode);
+  ExecContext::RunAwaiter draw_and_owe(ExecContext& ctx, CostId id, Mode mode);
 
   Time idle_wake_latency(Time idle_for);      // of a CPU that has been idle so long
   Time gone_cold(const KTask& t, Time idle);  // what its caches cost a task whose CPU has been idle so long meanwhile
@@ -217,22 +218,43 @@ template <class Then>
 // The same behind a might_sleep().
 template <class Then>
 [[gnu::always_inline]] inline auto after_might_sleep(KTask& t, Then then) -> decltype(then()) {
-  if (!t.resched_at_might_sleep()) [[likely]]
+  if (t.passes_might_sleep()) [[likely]]
     return then();
   return wait_and(t, t.schedule(true), then);
 }
 
-// CPU time in the kernel with might_sleep() points inside, each at so many thousandths of it, ascending. Where nothing
-// comes in between and no switch is asked for already, it passes at once.
-using SleepPoints = std::span<const int>;
-Call<void> run_piece_by_piece(KTask& t, Time ns, SleepPoints thousandths);
-inline bool passes_its_points(Machine& m, KTask& t, Time ns) {
-  return ns > 0 && !t.resched_at_might_sleep() && t.cpu->passes_at_once(m.engine, t, ns, Mode::kernel);
+// run_cost() for code whose effects nobody can see before its next cost: one that does not pass at once waits to be
+// spent with that. Until then nothing is read but what is the task's own, and no clock but local_now(), which is early
+// where something comes in between. Records are written when their time has come.
+[[gnu::always_inline]] inline ExecContext::RunAwaiter owe_cost(Machine& m, ExecContext& c, CostId id,
+                                                               Mode mode = Mode::kernel) {
+  if (c.cpu->passes_at_once(m.engine, c, m.constant_cost(id), mode)) [[likely]]
+    return {nullptr};
+  return m.draw_and_owe(c, id, mode);
 }
-inline Call<void> run_with_points(Machine& m, KTask& t, Time ns, SleepPoints thousandths) {
-  if (passes_its_points(m, t, ns)) [[likely]]
-    return {};
-  return run_piece_by_piece(t, ns, thousandths);
+[[nodiscard]] inline Time local_now(const Machine& m, const ExecContext& c) { return m.now() + c.owed.total(); }
+
+inline bool KTask::passes_might_sleep() {
+  if (!cpu->owes()) [[likely]]
+    return !resched_at_might_sleep();
+  if (cpu->has_might_sleep()) owed.add_point(Point::might_sleep);
+  return true;
+}
+inline bool KTask::passes_user_exit() {
+  if (work_at_user_exit()) return false;
+  if (cpu->owes()) [[unlikely]]
+    owed.add_point(Point::user_exit);
+  return true;
+}
+
+// CPU time in the kernel with might_sleep() points inside, each at so many thousandths of it, ascending; owed where it
+// does not pass at once.
+using SleepPoints = std::span<const int>;
+void owe_piece_by_piece(KTask& t, Time ns, SleepPoints thousandths);
+inline void owe_with_points(Machine& m, KTask& t, Time ns, SleepPoints thousandths) {
+  if (ns > 0 && !t.resched_at_might_sleep() && t.cpu->passes_at_once(m.engine, t, ns, Mode::kernel)) [[likely]]
+    return;
+  owe_piece_by_piece(t, ns, thousandths);
 }
 
 }  // namespace wakepath::machine

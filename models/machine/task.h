@@ -30,7 +30,7 @@ struct SleepHooks {
 struct alignas(64) KTask : ExecContext {
   static constexpr std::size_t kFrameBytes = 2048;
   explicit KTask(std::pmr::memory_resource& memory)
-      : ExecContext(Kind::task, own_frames), own_frames(kFrameBytes, memory) {}
+      : ExecContext(Kind::task, own_frames, own_pieces), own_frames(kFrameBytes, memory) {}
 
   // What every wakeup and switch touches lies together: among many tasks each is out of the caches when its turn comes.
   engine::FrameStack own_frames;  // its top is in the context's line
@@ -48,6 +48,7 @@ struct alignas(64) KTask : ExecContext {
   std::int64_t run_delay_seen_ns = 0;
   engine::BatchedHistogram run_delays;  // one entry a switch-in
   sched::Task st;
+  Pieces own_pieces;
 
   std::string cgroup;         // path, "" is the root
   std::string group_name;     // for results: fio, kworker, ...
@@ -75,7 +76,12 @@ struct alignas(64) KTask : ExecContext {
   [[nodiscard]] bool resched_at_cond_resched() const;  // none, voluntary
   [[nodiscard]] bool resched_at_might_sleep() const;   // voluntary
   [[nodiscard]] bool resched_at_user_exit() const;     // every model: loop schedule() until clear
-  [[nodiscard]] bool work_at_user_exit() const { return notify_signal || notify_resume || resched_at_user_exit(); }
+  [[nodiscard]] bool notified() const { return notify_signal || notify_resume; }
+  [[nodiscard]] bool work_at_user_exit() const { return notified() || resched_at_user_exit(); }
+  // might_sleep(): no switch is due. Behind what is owed that shows when its time comes.
+  [[nodiscard]] bool passes_might_sleep();
+  // The same of the way to user mode; else exit_to_user_mode_loop() is to be run.
+  [[nodiscard]] bool passes_user_exit();
 };
 
 }  // namespace wakepath::machine

@@ -39,6 +39,7 @@ Call<void> task_work_run(KTask& task) {
 }
 
 Call<void> exit_to_user_mode_loop(KTask& task) {
+  co_await task.settle();
   while (task.work_at_user_exit()) {
     if (task.resched_at_user_exit()) co_await task.schedule();
     if (!task.notify_signal && !task.notify_resume) continue;

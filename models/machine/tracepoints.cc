@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "models/machine/tracepoints.h"
 
+#include <algorithm>
+
 #include "models/machine/machine.h"
 #include "sim/trace/record_class.h"
 
@@ -22,6 +24,7 @@ trace::Event* Tracepoints::begin(Cpu& cpu, EventType type) {
   cpu.add_trace_debt(cpu.machine().cost(cost_of(type)));
   if (!on_) return nullptr;
   event_ = Event{};
+  cpu_ = &cpu;
   event_.ts_ns = cpu.machine().now();
   event_.type = type;
   event_.cpu = static_cast<std::int16_t>(cpu.id());
@@ -34,6 +37,50 @@ trace::Event* Tracepoints::begin(Cpu& cpu, EventType type) {
     event_.comm = name("<idle>");
   }
   return &event_;
+}
+
+void Tracepoints::commit() {
+  if (!cpu_->owes()) return send(event_);
+  ExecContext& ctx = cpu_->active();
+  ctx.owed.add_record();
+  deferred_[&ctx].push_back(event_);
+  ++deferred_count_;
+}
+
+void Tracepoints::write_deferred(Cpu& cpu, ExecContext& ctx, int count, Time at) {
+  auto& waiting = deferred_.at(&ctx);
+  for (; count > 0; --count) {
+    Event e = waiting.front();
+    waiting.pop_front();
+    e.ts_ns = at;
+    e.cpu = static_cast<std::int16_t>(cpu.id());
+    e.flags = cpu.trace_flags();
+    if (on_) send(e);
+    --deferred_count_;
+  }
+}
+
+void Tracepoints::send(const Event& e) {
+  if (deferred_count_ == 0 && held_.empty()) return sink_->on_event(e);
+  held_.push_back(e);
+  if (held_.size() < next_look_) return;
+  Machine& m = cpu_->machine();
+  Time since = m.now();
+  for (int c = 0; c < m.cpu_count(); ++c) since = std::min(since, m.cpu(c).records_since());
+  send_held(since);
+  constexpr std::size_t kOften = 1024;
+  next_look_ = 2 * held_.size() + kOften;
+}
+
+void Tracepoints::send_held(Time before) {
+  std::stable_sort(held_.begin(), held_.end(), [](const Event& a, const Event& b) { return a.ts_ns < b.ts_ns; });
+  const auto end = std::find_if(held_.begin(), held_.end(), [&](const Event& e) { return e.ts_ns >= before; });
+  std::for_each(held_.begin(), end, [&](const Event& e) { sink_->on_event(e); });
+  held_.erase(held_.begin(), end);
+}
+
+void Tracepoints::flush() {
+  if (!held_.empty()) send_held(engine::kNever);
 }
 
 void Tracepoints::write_sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next) {

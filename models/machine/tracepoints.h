@@ -6,6 +6,9 @@
 
 #include <bitset>
 #include <cstdint>
+#include <deque>
+#include <unordered_map>
+#include <vector>
 
 #include "models/machine/task.h"
 #include "sim/trace/event.h"
@@ -19,6 +22,7 @@ class Tracepoints {
  public:
   void listen(trace::Sink* sink, trace::StringPool* pool) { sink_ = sink, pool_ = pool; }
   void enable(bool on) {
+    if (!on) flush();
     on_ = on && sink_ != nullptr;
     active_ = on_ || charge_;
   }
@@ -37,7 +41,10 @@ class Tracepoints {
 
   // Starts a record with the common fields; null when no record is built (its cost is charged all the same).
   trace::Event* begin(Cpu& cpu, trace::EventType type);
-  void commit() { sink_->on_event(event_); }
+  void commit();
+  // Of code that is ahead of its clock (Cpu::owe): `count` records of this context's, whose time has come.
+  [[gnu::cold]] void write_deferred(Cpu& cpu, ExecContext& ctx, int count, Time at);
+  void flush();  // no more will come for the time up to now
 
   void sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next) {
     if (active()) [[unlikely]]
@@ -116,7 +123,15 @@ class Tracepoints {
   [[gnu::cold]] void write_sched_task(Cpu& cpu, trace::EventType type, const KTask& t, int target_cpu);
   [[gnu::cold]] void write_migrate_task(Cpu& cpu, const KTask& t, int orig_cpu, int dest_cpu);
   [[gnu::cold]] void write_sched_switch(Cpu& cpu, const KTask& prev, std::uint16_t prev_state, const KTask& next);
+  void send(const trace::Event& e);
+  void send_held(Time before);
   trace::Event event_;
+  Cpu* cpu_ = nullptr;  // that wrote it
+  // Records of code that is ahead of its clock wait until their time has come, and then, as all others do meanwhile,
+  // until no older one can come from another CPU.
+  std::unordered_map<const ExecContext*, std::deque<trace::Event>> deferred_;
+  std::size_t deferred_count_ = 0, next_look_ = 0;
+  std::vector<trace::Event> held_;
   trace::Sink* sink_ = nullptr;
   trace::StringPool* pool_ = nullptr;
   std::bitset<static_cast<std::size_t>(trace::EventType::count_)> recorded_{~0ULL};

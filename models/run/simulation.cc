@@ -294,6 +294,7 @@ Outcome run(const scenario::Scenario& s, const Options& o) {
   }
   out.json = sim.result(end).dump();
   if (o.fio_json) out.fio = sim.fio_result().dump(1);
+  sim.stop_recording();
   if (o.sink != nullptr) o.sink->finish();
   return out;
 }

@@ -43,6 +43,7 @@ class Simulation {
   engine::Stop advance(engine::Time until, const engine::Engine::Limits& limits = {}) {
     return machine_.engine.run(until, limits);
   }
+  void stop_recording() { machine_.tp.enable(false); }
   void begin_window();
   void end_window();  // checks the accounting
   [[nodiscard]] machine::Machine& machine() { return machine_; }

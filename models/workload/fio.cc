@@ -12,6 +12,7 @@ namespace wakepath::workload {
 
 using machine::CostId;
 using machine::Mode;
+using machine::owe_cost;
 using machine::run_cost;
 using sched::State;
 using trace::EventType;
@@ -56,6 +57,8 @@ FioJob::FioJob(Machine& m, fs::Filesystem& fs, io_uring::IoWqs& pools, const sce
   mixed_ = conf.rw == "randrw" || conf.rw == "rw" || conf.rw == "readwrite";
   writes_ = conf.rw.find("write") != std::string::npos;
   sequential_ = conf.rw.rfind("rand", 0) != 0;
+  owes_ = conf.ioengine == "libaio" && conf.direct && conf.rate_iops == 0 && conf.thinktime_ns == 0 &&
+          !conf.reap_thread && verify_ == 0 && !needs_page_cache(conf);
   ctx_id_ = 0x7f0000000000ULL + static_cast<std::uint64_t>(index) * 0x1000;
   const auto policy = conf.policy == "batch"  ? sched::Policy::batch
                       : conf.policy == "idle" ? sched::Policy::idle
@@ -181,8 +184,11 @@ machine::Body FioJob::body(KTask& t) {
     free_.pop_back();
     ++in_use_;
     issued_[write ? 1 : 0] += !sync;
-    u.start = machine_.now();
-    co_await run_cost(machine_, t, CostId::fio_prep_io, Mode::user);
+    u.start = machine::local_now(machine_, t);
+    if (owes_)
+      co_await owe_cost(machine_, t, CostId::fio_prep_io, Mode::user);
+    else
+      co_await run_cost(machine_, t, CostId::fio_prep_io, Mode::user);
     fill(u, sync, write);
     if (verify_ > 0 && u.dio.write) co_await checksum(t);
     if (uring_ != nullptr) {
@@ -203,6 +209,7 @@ machine::Body FioJob::body(KTask& t) {
         co_await reap(t, min);
       } while (full && in_use_ > low_);
     }
+    if (!owes_) co_await t.settle();
     if (conf_.thinktime_ns > 0 && !sync) co_await think(t);
   }
 }
@@ -217,8 +224,9 @@ Call<void> FioJob::spin_until(KTask& t, int in_use) {
 machine::Body FioJob::reaper_body(KTask& t) {
   while (!failed_) {
     co_await sys_io_getevents(t, complete_min_, complete_max_);
-    co_await run_cost(machine_, t, CostId::fio_reap_call, Mode::user);
+    co_await owe_cost(machine_, t, CostId::fio_reap_call, Mode::user);
     co_await finish_events(t);
+    co_await t.settle();  // the job may end
   }
   co_await end(t);
 }
@@ -240,7 +248,7 @@ Call<void> FioJob::reap(KTask& t, int min) {
                       ? co_await look_at_ring(t, max - events)
                       : co_await sys_io_getevents(t, complete_min_ == 0 ? 0 : missing, max - events);
     events += n;
-    co_await run_cost(machine_, t, CostId::fio_reap_call, Mode::user);
+    co_await owe_cost(machine_, t, CostId::fio_reap_call, Mode::user);
   } while (events < min);
   co_await finish_events(t);
 }
@@ -268,6 +276,14 @@ Call<void> FioJob::checksum(KTask& t) {
 
 Call<void> FioJob::end(KTask& t) { co_await machine_.exit_task(t); }
 
+void FioJob::sort_in() const {
+  for (const Latencies& l : std::span(latest_).first(std::exchange(waiting_, 0))) {
+    window_.slat.record(l.slat);
+    window_.clat.record(l.clat);
+    window_.lat.record(l.lat);
+  }
+}
+
 void FioJob::count(IoU& u) {
   const Time now = machine_.now();
   write_completed_last_ = !u.sync && u.dio.write;
@@ -278,9 +294,8 @@ void FioJob::count(IoU& u) {
     ++transferred_;
     ++window_.completed;
     window_.reads += !u.dio.write;
-    window_.slat.record(u.issue - u.start);
-    window_.clat.record(std::max<Time>(0, now - u.issue));
-    window_.lat.record(now - u.start);
+    latest_[waiting_++] = {u.issue - u.start, std::max<Time>(0, now - u.issue), now - u.start};
+    if (waiting_ == latest_.size()) sort_in();
   }
   ++reaped_;
   --in_use_;
@@ -306,9 +321,10 @@ Call<void> FioJob::commit_ring(KTask& t) {
   const std::size_t entries = io_us_.size();
   for (std::size_t at = 0; at < queued_.size();) {
     const auto batch = std::span(queued_).subspan(at, std::min(queued_.size() - at, entries - ring_tail_));
-    co_await run_cost(machine_, t, CostId::fio_submit_call, Mode::user);
+    co_await owe_cost(machine_, t, CostId::fio_submit_call, Mode::user);
     co_await sys_io_submit(t, batch);
-    for (IoU* u : batch) u->issue = machine_.now();  // fio_libaio_queued: after io_submit returned
+    const Time now = machine::local_now(machine_, t);
+    for (IoU* u : batch) u->issue = now;  // fio_libaio_queued: after io_submit returned
     ring_tail_ = (ring_tail_ + batch.size()) % entries;
     at += batch.size();
   }
@@ -317,17 +333,19 @@ Call<void> FioJob::commit_ring(KTask& t) {
 Call<void> FioJob::sys_io_submit(KTask& t, std::span<IoU* const> batch) {
   constexpr std::size_t kPlugThreshold = 2;  // AIO_PLUG_THRESHOLD
   const auto nr = static_cast<std::int64_t>(batch.size());
-  ++window_.submit_calls;
-  co_await run_cost(machine_, t, CostId::syscall_entry);
+  co_await owe_cost(machine_, t, CostId::syscall_entry);
   machine_.tp.syscall(*t.cpu, EventType::sys_enter_io_submit, ctx_id_, nr, 0, 0);
-  co_await run_cost(machine_, t, CostId::io_submit_call);
+  co_await owe_cost(machine_, t, CostId::io_submit_call);
   block::Plug plug;
+  plug.owes = true;
   block::Plug* use = batch.size() > kPlugThreshold ? &plug : nullptr;
   for (IoU* u : batch) {
-    co_await machine::run_with_points(machine_, t, machine_.cost(CostId::io_submit_iocb), aio::kIocbPoints);
-    u->issue = machine_.now();  // stands if a reaper has it before the call returns, as what is submitted does
+    machine::owe_with_points(machine_, t, machine_.cost(CostId::io_submit_iocb), aio::kIocbPoints);
+    // Stands if a reaper has it before the call returns, as what is submitted does.
+    u->issue = machine::local_now(machine_, t);
     ++submitted_;
     if (!conf_.direct) {  // done within the call: the event is in the ring when it returns
+      co_await t.settle();
       co_await transfer(t, *u);
       co_await aio_.complete(t, u->dio);
     } else {
@@ -336,9 +354,10 @@ Call<void> FioJob::sys_io_submit(KTask& t, std::span<IoU* const> batch) {
     }
   }
   if (use != nullptr) co_await fs_.queue().flush_plug(t, plug, false);
+  ++window_.submit_calls;
   machine_.tp.syscall(*t.cpu, EventType::sys_exit_io_submit, ctx_id_, 0, 0, nr);
-  if (t.work_at_user_exit()) co_await machine::exit_to_user_mode_loop(t);
-  co_await run_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);
+  if (!t.passes_user_exit()) co_await machine::exit_to_user_mode_loop(t);
+  co_await owe_cost(machine_, t, CostId::syscall_exit, Mode::irqs_off);
 }
 
 // fio's user_io_getevents: what lies in the ring is taken in user mode.

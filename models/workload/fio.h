@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -35,13 +36,20 @@ class FioJob {
 
   struct Window {  // figures since reset(): latencies in ns
     std::uint64_t completed = 0, reads = 0, submit_calls = 0, getevents_calls = 0, syncs = 0;
-    engine::Histogram slat, clat, lat, sync_lat;
+    mutable engine::Histogram slat, clat, lat;
+    engine::Histogram sync_lat;
   };
   // For what goes through the page cache, sleeps in its call, or is synced: files of its own in it.
   void use(fs::PageCache& cache);
   [[nodiscard]] static bool needs_page_cache(const scenario::FioJob& conf);
-  void reset_window() { window_ = Window{}; }
-  [[nodiscard]] const Window& window() const { return window_; }
+  void reset_window() {
+    window_ = Window{};
+    waiting_ = 0;
+  }
+  [[nodiscard]] const Window& window() const {
+    sort_in();
+    return window_;
+  }
   [[nodiscard]] const scenario::FioJob& conf() const { return conf_; }
   [[nodiscard]] KTask& task() { return *task_; }
   [[nodiscard]] KTask* reaper() { return reaper_; }  // reap_thread; null: the job takes its completions itself
@@ -113,7 +121,15 @@ class FioJob {
   bool sequential_ = false;
   std::vector<std::uint64_t> next_blocks_;  // sequential: by file
   std::uint64_t left_of_pass_;              // sequential: I/Os until all files are at their end
-  bool failed_ = false;                     // an I/O ended with an error: fio ends
+  bool owes_;                               // between I/Os it looks at no clock and at nothing that others change
+  // The latest I/Os, which the histograms have not yet: among many jobs those are out of the caches at each.
+  struct Latencies {
+    Time slat, clat, lat;
+  };
+  void sort_in() const;
+  mutable std::size_t waiting_ = 0;
+  std::array<Latencies, 21> latest_;
+  bool failed_ = false;  // an I/O ended with an error: fio ends
   int in_use_ = 0;
   std::uint64_t submitted_ = 0, reaped_ = 0, transferred_ = 0;
   std::uint64_t issued_[2] = {0, 0};  // reads, writes

@@ -236,7 +236,10 @@ machine::Body Pool::body(KTask& t, Worker& w) {
         ++counters.items;
         w.current = item;
         w.item_started_exec_ns = t.st.sum_exec_runtime_ns;
-        co_await run_cost(machine_, t, CostId::work_begin);
+        if (item->persistent || unbound_ || item->wq->flags().cpu_intensive)
+          co_await run_cost(machine_, t, CostId::work_begin);
+        else
+          co_await machine::owe_cost(machine_, t, CostId::work_begin);
         if (leaves_others(w, *item)) co_await wake_first_idle(t);
         const Taken taken = take_up(w, *item);
         machine_.tp.work(*t.cpu, trace::EventType::workqueue_execute_start, taken.id, taken.function_id,

@@ -40,8 +40,8 @@ class Engine {
     return true;
   }
 
-  // What went forward in `pieces` counts as one: a cost is one step, however it is cut.
-  void count_as_one(std::int64_t pieces) { steps_ -= pieces - 1; }
+  // What goes forward with the next step: a cost counts, whether it is run by itself or with others.
+  void count_step() { ++steps_; }
 
   struct Limits {
     std::int64_t max_events = 0;             // events and inline steps together; 0: none
