@@ -68,6 +68,7 @@ int Context::take(int nr, std::vector<Iocb*>& out) {
 }
 
 Call<int> Context::read_events(KTask& t, int min_nr, int nr, std::vector<Iocb*>& out) {
+  if (!ring_.empty()) __builtin_prefetch(ring_.front());  // of many jobs' I/Os none stays in the caches
   co_await run_cost(machine_, t, CostId::getevents_call);
   ++counters.calls;
   int got = 0;

@@ -256,6 +256,8 @@ Call<void> FioJob::reap(KTask& t, int min) {
 Call<void> FioJob::finish_events(KTask& t) {
   for (aio::Iocb* e : events_) {
     IoU& u = *static_cast<IoU*>(e->owner);
+    __builtin_prefetch(&u);
+    __builtin_prefetch(&u.start);
     co_await run_cost(machine_, t, CostId::fio_reap_event, Mode::user);
     count(u);
     if (verify_ > 0 && !u.dio.write) co_await checksum(t);
