@@ -238,6 +238,7 @@ ExecContext::RunAwaiter Machine::draw_and_run(ExecContext& ctx, CostId id, Mode 
 }
 
 ExecContext::RunAwaiter Machine::draw_and_owe(ExecContext& ctx, CostId id, Mode mode) {
+  if (smp == nullptr) return draw_and_run(ctx, id, mode);  // of a lone CPU's costs all but a few pass at once
   const Time ns = cost(id);
   if (ns > 0) engine.count_step();
   ctx.cpu->owe(ctx, ns, mode);
@@ -246,15 +247,16 @@ ExecContext::RunAwaiter Machine::draw_and_owe(ExecContext& ctx, CostId id, Mode 
 
 void owe_piece_by_piece(KTask& t, Time ns, SleepPoints thousandths) {
   Cpu& cpu = *t.cpu;
-  if (ns > 0) t.machine->engine.count_step();
-  Time done = 0;
-  if (cpu.has_might_sleep())
-    for (const int point : thousandths) {
-      const Time until = ns * point / 1000;
-      cpu.owe(t, until - std::exchange(done, until), Mode::kernel);
-      t.owed.add_point(Point::might_sleep);
-    }
-  cpu.owe(t, ns - done, Mode::kernel);
+  if (ns == 0) return;
+  t.machine->engine.count_step();
+  Time done = thousandths.empty() ? 0 : ns * thousandths.front() / 1000;
+  if (!cpu.has_might_sleep() || done == 0) return cpu.owe(t, ns, Mode::kernel);
+  cpu.owe(t, done, Mode::kernel);
+  for (const int point : thousandths.subspan(1)) {
+    const Time until = ns * point / 1000;
+    t.owed.add_behind(Point::might_sleep, until - std::exchange(done, until), Mode::kernel);
+  }
+  t.owed.add_behind(Point::might_sleep, ns - done, Mode::kernel);
 }
 
 void Machine::ask_to_reschedule(int target) {

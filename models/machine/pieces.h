@@ -54,10 +54,13 @@ class Pieces {
   void add(Time ns, Mode mode) {
     total_ += ns;
     if (!empty() && !has_mark() && last_mode() == mode) return pieces_[end_ - 1U].lengthen(ns);
-    WAKEPATH_CHECK(end_ < pieces_.size(), "more pieces in a segment than there is room for");
-    pieces_[end_++] = Piece(ns, mode, point_, records_);
+    push(Piece(ns, mode, point_, records_));
     point_ = Point::none;
     records_ = 0;
+  }
+  void add_behind(Point p, Time ns, Mode mode) {  // add_point() and add(), where no mark waits
+    total_ += ns;
+    push(Piece(ns, mode, p, 0));
   }
   void add_point(Point p) { point_ = p; }  // before the next one
   void add_record() { WAKEPATH_CHECK(++records_ < 16, "too many records between two pieces of a segment"); }
@@ -82,6 +85,10 @@ class Pieces {
   }
 
  private:
+  void push(Piece p) {
+    WAKEPATH_CHECK(end_ < pieces_.size(), "more pieces in a segment than there is room for");
+    pieces_[end_++] = p;
+  }
   [[nodiscard]] bool has_mark() const { return point_ != Point::none || records_ > 0; }
   Time total_ = 0;
   std::uint8_t first_ = 0, end_ = 0;
