@@ -113,7 +113,7 @@ Call<void> Reactor::submit_fsyncs(KTask& t) {
     f.under_way = true;
     f.covered = std::exchange(f.written, {});
     for (Buffered& b : f.covered) b.steps.submitted = node_.now();
-    machine::owe_with_points(machine_, t, machine_.cost(CostId::io_submit_iocb), aio::kIocbPoints);
+    co_await machine::owe_with_points(machine_, t, machine_.cost(CostId::io_submit_iocb), aio::kIocbPoints);
     co_await t.settle();
     co_await node_.events_wq().queue(t, f);
   }
@@ -130,7 +130,7 @@ Call<void> Reactor::sys_io_submit(KTask& t) {
   block::Plug* use = nr > kPlugThreshold ? &plug : nullptr;
   for (std::size_t i = 0; i < nr; ++i) {
     Append& a = *to_submit_.take_front();
-    machine::owe_with_points(machine_, t, machine_.cost(CostId::io_submit_iocb), aio::kIocbPoints);
+    co_await machine::owe_with_points(machine_, t, machine_.cost(CostId::io_submit_iocb), aio::kIocbPoints);
     a.steps.submitted = node_.now() + t.owed.total();
     co_await node_.simulation().filesystem().submit(t, a.dio, use);
     if (a.dio.put()) co_await node_.simulation().filesystem().complete_in_submitter(t, a.dio);

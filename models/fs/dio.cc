@@ -84,8 +84,8 @@ Call<void> Filesystem::submit_uring(KTask& t, Dio& dio, block::Plug* plug) {
   const machine::Time pin = dio.pinned ? machine_.cost(CostId::dio_pin) : 0;
   const machine::Time cost = machine_.cost(block_device_ ? CostId::bdev_dio_submit : CostId::fs_dio_submit);
   if (!t.passes_might_sleep()) co_await t.schedule(true);  // inode lock; block device: allocation of the bio
-  machine::owe_with_points(machine_, t, std::max<machine::Time>(0, cost - pin),
-                           block_device_ ? machine::SleepPoints{} : kDioPoints);
+  co_await machine::owe_with_points(machine_, t, std::max<machine::Time>(0, cost - pin),
+                                    block_device_ ? machine::SleepPoints{} : kDioPoints);
   if (!t.passes_might_sleep()) co_await t.schedule(true);  // submit_bio()
   block::Plug own;
   const bool own_plug = plug == nullptr && !block_device_;
@@ -143,11 +143,11 @@ Call<void> Filesystem::change_time_and_map(KTask& t, Dio& dio, block::Plug* plug
 }
 
 Call<void> Filesystem::map(KTask& t, Dio& dio, block::Plug* plug) {
-  if (block_device_)
-    machine::owe_with_points(machine_, t, machine_.cost(CostId::bdev_dio_submit), {});
-  else
-    machine::owe_with_points(machine_, t, machine_.cost(CostId::fs_dio_submit), kDioPoints);
-  return machine::after_might_sleep(t, [this, &t, &dio, plug] { return queue_.submit(t, dio, plug); });
+  const machine::Time ns = machine_.cost(block_device_ ? CostId::bdev_dio_submit : CostId::fs_dio_submit);
+  const auto points = block_device_ ? machine::SleepPoints{} : kDioPoints;
+  return machine::after(t, machine::owe_with_points(machine_, t, ns, points), [this, &t, &dio, plug] {
+    return machine::after_might_sleep(t, [this, &t, &dio, plug] { return queue_.submit(t, dio, plug); });
+  });
 }
 
 bool Dio::is_deferred() const {

@@ -245,18 +245,21 @@ ExecContext::RunAwaiter Machine::draw_and_owe(ExecContext& ctx, CostId id, Mode 
   return {nullptr};
 }
 
-void owe_piece_by_piece(KTask& t, Time ns, SleepPoints thousandths) {
+ExecContext::RunAwaiter owe_piece_by_piece(KTask& t, Time ns, SleepPoints thousandths) {
+  if (ns == 0) return {nullptr};
   Cpu& cpu = *t.cpu;
-  if (ns == 0) return;
-  t.machine->engine.count_step();
-  Time done = thousandths.empty() ? 0 : ns * thousandths.front() / 1000;
-  if (!cpu.has_might_sleep() || done == 0) return cpu.owe(t, ns, Mode::kernel);
-  cpu.owe(t, done, Mode::kernel);
-  for (const int point : thousandths.subspan(1)) {
-    const Time until = ns * point / 1000;
-    t.owed.add_behind(Point::might_sleep, until - std::exchange(done, until), Mode::kernel);
+  const bool alone = t.machine->smp == nullptr;  // as draw_and_owe()
+  if (!alone) t.machine->engine.count_step();
+  Time done = thousandths.empty() || !cpu.has_might_sleep() ? 0 : ns * thousandths.front() / 1000;
+  cpu.owe(t, done > 0 ? done : ns, Mode::kernel);
+  if (done > 0) {
+    for (const int point : thousandths.subspan(1)) {
+      const Time until = ns * point / 1000;
+      t.owed.add_behind(Point::might_sleep, until - std::exchange(done, until), Mode::kernel);
+    }
+    t.owed.add_behind(Point::might_sleep, ns - done, Mode::kernel);
   }
-  t.owed.add_behind(Point::might_sleep, ns - done, Mode::kernel);
+  return alone ? t.settle() : ExecContext::RunAwaiter{nullptr};
 }
 
 void Machine::ask_to_reschedule(int target) {

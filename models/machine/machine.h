@@ -250,11 +250,11 @@ inline bool KTask::passes_user_exit() {
 // CPU time in the kernel with might_sleep() points inside, each at so many thousandths of it, ascending; owed where it
 // does not pass at once.
 using SleepPoints = std::span<const int>;
-void owe_piece_by_piece(KTask& t, Time ns, SleepPoints thousandths);
-inline void owe_with_points(Machine& m, KTask& t, Time ns, SleepPoints thousandths) {
+ExecContext::RunAwaiter owe_piece_by_piece(KTask& t, Time ns, SleepPoints thousandths);
+inline ExecContext::RunAwaiter owe_with_points(Machine& m, KTask& t, Time ns, SleepPoints thousandths) {
   if (ns > 0 && !t.resched_at_might_sleep() && t.cpu->passes_at_once(m.engine, t, ns, Mode::kernel)) [[likely]]
-    return;
-  owe_piece_by_piece(t, ns, thousandths);
+    return {nullptr};
+  return owe_piece_by_piece(t, ns, thousandths);
 }
 
 }  // namespace wakepath::machine

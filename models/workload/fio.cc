@@ -342,7 +342,7 @@ Call<void> FioJob::sys_io_submit(KTask& t, std::span<IoU* const> batch) {
   plug.owes = true;
   block::Plug* use = batch.size() > kPlugThreshold ? &plug : nullptr;
   for (IoU* u : batch) {
-    machine::owe_with_points(machine_, t, machine_.cost(CostId::io_submit_iocb), aio::kIocbPoints);
+    co_await machine::owe_with_points(machine_, t, machine_.cost(CostId::io_submit_iocb), aio::kIocbPoints);
     // Stands if a reaper has it before the call returns, as what is submitted does.
     u->issue = machine::local_now(machine_, t);
     ++submitted_;
