@@ -24,7 +24,7 @@ class Clock {
       sampled_at_ = now;
       idle_then_ = idle;
     }
-    return ns * kHighest / permille_;
+    return static_cast<engine::Time>(static_cast<__int128>(ns) * kHighest / permille_);  // of ten years, too
   }
 
  private:

@@ -74,6 +74,7 @@ class Pieces {
     return end_ - first_ == 1 && begin()->ns() == 0 && begin()->before() == Point::none;
   }
   Piece take() {
+    WAKEPATH_CHECK(!empty(), "more of a segment has passed than there is");
     const Piece p = pieces_[first_++];
     total_ -= p.ns();
     if (empty()) clear();

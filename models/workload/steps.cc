@@ -30,7 +30,8 @@ Steps::Steps(Machine& m, SyncObjects& shared, KTask& task, std::string name, con
   shared_.suspensions[name_].task = &task;
   for (Step& s : steps_) {
     if (s.kind == Step::Kind::cpus) s.cpus = scenario::effective_cpus(m.scenario, s.cpus, conf.cgroup);
-    if (s.kind == Step::Kind::run) s.time_ns = s.time_ns * conf.run_percent / 100;
+    if (s.kind == Step::Kind::run)
+      s.time_ns = static_cast<Time>(static_cast<__int128>(s.time_ns) * conf.run_percent / 100);
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The steps of a program: what is read, and what is refused with its text.
 #include "models/scenario/steps.h"
+#include "models/machine/clock.h"
 
 #include "tests/unit/catch.h"
 
@@ -77,4 +78,13 @@ TEST_CASE("steps: CPUs that it may use") {
   CHECK((*steps)[3].kind == Step::Kind::exec);
   CHECK(refused({"run 1us", "cpus"}) == "'cpus' lacks something");
   CHECK_FALSE(refused({"run 1us", "cpus some"}).empty());
+}
+
+TEST_CASE("ten years of work are no less on a slow clock") {
+  machine::Clock clock;
+  constexpr machine::Time kTenYears = 10LL * 365 * 86400 * 1'000'000'000;
+  CHECK(clock.stretch(kTenYears, 5'000'000, 5'000'000, 40) == kTenYears);  // not sampled yet
+  const auto slow = clock.stretch(kTenYears, 20'000'000, 20'000'000, 40);
+  CHECK(slow > kTenYears);
+  CHECK(slow < 3 * kTenYears);
 }
