@@ -81,8 +81,8 @@ TEST_CASE("steps: CPUs that it may use") {
 }
 
 TEST_CASE("ten years of work are no less on a slow clock") {
-  machine::Clock clock;
-  constexpr machine::Time kTenYears = 10LL * 365 * 86400 * 1'000'000'000;
+  wakepath::machine::Clock clock;
+  constexpr wakepath::engine::Time kTenYears = 10LL * 365 * 86400 * 1'000'000'000;
   CHECK(clock.stretch(kTenYears, 5'000'000, 5'000'000, 40) == kTenYears);  // not sampled yet
   const auto slow = clock.stretch(kTenYears, 20'000'000, 20'000'000, 40);
   CHECK(slow > kTenYears);
