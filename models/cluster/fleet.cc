@@ -94,6 +94,7 @@ void Fleet::advance(Time to, std::span<Network::Arrived>& arrived) {
     const auto i = static_cast<std::size_t>(arrived[n].to);
     if (i < nodes_.size() && !nodes_[i]->up())
       continue;  // the connection is gone with it; it asks for what it lacks when it is back, and clients ask again
+    prefetch_lines<1>(arrived[n].message.get());
     inbox_[i].push_back({arrived[n].at, std::move(arrived[n].message)});
   }
   arrived = arrived.subspan(n);

@@ -65,6 +65,7 @@ void Node::advance(Time until, std::vector<Arrival>& arrivals, std::vector<Parce
       engine.arm(arrival_, at);
     }
     a.message->arrived = a.at;
+    prefetch_lines<1>(&a.message->beats);
     due_.push_back(std::move(a.message));
     // The next message's run up to its time lets this one happen.
   }

@@ -86,7 +86,7 @@ void Raft::commit() {
   for (const Follower& f : followers())
     if (f.match > most && on_majority(f.match)) most = f.match;
   // Raft 5.4.2: what an earlier term left is committed with the first entry of this one.
-  if (most > committed_ && log_.term_before(most) == term_) committed_ = most;
+  if (most > led_from_) committed_ = most;
 }
 
 void Raft::on_entry(const Message& m, std::vector<Accepted>& accepted) {
@@ -184,6 +184,7 @@ void Raft::lead() {
   role_ = Role::leader;
   leader_ = self_;
   committed_ = 0;
+  led_from_ = log_.size();
   early_.clear();
   begin_leading(-1);
   for (const int n : where_.replicas)

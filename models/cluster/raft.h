@@ -106,6 +106,7 @@ class Raft {
 
  private:
   std::uint8_t others_;                                // followers of a leader: the first of ...
+  std::int64_t led_from_ = 0;                          // leader: entries from there on are of its term
   std::array<Follower, kMostReplicas - 1> followers_;  // ... these, by node
   const Partition& where_;
   int voted_for_, votes_ = 0;

@@ -49,6 +49,7 @@ void Reactor::serve(int partition, bool first_boot) {
 }
 
 Call<void> Reactor::deliver(ExecContext& softirq, MessagePtr& m) {
+  served(m->partition).prefetch();
   sockets_.push_back(std::move(m));
   if (std::exchange(poll_armed_, false)) co_await aio_.complete(softirq, poll_);
 }
@@ -98,6 +99,8 @@ Call<void> Reactor::background(KTask& t, Time began, bool served) {
 }
 
 Call<void> Reactor::completed(KTask& t) {
+  for (aio::Iocb* e : events_)
+    if (e->owner != nullptr) prefetch_lines<3>(&static_cast<Append*>(e->owner)->of);
   for (aio::Iocb* e : events_) {
     if (e == &poll_) continue;
     if (Fsync* f = Fsync::of(e))
@@ -117,6 +120,7 @@ Call<void> Reactor::leave_kernel(KTask& t) {
 Call<void> Reactor::receive(KTask& t) {
   for (std::size_t n = sockets_.size(); n > 0; --n) {
     MessagePtr m = sockets_.take_front();
+    expect(*m);
     co_await run_cost(machine_, t, CostId::syscall_entry);
     co_await t.run_ns(cost(NetCost::net_recv));
     co_await leave_kernel(t);
@@ -124,9 +128,26 @@ Call<void> Reactor::receive(KTask& t) {
   }
 }
 
+// Its partition is in the cache: what that knows of the log and of who waits.
+void Reactor::expect(const Message& m) {
+  Served& s = served(m.partition);
+  s.raft.log().prefetch();
+  if (!s.pending.empty()) prefetch_lines<1>(&s.pending.front());
+}
+
+// And these: the log's end, whose write is next, and who waits.
+void Reactor::prefetch_for(const Message& m) {
+  Served& s = served(m.partition);
+  s.raft.log().prefetch_end();
+  if ((m.kind == Kind::produce || m.kind == Kind::replicate) && !free_.empty())
+    prefetch_lines<sizeof(Append) / 64>(free_.back());
+  if (m.kind == Kind::ack && !s.pending.empty()) prefetch_lines<3>(s.pending.front().request.get());
+}
+
 Call<void> Reactor::handle(KTask& t, MessagePtr& message) {
   const Time handled = node_.now();
   const Message& m = *message;
+  prefetch_for(m);
   if (m.kind == Kind::produce) {
     co_await t.run_ns(cost(NetCost::reactor_produce), Mode::user);
     const int partition = m.partition;
@@ -164,6 +185,7 @@ Call<void> Reactor::flush(KTask& t) {
   if (node_.cluster().log.fsync) co_await submit_fsyncs(t);
   std::swap(to_send_, sending_);
   for (MessagePtr& m : sending_) {
+    prefetch_lines<2>(m.get());
     co_await run_cost(machine_, t, CostId::syscall_entry);
     co_await t.run_ns(cost(NetCost::net_send));
     node_.send(std::move(m));

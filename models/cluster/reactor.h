@@ -50,12 +50,16 @@ class alignas(64) Reactor {
     std::vector<MessagePtr> then;  // what is sent afterwards
   };
   // One write: a record of the log, or a vote. Whole cache lines: the writes of a fleet do not stay in the cache.
+  struct Served;
   struct alignas(64) Append {
     fs::Dio dio;
+    Served* of = nullptr;  // its partition
+    Replica* log = nullptr;
     int partition = 0;
     std::int64_t index = 0;
     Replica::Entry entry;
-    Time sent = 0;  // what made it write this was
+    std::uint32_t cuts = 0;  // of the log, before the write
+    Time sent = 0;           // what made it write this was
     Steps steps;
     std::unique_ptr<Ballot> ballot;  // null: a record
   };
@@ -67,7 +71,8 @@ class alignas(64) Reactor {
   struct Buffered {  // fsync: written to the page cache, not durable yet
     std::int64_t index;
     Replica::Entry entry;
-    Time sent;  // what made it write this was
+    std::uint32_t cuts;  // of the log, before the write
+    Time sent;           // what made it write this was
     Steps steps;
   };
   struct Fsync;
@@ -78,7 +83,8 @@ class alignas(64) Reactor {
     bool led = false;                                     // when it was settled last
     Time patience_ends = 0;  // of a follower with its leader; the machine's time, like all of timers
     Raft raft;
-    std::unique_ptr<Fsync> file;  // fsync: the log's file
+    std::unique_ptr<Fsync> file;                        // fsync: the log's file
+    void prefetch() const { prefetch_lines<3>(this); }  // what a message or a write of a record asks for
   };
   struct Write {  // waits for a free Append
     int partition;
@@ -90,6 +96,8 @@ class alignas(64) Reactor {
 
   machine::Body body(machine::KTask& t);
   machine::Call<void> receive(machine::KTask& t);
+  void expect(const Message& m);
+  void prefetch_for(const Message& m);
   machine::Call<void> handle(machine::KTask& t, MessagePtr& m);
   machine::Call<void> leave_kernel(machine::KTask& t);
   machine::Call<void> flush(machine::KTask& t);  // writes and messages that the turn has made

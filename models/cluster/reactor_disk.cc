@@ -61,10 +61,13 @@ void Reactor::write(int partition, std::int64_t index, const Cause& cause, Time 
     waiting_.push_back({partition, index, cause, handled});
     return;
   }
-  const Replica& log = served(partition).raft.log();
+  Served& s = served(partition);
+  Replica& log = s.raft.log();
   if (index >= log.size()) return;  // cut off while it waited
   Append& a = take_append();
-  a.partition = partition, a.index = index, a.entry = log[index], a.sent = cause.sent;
+  a.of = &s, a.log = &log;
+  a.partition = partition, a.index = index, a.entry = log[index], a.cuts = log.cuts();
+  a.sent = cause.sent;
   a.steps = {};
   a.steps.arrived = cause.arrived, a.steps.handled = handled;
   a.dio.sector = next_sector_;
@@ -91,7 +94,8 @@ Call<void> Reactor::write_buffered(KTask& t) {
     const Served& s = served(w.partition);
     if (w.index >= s.raft.log().size()) continue;  // cut off meanwhile
     Fsync& f = *s.file;
-    Buffered b{w.index, s.raft.log()[w.index], w.cause.sent, {}};
+    const Replica& log = s.raft.log();
+    Buffered b{w.index, log[w.index], log.cuts(), w.cause.sent, {}};
     b.steps.arrived = w.cause.arrived, b.steps.handled = w.handled;
     const std::int64_t places = node_.cluster().log.segment_bytes / bytes;
     co_await run_cost(machine_, t, CostId::syscall_entry);
@@ -141,6 +145,10 @@ Call<void> Reactor::sys_io_submit(KTask& t) {
 }
 
 Call<void> Reactor::finish(KTask& t, Append& a) {
+  if (a.ballot == nullptr) {
+    a.of->prefetch();
+    a.log->prefetch();
+  }
   co_await t.run_ns(cost(NetCost::reactor_durable), Mode::user);
   if (const auto ballot = std::move(a.ballot)) {
     Vote& kept = node_.vote(a.partition);
@@ -150,8 +158,8 @@ Call<void> Reactor::finish(KTask& t, Append& a) {
     ++node_.appended;
     a.steps.bio_ended = node_.now() - machine_.now() + a.dio.bio_ended_at;
     a.steps.durable = node_.now();
-    Served& s = served(a.partition);
-    s.raft.log().written(a.index, a.entry);
+    Served& s = *a.of;
+    a.log->written(a.index, a.entry, a.cuts);
     s.raft.durable(a.steps, a.entry.record, a.sent);
     settle(a.partition, s, nullptr, &a.steps);
   }
@@ -170,7 +178,7 @@ Call<void> Reactor::finish(KTask& t, Fsync& f) {
     // What passed in the worker's fsync is the device's part; that it had to wait for a CPU is the scheduler's.
     b.steps.bio_ended = b.steps.submitted + (f.ended - f.began);
     b.steps.durable = node_.now();
-    s.raft.log().written(b.index, b.entry);
+    s.raft.log().written(b.index, b.entry, b.cuts);
   }
   const auto covered = std::exchange(f.covered, {});
   if (covered.empty()) co_return;

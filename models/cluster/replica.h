@@ -42,9 +42,10 @@ class alignas(64) Replica {  // one cache line
     append(e);
     return true;
   }
-  // The write of `index` is on the disk. An entry that was cut off meanwhile is none of ours any more.
-  void written(std::int64_t index, const Entry& e) {
-    if (index >= size() || (*this)[index] != e) return;
+  // The write of `index`, which began after so many cuts(), is on the disk. An entry that was cut off meanwhile is none
+  // of ours any more; where nothing was, nobody looks at it.
+  void written(std::int64_t index, const Entry& e, std::uint32_t cuts) {
+    if (cuts != cuts_ && (index >= size() || (*this)[index] != e)) return;
     if (index == durable_)
       ++durable_;
     else if (index > durable_)
@@ -57,6 +58,9 @@ class alignas(64) Replica {  // one cache line
 
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(entries_.size()); }
   [[nodiscard]] std::int64_t durable() const { return durable_; }  // that many from the start, without a gap
+  [[nodiscard]] std::uint32_t cuts() const { return cuts_; }
+  void prefetch() const { __builtin_prefetch(this, 1); }
+  void prefetch_end() const { __builtin_prefetch(entries_.data() + entries_.size(), 1); }
   [[nodiscard]] std::int64_t term_before(std::int64_t index) const { return index > 0 ? (*this)[index - 1].term : 0; }
   [[nodiscard]] std::int64_t last_durable_term() const { return term_before(durable_); }
   [[nodiscard]] const Entry& operator[](std::int64_t index) const { return entries_[static_cast<std::size_t>(index)]; }
@@ -67,10 +71,12 @@ class alignas(64) Replica {  // one cache line
     entries_.resize(static_cast<std::size_t>(size));
     beyond_.erase(std::lower_bound(beyond_.begin(), beyond_.end(), size), beyond_.end());
     durable_ = std::min(durable_, size);
+    ++cuts_;
   }
   std::vector<Entry> entries_;
   std::int64_t durable_ = 0;
   std::vector<std::int64_t> beyond_;  // durable, but something before is not; in order
+  std::uint32_t cuts_ = 0;            // how often entries were cut off
 };
 
 }  // namespace wakepath::cluster

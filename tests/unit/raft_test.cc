@@ -25,6 +25,7 @@ struct World {
     int node;
     std::int64_t index;
     Replica::Entry entry;
+    std::uint32_t cuts;
   };
   struct VoteWrite {
     int node;
@@ -84,13 +85,13 @@ struct World {
       rafts[m.to]->heard_beat(m.from, m.term);
     else
       rafts[m.to]->handle(m, accepted);
-    for (const auto& a : accepted) writes.push_back({m.to, a.index, logs[m.to][a.index]});
+    for (const auto& a : accepted) writes.push_back({m.to, a.index, logs[m.to][a.index], logs[m.to].cuts()});
     settle(m.to);
   }
   void end_write(std::size_t i) {
     const Write w = writes[i];
     writes.erase(writes.begin() + static_cast<std::ptrdiff_t>(i));
-    logs[w.node].written(w.index, w.entry);
+    logs[w.node].written(w.index, w.entry, w.cuts);
     rafts[w.node]->durable({}, w.entry.record, 0);
     settle(w.node);
   }
@@ -111,7 +112,7 @@ struct World {
   }
   void produce(int n) {
     const std::int64_t index = rafts[n]->produce(next_record++);
-    writes.push_back({n, index, logs[n][index]});
+    writes.push_back({n, index, logs[n][index], logs[n].cuts()});
     settle(n);
   }
   void anything(bool losses) {
@@ -211,7 +212,7 @@ TEST_CASE("a vote is given once a term, to a log that is at least as long") {
   cluster::Partition where{{0, 1, 2}, 0};
   Replica log;
   log.append({1, 1});
-  log.written(0, {1, 1});
+  log.written(0, {1, 1}, log.cuts());
   std::vector<MessagePtr> out;
   Raft voter(1, 0, where, log, {1, -1}, true, out);
   std::vector<Raft::Accepted> accepted;
@@ -232,17 +233,31 @@ TEST_CASE("a vote is given once a term, to a log that is at least as long") {
   CHECK_FALSE(ask(0, 2, 5, 2));  // of an earlier term
 }
 
+TEST_CASE("a write counts unless its entry was cut off while it was under way") {
+  Replica log;
+  for (const auto& e : {Replica::Entry{1, 1}, {2, 1}, {3, 1}}) log.append(e);
+  const std::uint32_t before = log.cuts();
+  CHECK(log.accept(2, {9, 2}));  // in the place of the third, whose write is under way
+  log.written(0, {1, 1}, before);
+  log.written(2, {3, 1}, before);
+  CHECK(log.durable() == 1);
+  log.written(1, {2, 1}, before);  // was left, so it counts
+  CHECK(log.durable() == 2);
+  log.written(2, {9, 2}, log.cuts());
+  CHECK(log.durable() == 3);
+}
+
 TEST_CASE("a follower with entries of a leader that was gives them up") {
   cluster::Partition where{{0, 1, 2}, 0};
   Replica old_leader, log;
   for (const auto& e : {Replica::Entry{1, 1}, {2, 1}, {3, 1}}) {  // 2 and 3 got to nobody else
     old_leader.append(e);
-    old_leader.written(old_leader.size() - 1, e);
+    old_leader.written(old_leader.size() - 1, e, old_leader.cuts());
   }
   log.append({1, 1});
-  log.written(0, {1, 1});
+  log.written(0, {1, 1}, log.cuts());
   log.append({9, 2});
-  log.written(1, {9, 2});
+  log.written(1, {9, 2}, log.cuts());
   std::vector<MessagePtr> led, followed;
   Raft leader(1, 0, where, log, {2, -1}, false, led), follower(0, 0, where, old_leader, {1, 0}, false, followed);
   leader.campaign();  // term 3
