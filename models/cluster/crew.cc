@@ -48,11 +48,19 @@ Crew::~Crew() {
 
 void Crew::run(Function f, void* work) {
   function_ = f, work_ = work;
+  if (threads_.empty()) return run_alone();
   left_.store(jobs_, std::memory_order_relaxed);
   const Turn turn = turn_.fetch_add(1, std::memory_order_release) + 1;
   if (!threads_.empty()) turn_.notify_all();
   take_part(turn, 0);
   for (std::size_t left = left_.load(std::memory_order_acquire); left != 0;) left = await_other(left_, left);
+  if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
+}
+
+// In the same order as a member of several takes its part.
+void Crew::run_alone() {
+  const bool back = ++turns_alone_ % 2 == 0;
+  for (std::size_t k = 0; k < jobs_; ++k) perform(back ? jobs_ - 1 - k : k, 0);
   if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
 }
 

@@ -39,6 +39,7 @@ class Crew {
     std::unique_ptr<std::atomic<Turn>[]> taken;  // in which turn each was taken last
   };
   void run(Function f, void* work);
+  void run_alone();
   void take_part(Turn turn, std::size_t member);
   std::size_t take(Part& part, bool back, Turn turn, std::size_t member);
   void perform(std::size_t job, std::size_t member) noexcept;
@@ -47,6 +48,7 @@ class Crew {
   Function function_ = nullptr;
   void* work_ = nullptr;
   std::size_t jobs_;
+  Turn turns_alone_ = 0;
   std::vector<Part> parts_;  // by member
   std::mutex mutex_;         // of what was thrown
   std::exception_ptr thrown_;

@@ -222,7 +222,7 @@ std::uint64_t Fleet::missing() const {
   std::vector<std::unordered_set<std::uint64_t>> held(partitions_.size());
   for (std::size_t p = 0; p < partitions_.size(); ++p) {
     const auto hold = [&](const Node& n) {
-      for (const auto& e : n.replicas().at(static_cast<int>(p)).entries()) held[p].insert(e.record);
+      for (const auto& e : n.replica(static_cast<int>(p)).entries()) held[p].insert(e.record);
     };
     if (const Node* leader = leader_of(p))
       hold(*leader);

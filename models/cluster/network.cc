@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <limits>
-#include <map>
+#include <numeric>
 #include <queue>
 
 #include "models/cluster/change_dates.h"
@@ -25,6 +27,8 @@ constexpr Ps kNever = std::numeric_limits<Ps>::max();
 constexpr Ps kLatePs = 2;
 // So all that ends by a ns has ended when the solver has run this much further.
 constexpr double kSettledSeconds = 3.5e-12;
+// So many transfers before it begins one is asked for: the nodes were at work since it was written.
+constexpr std::ptrdiff_t kAhead = 3;
 // No transfer begins that soon after a ns: latencies are taken to ten ps.
 constexpr Ps kLatencyGrain = 10;
 
@@ -95,16 +99,37 @@ class Agenda {
   }
   void push(const Due& d) { due_.push_back(d); }
   Due take() { return due_[static_cast<std::size_t>(next_++)]; }
+  // The slot of the one that comes so many later; negative: there is none.
+  [[nodiscard]] int slot_after(std::ptrdiff_t ahead) const {
+    return next_ + ahead < sorted_ ? due_[static_cast<std::size_t>(next_ + ahead)].slot : -1;
+  }
 
  private:
   void sort() {
     const auto added = due_.erase(due_.begin(), due_.begin() + next_) + (sorted_ - next_);
+    if (due_.end() - added > kFew) scatter(added);
     std::sort(added, due_.end());
     std::inplace_merge(due_.begin(), added, due_.end());
     next_ = 0;
     sorted_ = std::ssize(due_);
   }
-  std::vector<Due> due_;
+  // By time, roughly, as they lie evenly in a window: what is left to sort are neighbours.
+  void scatter(std::vector<Due>::iterator first) {
+    const auto [least, most] = std::minmax_element(first, due_.end(), [](auto& a, auto& b) { return a.at < b.at; });
+    const Ps from = least->at;
+    const int shift =
+        std::max(0, static_cast<int>(std::bit_width(static_cast<std::uint64_t>(most->at - from))) - kBinBits);
+    const auto bin = [&](const Due& d) { return static_cast<std::size_t>((d.at - from) >> shift); };
+    std::array<std::uint32_t, (1 << kBinBits) + 1> place{};
+    for (auto d = first; d != due_.end(); ++d) ++place[bin(*d) + 1];
+    std::partial_sum(place.begin(), place.end(), place.begin());
+    scattered_.resize(static_cast<std::size_t>(due_.end() - first));
+    for (auto d = first; d != due_.end(); ++d) scattered_[place[bin(*d)]++] = *d;
+    std::copy(scattered_.begin(), scattered_.end(), first);
+  }
+  static constexpr std::ptrdiff_t kFew = 24;
+  static constexpr int kBinBits = 7;
+  std::vector<Due> due_, scattered_;
   std::ptrdiff_t next_ = 0, sorted_ = 0;  // those before are taken; are in order
 };
 
@@ -377,6 +402,7 @@ bool Network::Impl::step_once(Ps until) {
     launch(d.slot);
   } else {
     const Due d = begins.take();
+    if (const int slot = begins.slot_after(kAhead); slot >= 0) prefetch_lines<2>(&at(slot));
     if (is_due(d, Phase::latency)) begin(d.slot, d.at, until);
   }
   return true;

@@ -12,10 +12,14 @@ Node::Node(const NodeConf& conf, const ClusterConf& cluster, const std::vector<P
       id_(id),
       patience_(cluster.seed, "node." + conf.name + ".patience") {
   options_.waits = true;
-  for (std::size_t p = 0; p < partitions.size(); ++p) {
-    const auto& r = partitions[p].replicas;
-    if (std::find(r.begin(), r.end(), id) != r.end()) replicas_[static_cast<int>(p)];
-  }
+  places_.resize(partitions.size(), kNowhere);
+  for (std::size_t r = 0; r < conf.reactors.size(); ++r)
+    for (std::size_t p = r; p < partitions.size(); p += conf.reactors.size())
+      if (std::ranges::count(partitions[p].replicas, id) > 0) {
+        places_[p] = static_cast<std::uint32_t>(here_.size());
+        here_.push_back(static_cast<int>(p));
+      }
+  replicas_.resize(here_.size());
   arrival_.context = this;
   arrival_.fire = [](engine::Timer& t, Time) { static_cast<Node*>(t.context)->take_due(); };
 }
@@ -36,7 +40,8 @@ void Node::boot(Time now) {
     nic_ = std::make_unique<Nic>(machine, cluster_.costs, conf_.nic_cpu, *this);
     int index = 0;
     for (const int cpu : conf_.reactors) reactors_.push_back(std::make_unique<Reactor>(*this, index++, cpu));
-    for (const auto& [p, r] : replicas_) reactor_of(p).serve(p, boots == 1);
+    for (std::size_t p = 0; p < places_.size(); ++p)
+      if (places_[p] != kNowhere) reactor_of(static_cast<int>(p)).serve(static_cast<int>(p), boots == 1);
   }
   simulation_->start();
   for (auto& r : reactors_) machine.first_wake(r->task());
@@ -50,7 +55,7 @@ void Node::lose_power() {
   nic_.reset();
   disk_.reset();
   simulation_.reset();
-  for (auto& [p, r] : replicas_) r.lose_power();
+  for (Replica& r : replicas_) r.lose_power();
 }
 
 void Node::advance(Time until, std::vector<Arrival>& arrivals, std::vector<Parcel>& out) {
@@ -65,12 +70,20 @@ void Node::advance(Time until, std::vector<Arrival>& arrivals, std::vector<Parce
       engine.arm(arrival_, at);
     }
     a.message->arrived = a.at;
-    prefetch_lines<1>(&a.message->beats);
+    expect(*a.message);
     due_.push_back(std::move(a.message));
     // The next message's run up to its time lets this one happen.
   }
   simulation_->advance(until - booted_at_);
   out_ = nullptr;
+}
+
+// Beats are for several.
+void Node::expect(const Message& m) const {
+  prefetch_lines<1>(&m.beats);
+  if (m.kind == Kind::disk_reply || m.kind == Kind::beat) return;
+  replica(m.partition).prefetch();
+  reactor_of(m.partition).prefetch(m.partition);
 }
 
 void Node::take_due() {

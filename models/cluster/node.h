@@ -35,7 +35,7 @@ class Node final : public Sockets {
   void end_window();
   [[nodiscard]] nlohmann::ordered_json result() const;
   [[nodiscard]] const Raft& raft(int p) const { return reactor_of(p).raft(p); }  // while it is up
-  [[nodiscard]] const std::map<int, Replica>& replicas() const { return replicas_; }
+  [[nodiscard]] const Replica& replica(int p) const { return replicas_[place(p)]; }
 
   // For reactors and the remote disk.
   machine::Call<void> deliver(machine::ExecContext& softirq, MessagePtr& m) override;
@@ -45,7 +45,10 @@ class Node final : public Sockets {
   [[nodiscard]] const ClusterConf& cluster() const { return cluster_; }
   [[nodiscard]] int id() const { return id_; }
   [[nodiscard]] const Partition& partition(int p) const { return partitions_[static_cast<std::size_t>(p)]; }
-  Replica& replica(int p) { return replicas_.at(p); }
+  Replica& replica(int p) { return replicas_[place(p)]; }
+  // Of the copy in what the reactors serve, one reactor's after the other's.
+  [[nodiscard]] const std::vector<std::uint32_t>& places() const { return places_; }
+  [[nodiscard]] std::size_t place(int p) const { return places_[static_cast<std::size_t>(p)]; }
   Vote& vote(int p) { return votes_[p]; }
   engine::RandomStream& patience() { return patience_; }
   run::Simulation& simulation() { return *simulation_; }
@@ -53,7 +56,9 @@ class Node final : public Sockets {
   std::uint64_t appended = 0, boots = 0, elections_won = 0;
 
  private:
+  static constexpr std::uint32_t kNowhere = ~std::uint32_t{0};
   void take_due();
+  void expect(const Message& m) const;
   [[nodiscard]] Reactor& reactor_of(int p) const { return *reactors_[static_cast<std::size_t>(p) % reactors_.size()]; }
   // What each message asks for comes first.
   const NodeConf& conf_;
@@ -70,7 +75,9 @@ class Node final : public Sockets {
   engine::Timer arrival_;
   workqueue::Workqueue* events_wq_ = nullptr;
   run::Options options_;
-  std::map<int, Replica> replicas_;
+  std::vector<std::uint32_t> places_;  // by partition; kNowhere: not here
+  std::vector<int> here_;              // partitions, by place
+  std::vector<Replica> replicas_;      // by place
   std::map<int, Vote> votes_;
   engine::RandomStream patience_;
 };

@@ -51,6 +51,7 @@ class Raft {
   void heard_beat(int from, std::int64_t term);
   void campaign();  // nothing was heard of a leader for too long
 
+  [[nodiscard]] int partition() const { return partition_; }
   [[nodiscard]] Role role() const { return role_; }
   [[nodiscard]] bool leads() const { return role_ == Role::leader; }
   [[nodiscard]] int leader() const { return leader_; }  // -1: not known

@@ -24,6 +24,7 @@ Reactor::Reactor(Node& node, int index, int cpu)
       machine_(node.simulation().machine()),
       idle_poll_ns_(node.conf().idle_poll_ns),
       aio_(machine_),
+      places_(node.places()),
       ctx_id_(0x7e0000000000ULL + static_cast<std::uint64_t>(index) * 0x1000),
       timer_(std::make_unique<Timer>(*this)) {
   task_ =
@@ -39,17 +40,15 @@ Reactor::~Reactor() = default;
 Time Reactor::cost(NetCost id) const { return node_.cluster().costs[static_cast<std::size_t>(id)]; }
 
 void Reactor::serve(int partition, bool first_boot) {
-  auto s = std::make_unique<Served>(*this, partition, first_boot);
-  s->led = s->raft.leads();
-  s->patience_ends = draw_patience();
-  if (node_.cluster().log.fsync) s->file = std::make_unique<Fsync>(*this, partition);
-  const auto place = static_cast<std::size_t>(partition);
-  if (served_.size() <= place) served_.resize(place + 1);
-  served_[place] = std::move(s);
+  if (served_.empty()) first_place_ = node_.place(partition);
+  Served& s = served_.emplace_back(*this, partition, first_boot);
+  s.led = s.raft.leads();
+  s.patience_ends = draw_patience();
+  if (node_.cluster().log.fsync) s.file = std::make_unique<Fsync>(*this, partition);
 }
 
 Call<void> Reactor::deliver(ExecContext& softirq, MessagePtr& m) {
-  served(m->partition).prefetch();
+  expect(*m);
   sockets_.push_back(std::move(m));
   if (std::exchange(poll_armed_, false)) co_await aio_.complete(softirq, poll_);
 }
@@ -120,7 +119,7 @@ Call<void> Reactor::leave_kernel(KTask& t) {
 Call<void> Reactor::receive(KTask& t) {
   for (std::size_t n = sockets_.size(); n > 0; --n) {
     MessagePtr m = sockets_.take_front();
-    expect(*m);
+    prefetch_for(*m);
     co_await run_cost(machine_, t, CostId::syscall_entry);
     co_await t.run_ns(cost(NetCost::net_recv));
     co_await leave_kernel(t);
@@ -128,17 +127,16 @@ Call<void> Reactor::receive(KTask& t) {
   }
 }
 
-// Its partition is in the cache: what that knows of the log and of who waits.
+// Its partition has been asked for: the log's end, and who waits.
 void Reactor::expect(const Message& m) {
-  Served& s = served(m.partition);
-  s.raft.log().prefetch();
+  const Served& s = served(m.partition);
+  s.raft.log().prefetch_end();
   if (!s.pending.empty()) prefetch_lines<1>(&s.pending.front());
 }
 
-// And these: the log's end, whose write is next, and who waits.
+// Whose write is next, and the request that waits.
 void Reactor::prefetch_for(const Message& m) {
-  Served& s = served(m.partition);
-  s.raft.log().prefetch_end();
+  const Served& s = served(m.partition);
   if ((m.kind == Kind::produce || m.kind == Kind::replicate) && !free_.empty())
     prefetch_lines<sizeof(Append) / 64>(free_.back());
   if (m.kind == Kind::ack && !s.pending.empty()) prefetch_lines<3>(s.pending.front().request.get());
@@ -147,7 +145,6 @@ void Reactor::prefetch_for(const Message& m) {
 Call<void> Reactor::handle(KTask& t, MessagePtr& message) {
   const Time handled = node_.now();
   const Message& m = *message;
-  prefetch_for(m);
   if (m.kind == Kind::produce) {
     co_await t.run_ns(cost(NetCost::reactor_produce), Mode::user);
     const int partition = m.partition;

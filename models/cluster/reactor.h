@@ -42,7 +42,8 @@ class alignas(64) Reactor {
   [[nodiscard]] machine::KTask& task() { return *task_; }
   void serve(int partition, bool first_boot);                                 // before it starts
   machine::Call<void> deliver(machine::ExecContext& softirq, MessagePtr& m);  // takes it
-  [[nodiscard]] const Raft& raft(int partition) const { return served(partition).raft; }
+  [[nodiscard]] const Raft& raft(int partition) const { return served_.at(place(partition)).raft; }
+  void prefetch(int partition) const { served_[place(partition)].prefetch(); }  // a message for it has come
 
  private:
   struct Ballot {  // a vote on its way to the disk
@@ -78,6 +79,7 @@ class alignas(64) Reactor {
   struct Fsync;
   struct alignas(64) Served {  // a partition
     Served(Reactor& r, int partition, bool first_boot);
+    Served(Served&& o) noexcept;
     ~Served();
     [[no_unique_address]] engine::Fifo<Pending> pending;  // of the leader, in the log's order
     bool led = false;                                     // when it was settled last
@@ -104,7 +106,10 @@ class alignas(64) Reactor {
   machine::Call<void> completed(machine::KTask& t);
   machine::Call<void> background(machine::KTask& t, Time began, bool served);
   [[nodiscard]] Time cost(NetCost id) const;
-  [[nodiscard]] Served& served(int partition) const { return *served_.at(static_cast<std::size_t>(partition)); }
+  [[nodiscard]] std::size_t place(int partition) const {
+    return places_[static_cast<std::size_t>(partition)] - first_place_;
+  }
+  [[nodiscard]] Served& served(int partition) { return served_.at(place(partition)); }
 
   // reactor_disk.cc
   Append& make_append();
@@ -141,7 +146,9 @@ class alignas(64) Reactor {
   std::vector<MessagePtr> to_tell_;       // what a partition has others told, until it is settled
   std::vector<Raft::Accepted> accepted_;  // used by handle()
   std::vector<Append*> free_;
-  std::vector<std::unique_ptr<Served>> served_;  // by partition; null: not this one's
+  std::vector<Served> served_;                // by partition
+  const std::vector<std::uint32_t>& places_;  // in the node, by partition
+  std::size_t first_place_ = 0;               // of the first one served
   std::uint64_t next_sector_ = 0, ctx_id_;
   std::vector<std::unique_ptr<Append>> appends_;
   fs::Dirtier dirtier_;

@@ -25,6 +25,7 @@ Reactor::Served::Served(Reactor& r, int partition, bool first_boot)
     : raft(r.node_.id(), partition, r.node_.partition(partition), r.node_.replica(partition), r.node_.vote(partition),
            first_boot, r.to_tell_) {}
 
+Reactor::Served::Served(Served&& o) noexcept = default;
 Reactor::Served::~Served() = default;
 
 Call<void> Reactor::Fsync::function(KTask& worker) {
@@ -107,13 +108,13 @@ Call<void> Reactor::write_buffered(KTask& t) {
 
 // One io_submit for all files that have something new.
 Call<void> Reactor::submit_fsyncs(KTask& t) {
-  const auto due = [](const auto& s) { return s != nullptr && !s->file->under_way && !s->file->written.empty(); };
+  const auto due = [](const Served& s) { return !s.file->under_way && !s.file->written.empty(); };
   if (std::none_of(served_.begin(), served_.end(), due)) co_return;
   co_await run_cost(machine_, t, CostId::syscall_entry);
   co_await run_cost(machine_, t, CostId::io_submit_call);
-  for (const auto& s : served_) {
+  for (const Served& s : served_) {
     if (!due(s)) continue;
-    Fsync& f = *s->file;
+    Fsync& f = *s.file;
     f.under_way = true;
     f.covered = std::exchange(f.written, {});
     for (Buffered& b : f.covered) b.steps.submitted = node_.now();

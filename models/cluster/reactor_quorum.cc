@@ -95,15 +95,14 @@ void Reactor::keep_time() {
     next_beat_ = now + node_.cluster().log.heartbeat_ns;
   }
   Time next = next_beat_;
-  for (std::size_t p = 0; p < served_.size(); ++p) {
-    Served* s = served_[p].get();
-    if (s == nullptr || s->raft.leads()) continue;
-    if (now >= s->patience_ends) {
-      s->patience_ends = draw_patience();
-      s->raft.campaign();
-      settle(static_cast<int>(p), *s, nullptr, nullptr);
+  for (Served& s : served_) {
+    if (s.raft.leads()) continue;
+    if (now >= s.patience_ends) {
+      s.patience_ends = draw_patience();
+      s.raft.campaign();
+      settle(s.raft.partition(), s, nullptr, nullptr);
     }
-    next = std::min(next, s->patience_ends);
+    next = std::min(next, s.patience_ends);
   }
   timer_->arm(next);
 }
@@ -111,19 +110,20 @@ void Reactor::keep_time() {
 // One message to each reactor that follows in something.
 void Reactor::send_beats() {
   std::map<std::pair<int, std::size_t>, MessagePtr> beats;  // by node and its reactor
-  for (std::size_t i = 0; i < served_.size(); ++i) {
-    if (served_[i] == nullptr || !served_[i]->raft.leads()) continue;
-    const int p = static_cast<int>(i);
+  for (const Served& s : served_) {
+    if (!s.raft.leads()) continue;
+    const int p = s.raft.partition();
     for (const int n : node_.partition(p).replicas) {
       if (n == node_.id()) continue;
-      MessagePtr& m = beats[{n, i % node_.cluster().nodes[static_cast<std::size_t>(n)].reactors.size()}];
+      MessagePtr& m =
+          beats[{n, static_cast<std::size_t>(p) % node_.cluster().nodes[static_cast<std::size_t>(n)].reactors.size()}];
       if (m == nullptr) {
         m = std::make_unique<Message>();
         m->kind = Kind::beat;
         m->from = node_.id(), m->to = n, m->partition = p, m->bytes = kSmallMessage;
         m->beats.list = std::make_unique<std::vector<Beat>>();
       }
-      m->beats.list->push_back({p, served_[i]->raft.term()});
+      m->beats.list->push_back({p, s.raft.term()});
       m->bytes += kBeatBytes;
     }
   }
