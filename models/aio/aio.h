@@ -59,8 +59,8 @@ class Context {
   };
   std::uint64_t next_waiter_ = 0;
   Call<void> wake_waiters(ExecContext& ctx);
-  Call<void> put(ExecContext& ctx,
-                 const Iocb& iocb);  // iocb_put: the last a completion costs, after the waiters are woken
+  // iocb_put: the last a completion costs, after the waiters are woken.
+  Call<void> put(ExecContext& ctx, const Iocb& iocb);
   void link(KTask& t, int min_nr);
   void unlink(KTask& t);
 

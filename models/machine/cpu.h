@@ -81,17 +81,18 @@ class alignas(64) Cpu {
     return (ns > 0 && passes_at_once(engine_, c, ns, m)) || try_run_inline(c, ns, m);
   }
   bool try_run_inline(ExecContext& c, Time ns, Mode m) {
+    ns += take_debt();
     if ((hurdles_ & kOwed) != 0) return settle(c, ns, m);
-    ns += std::exchange(trace_debt_ns_, 0);
-    hurdles_ &= static_cast<std::uint8_t>(~kDebt);
     return ns == 0 || begin_segment(c, ns, m);
+  }
+  Time take_debt() {
+    hurdles_ &= static_cast<std::uint8_t>(~kDebt);
+    return std::exchange(trace_debt_ns_, 0);
   }
   // The next segment of the active context begins with this.
   void owe(ExecContext& c, Time ns, Mode m) {
-    if ((hurdles_ & kDebt) != 0) [[unlikely]] {
-      ns += std::exchange(trace_debt_ns_, 0);
-      hurdles_ &= static_cast<std::uint8_t>(~kDebt);
-    }
+    if ((hurdles_ & kDebt) != 0) [[unlikely]]
+      ns += take_debt();
     if (ns == 0) return;
     c.owed.add(ns, m);
     hurdles_ |= kOwed;
