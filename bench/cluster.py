@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the coupling with SimGrid costs, and how wall time grows with the nodes of a fleet:
 
-    .venv/bin/python bench/cluster.py [DURATION [REPEATS [THREADS]]]      default: 150ms, 3, one and then one a CPU
+    .venv/bin/python bench/cluster.py [DURATION [REPEATS [THREADS [LATENCY]]]]
+
+Defaults: 150ms, 3, one thread and then one a CPU, 10us a link, of which each message passes two.
 
 Fleets of 3, 9 and 30 nodes of scenarios/replicated_log, each with the same load per node (30,000 records/s). Then
 the same again, keeping every message, and each node by itself with those that reached it, with the same results: that
@@ -22,9 +24,10 @@ from wakepath.cluster import cluster
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios" / "replicated_log"
 SIZES = (3, 9, 30)
 RECORDS_PER_NODE = 30_000
+LATENCY = "10us"  # of a link of the scenario's rack
 
 
-def rack(nodes: int) -> str:
+def rack(nodes: int, latency: str) -> str:
     """The platform of scenarios/replicated_log/rack.xml with more servers: a star, each on a link of its own."""
     names = [f"n{i}" for i in range(1, nodes + 1)] + ["load"]
     lines = ["<?xml version='1.0'?>", '<!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">']
@@ -34,7 +37,9 @@ def rack(nodes: int) -> str:
         bandwidth = "12.5GBps" if name == "load" else "3.125GBps"
         if name == "load" and nodes > 3:
             bandwidth = f"{12.5 * nodes / 3:.0f}GBps"
-        lines.append(f'<link id="link-{name}" bandwidth="{bandwidth}" latency="10us" sharing_policy="SPLITDUPLEX"/>')
+        lines.append(
+            f'<link id="link-{name}" bandwidth="{bandwidth}" latency="{latency}" sharing_policy="SPLITDUPLEX"/>'
+        )
     lines += [
         f'<route src="{a}" dst="{b}" symmetrical="NO"><link_ctn id="link-{a}" direction="UP"/>'
         f'<link_ctn id="link-{b}" direction="DOWN"/></route>'
@@ -45,9 +50,9 @@ def rack(nodes: int) -> str:
     return "\n".join([*lines, "</zone>", "</platform>", ""])
 
 
-def write_fleet(folder: Path, nodes: int) -> Path:
+def write_fleet(folder: Path, nodes: int, latency: str = LATENCY) -> Path:
     base = (SCENARIOS / "scenario.toml").read_text()
-    (folder / "rack.xml").write_text(rack(nodes))
+    (folder / "rack.xml").write_text(rack(nodes, latency))
     costs = base[base.index("# Estimates") :]
     lines = [f'title = "{nodes} nodes"', 'platform = "rack.xml"']
     lines.append('simgrid = ["network/model:CM02", "network/TCP-gamma:0", "network/crosstraffic:0"]')
@@ -61,11 +66,11 @@ def write_fleet(folder: Path, nodes: int) -> Path:
     return file
 
 
-def measure(threads: int, duration: str, repeats: int) -> bool:
+def measure(threads: int, duration: str, repeats: int, latency: str) -> bool:
     ok, per_node = True, 0.0
     for nodes in SIZES:
         with tempfile.TemporaryDirectory() as folder:
-            file = str(write_fleet(Path(folder), nodes))
+            file = str(write_fleet(Path(folder), nodes, latency))
             walls, alones = [], []
             for _ in range(repeats):
                 walls.append(cluster(file, duration=duration, warmup="20ms", threads=threads).data["engine"]["wall_s"])
@@ -88,9 +93,10 @@ def main() -> int:
     duration = sys.argv[1] if len(sys.argv) > 1 else "150ms"
     repeats = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     numbers = [int(sys.argv[3])] if len(sys.argv) > 3 else sorted({1, len(os.sched_getaffinity(0))})
+    latency = sys.argv[4] if len(sys.argv) > 4 else LATENCY
     heads = ("threads", "nodes", "records/s", "transfers", "shared", "wall s", "alone s", "cost", "x linear")
     print("".join(f"{head:>11}" for head in heads))
-    missed = [threads for threads in numbers if not measure(threads, duration, repeats)]
+    missed = [threads for threads in numbers if not measure(threads, duration, repeats, latency)]
     return 1 if missed else 0
 
 
