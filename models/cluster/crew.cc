@@ -51,7 +51,7 @@ void Crew::run(Function f, void* work) {
   if (threads_.empty()) return run_alone();
   left_.store(jobs_, std::memory_order_relaxed);
   const Turn turn = turn_.fetch_add(1, std::memory_order_release) + 1;
-  if (!threads_.empty()) turn_.notify_all();
+  turn_.notify_all();
   take_part(turn, 0);
   for (std::size_t left = left_.load(std::memory_order_acquire); left != 0;) left = await_other(left_, left);
   if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));

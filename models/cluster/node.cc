@@ -16,10 +16,9 @@ Node::Node(const NodeConf& conf, const ClusterConf& cluster, const std::vector<P
   for (std::size_t r = 0; r < conf.reactors.size(); ++r)
     for (std::size_t p = r; p < partitions.size(); p += conf.reactors.size())
       if (std::ranges::count(partitions[p].replicas, id) > 0) {
-        places_[p] = static_cast<std::uint32_t>(here_.size());
-        here_.push_back(static_cast<int>(p));
+        places_[p] = static_cast<std::uint32_t>(replicas_.size());
+        replicas_.emplace_back();
       }
-  replicas_.resize(here_.size());
   arrival_.context = this;
   arrival_.fire = [](engine::Timer& t, Time) { static_cast<Node*>(t.context)->take_due(); };
 }
@@ -70,7 +69,7 @@ void Node::advance(Time until, std::vector<Arrival>& arrivals, std::vector<Parce
       engine.arm(arrival_, at);
     }
     a.message->arrived = a.at;
-    expect(*a.message);
+    prefetch(*a.message);
     due_.push_back(std::move(a.message));
     // The next message's run up to its time lets this one happen.
   }
@@ -79,7 +78,7 @@ void Node::advance(Time until, std::vector<Arrival>& arrivals, std::vector<Parce
 }
 
 // Beats are for several.
-void Node::expect(const Message& m) const {
+void Node::prefetch(const Message& m) const {
   prefetch_lines<1>(&m.beats);
   if (m.kind == Kind::disk_reply || m.kind == Kind::beat) return;
   replica(m.partition).prefetch();

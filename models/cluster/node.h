@@ -58,7 +58,7 @@ class Node final : public Sockets {
  private:
   static constexpr std::uint32_t kNowhere = ~std::uint32_t{0};
   void take_due();
-  void expect(const Message& m) const;
+  void prefetch(const Message& m) const;
   [[nodiscard]] Reactor& reactor_of(int p) const { return *reactors_[static_cast<std::size_t>(p) % reactors_.size()]; }
   // What each message asks for comes first.
   const NodeConf& conf_;
@@ -76,7 +76,6 @@ class Node final : public Sockets {
   workqueue::Workqueue* events_wq_ = nullptr;
   run::Options options_;
   std::vector<std::uint32_t> places_;  // by partition; kNowhere: not here
-  std::vector<int> here_;              // partitions, by place
   std::vector<Replica> replicas_;      // by place
   std::map<int, Vote> votes_;
   engine::RandomStream patience_;

@@ -48,7 +48,7 @@ void Reactor::serve(int partition, bool first_boot) {
 }
 
 Call<void> Reactor::deliver(ExecContext& softirq, MessagePtr& m) {
-  expect(*m);
+  prefetch_log(*m);
   sockets_.push_back(std::move(m));
   if (std::exchange(poll_armed_, false)) co_await aio_.complete(softirq, poll_);
 }
@@ -119,7 +119,7 @@ Call<void> Reactor::leave_kernel(KTask& t) {
 Call<void> Reactor::receive(KTask& t) {
   for (std::size_t n = sockets_.size(); n > 0; --n) {
     MessagePtr m = sockets_.take_front();
-    prefetch_for(*m);
+    prefetch_write(*m);
     co_await run_cost(machine_, t, CostId::syscall_entry);
     co_await t.run_ns(cost(NetCost::net_recv));
     co_await leave_kernel(t);
@@ -128,14 +128,14 @@ Call<void> Reactor::receive(KTask& t) {
 }
 
 // Its partition has been asked for: the log's end, and who waits.
-void Reactor::expect(const Message& m) {
+void Reactor::prefetch_log(const Message& m) {
   const Served& s = served(m.partition);
   s.raft.log().prefetch_end();
   if (!s.pending.empty()) prefetch_lines<1>(&s.pending.front());
 }
 
-// Whose write is next, and the request that waits.
-void Reactor::prefetch_for(const Message& m) {
+// What is written with next, or the request that waits.
+void Reactor::prefetch_write(const Message& m) {
   const Served& s = served(m.partition);
   if ((m.kind == Kind::produce || m.kind == Kind::replicate) && !free_.empty())
     prefetch_lines<sizeof(Append) / 64>(free_.back());

@@ -98,8 +98,8 @@ class alignas(64) Reactor {
 
   machine::Body body(machine::KTask& t);
   machine::Call<void> receive(machine::KTask& t);
-  void expect(const Message& m);
-  void prefetch_for(const Message& m);
+  void prefetch_log(const Message& m);
+  void prefetch_write(const Message& m);
   machine::Call<void> handle(machine::KTask& t, MessagePtr& m);
   machine::Call<void> leave_kernel(machine::KTask& t);
   machine::Call<void> flush(machine::KTask& t);  // writes and messages that the turn has made
