@@ -102,7 +102,7 @@ Call<void> Reactor::write_buffered(KTask& t) {
     co_await run_cost(machine_, t, CostId::syscall_entry);
     co_await cache.write(t, dirtier_, f.file, w.index % places * bytes, bytes);
     co_await leave_kernel(t);
-    f.written.push_back(std::move(b));
+    f.written.push_back(b);
   }
 }
 
