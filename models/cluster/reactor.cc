@@ -156,7 +156,7 @@ Call<void> Reactor::handle(KTask& t, MessagePtr& message) {
     }
     const std::int64_t index = s.raft.produce(m.record);
     s.pending.push_back({index, handled, std::move(message)});
-    settle(partition, s, nullptr, nullptr);
+    settle(s, nullptr, nullptr);
     write(partition, index, cause, handled);
     co_return;
   }
@@ -165,7 +165,7 @@ Call<void> Reactor::handle(KTask& t, MessagePtr& message) {
     for (const Beat& b : *m.beats.list) {
       Served& s = served(b.partition);
       s.raft.heard_beat(m.from, b.term);
-      settle(b.partition, s, nullptr, nullptr);
+      settle(s, nullptr, nullptr);
     }
     co_return;
   }
@@ -173,7 +173,7 @@ Call<void> Reactor::handle(KTask& t, MessagePtr& message) {
   accepted_.clear();
   s.raft.handle(m, accepted_);
   for (const auto& a : accepted_) write(m.partition, a.index, a.cause, handled);
-  settle(m.partition, s, m.kind == Kind::ack ? &m : nullptr, nullptr);
+  settle(s, m.kind == Kind::ack ? &m : nullptr, nullptr);
 }
 
 Call<void> Reactor::flush(KTask& t) {

@@ -50,13 +50,12 @@ class alignas(64) Reactor {
     Vote vote;
     std::vector<MessagePtr> then;  // what is sent afterwards
   };
-  // One write: a record of the log, or a vote. Whole cache lines: the writes of a fleet do not stay in the cache.
   struct Served;
+  // One write: a record of the log, or a vote. Whole cache lines: the writes of a fleet do not stay in the cache.
   struct alignas(64) Append {
     fs::Dio dio;
     Served* of = nullptr;  // its partition
     Replica* log = nullptr;
-    int partition = 0;
     std::int64_t index = 0;
     Replica::Entry entry;
     std::uint32_t cuts = 0;  // of the log, before the write
@@ -115,7 +114,7 @@ class alignas(64) Reactor {
   Append& make_append();
   Append& take_append();
   void write(int partition, std::int64_t index, const Cause& cause, Time handled);
-  void persist(int partition, Served& s);
+  void persist(Served& s);
   machine::Call<void> write_buffered(machine::KTask& t);
   machine::Call<void> sys_io_submit(machine::KTask& t);
   machine::Call<void> submit_fsyncs(machine::KTask& t);
@@ -123,7 +122,7 @@ class alignas(64) Reactor {
   machine::Call<void> finish(machine::KTask& t, Fsync& f);
 
   // reactor_quorum.cc
-  void settle(int partition, Served& s, const Message* ack, const Steps* own);
+  void settle(Served& s, const Message* ack, const Steps* own);
   void answer(Pending pending, const Message* ack, const Steps* own);
   void refuse(MessagePtr request, int leader);
   void keep_time();  // beats that are due, and leaders that have been waited for too long

@@ -67,7 +67,7 @@ void Reactor::write(int partition, std::int64_t index, const Cause& cause, Time 
   if (index >= log.size()) return;  // cut off while it waited
   Append& a = take_append();
   a.of = &s, a.log = &log;
-  a.partition = partition, a.index = index, a.entry = log[index], a.cuts = log.cuts();
+  a.index = index, a.entry = log[index], a.cuts = log.cuts();
   a.sent = cause.sent;
   a.steps = {};
   a.steps.arrived = cause.arrived, a.steps.handled = handled;
@@ -77,9 +77,9 @@ void Reactor::write(int partition, std::int64_t index, const Cause& cause, Time 
 }
 
 // A vote goes to the disk before anybody hears of it.
-void Reactor::persist(int partition, Served& s) {
+void Reactor::persist(Served& s) {
   Append& a = take_append();
-  a.partition = partition;
+  a.of = &s;
   a.ballot = std::make_unique<Ballot>(Ballot{*s.raft.to_persist, std::exchange(s.raft.after_persist, {})});
   a.dio.sector = next_sector_;
   next_sector_ += a.dio.bytes / 512;
@@ -152,17 +152,16 @@ Call<void> Reactor::finish(KTask& t, Append& a) {
   }
   co_await t.run_ns(cost(NetCost::reactor_durable), Mode::user);
   if (const auto ballot = std::move(a.ballot)) {
-    Vote& kept = node_.vote(a.partition);
+    Vote& kept = node_.vote(a.of->raft.partition());
     if (ballot->vote.term >= kept.term) kept = ballot->vote;
     for (MessagePtr& m : ballot->then) to_send_.push_back(std::move(m));
   } else {
     ++node_.appended;
     a.steps.bio_ended = node_.now() - machine_.now() + a.dio.bio_ended_at;
     a.steps.durable = node_.now();
-    Served& s = *a.of;
     a.log->written(a.index, a.entry, a.cuts);
-    s.raft.durable(a.steps, a.entry.record, a.sent);
-    settle(a.partition, s, nullptr, &a.steps);
+    a.of->raft.durable(a.steps, a.entry.record, a.sent);
+    settle(*a.of, nullptr, &a.steps);
   }
   free_.push_back(&a);
   if (waiting_.empty()) co_return;
@@ -185,7 +184,7 @@ Call<void> Reactor::finish(KTask& t, Fsync& f) {
   if (covered.empty()) co_return;
   const Buffered& last = covered.back();
   s.raft.durable(last.steps, last.entry.record, last.sent);
-  settle(f.partition, s, nullptr, &last.steps);
+  settle(s, nullptr, &last.steps);
 }
 
 }  // namespace wakepath::cluster

@@ -24,14 +24,14 @@ struct Path {
 }  // namespace
 
 // Does what the partition's Raft wants done after something has happened to it.
-void Reactor::settle(int partition, Served& s, const Message* ack, const Steps* own) {
+void Reactor::settle(Served& s, const Message* ack, const Steps* own) {
   Raft& raft = s.raft;
   for (MessagePtr& m : to_tell_) {
     if (m->kind == Kind::replicate) m->bytes += node_.cluster().log.record_bytes;
     to_send_.push_back(std::move(m));
   }
   to_tell_.clear();
-  if (raft.to_persist) persist(partition, s);
+  if (raft.to_persist) persist(s);
   if (std::exchange(raft.heard, false)) s.patience_ends = draw_patience();
   if (raft.leads()) {
     node_.elections_won += !s.led;
@@ -100,7 +100,7 @@ void Reactor::keep_time() {
     if (now >= s.patience_ends) {
       s.patience_ends = draw_patience();
       s.raft.campaign();
-      settle(s.raft.partition(), s, nullptr, nullptr);
+      settle(s, nullptr, nullptr);
     }
     next = std::min(next, s.patience_ends);
   }
